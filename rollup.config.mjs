@@ -1,0 +1,123 @@
+import { rmSync } from "node:fs";
+import commonjs from "@rollup/plugin-commonjs";
+import { nodeResolve } from "@rollup/plugin-node-resolve";
+import terser from "@rollup/plugin-terser";
+import dts from "rollup-plugin-dts";
+import esbuild from "rollup-plugin-esbuild";
+import manifest from "./package.json" with { type: "json" };
+
+// An entry point is a line here and its place in the exports map of package.json.
+const anywhere = {
+  index: "src/index.ts",
+};
+const nodeOnly = {
+  server: "src/server/index.ts",
+};
+
+const banner = `/*! ${manifest.name} ${manifest.version} | ${manifest.license} */`;
+const common = { banner, sourcemap: true, exports: "named", interop: "auto", hoistTransitiveImports: false };
+const builtins = /^node:/;
+const dependencies = Object.keys(manifest.dependencies);
+
+// Lower targets turn #private into WeakMaps, which are 60 times slower.
+const typescript = () => esbuild({ target: "es2022" });
+const resolveForNode = () => nodeResolve({ extensions: [".ts", ".js"] });
+const resolveForBrowser = () => nodeResolve({ browser: true, extensions: [".ts", ".mjs", ".js"] });
+
+/**
+ * Browsers have no `ws`, so there each import of `socket-node.ts` becomes one of `socket.ts`. Both export
+ * `openSocket`, which is why nothing else has to know where it runs.
+ */
+function webSocketOnly() {
+  return {
+    name: "web-socket-only",
+    resolveId(source, importer) {
+      if (!source.endsWith("/socket-node.ts")) return null;
+      return this.resolve(source.replace("socket-node.ts", "socket.ts"), importer);
+    },
+  };
+}
+
+/**
+ * Beside each CommonJS entry, a module that re-exports it name by name. A second build would define a second `Conn`,
+ * and `instanceof` would fail between a program's imports and its dependencies' requires.
+ */
+function modulesOverCommonjs() {
+  return {
+    name: "modules-over-commonjs",
+    generateBundle(_options, bundle) {
+      for (const chunk of Object.values(bundle)) {
+        if (!chunk.isEntry) continue;
+        this.emitFile({
+          type: "asset",
+          fileName: `${chunk.name}.mjs`,
+          source: `${banner}\nexport { ${chunk.exports.join(", ")} } from "./${chunk.name.split("/").at(-1)}.cjs";\n`,
+        });
+      }
+    },
+  };
+}
+
+rmSync("dist", { recursive: true, force: true });
+
+const node = {
+  input: { ...anywhere, ...nodeOnly },
+  external: [...dependencies, builtins],
+  plugins: [resolveForNode(), typescript(), modulesOverCommonjs()],
+  output: {
+    ...common,
+    dir: "dist/node",
+    format: "cjs",
+    entryFileNames: "[name].cjs",
+    chunkFileNames: "chunks/[name].cjs",
+  },
+};
+
+// isomorphic-ws is inlined: its browser file only works for bundlers that read the `browser` field.
+const browser = {
+  input: anywhere,
+  external: ["eventemitter3"],
+  plugins: [webSocketOnly(), resolveForBrowser(), typescript()],
+  output: [
+    { format: "es", extension: "mjs" },
+    { format: "cjs", extension: "cjs" },
+  ].map(({ format, extension }) => ({
+    ...common,
+    dir: "dist/browser",
+    format,
+    entryFileNames: `[name].${extension}`,
+    chunkFileNames: `chunks/[name].${extension}`,
+  })),
+};
+
+const script = {
+  input: anywhere.index,
+  plugins: [
+    webSocketOnly(),
+    resolveForBrowser(),
+    commonjs({ include: /node_modules/ }),
+    typescript(),
+    terser({ format: { comments: /^! tautline/ } }),
+  ],
+  output: [
+    { ...common, file: "dist/tautline.min.js", format: "iife", name: "Tautline" },
+    { ...common, file: "dist/tautline.min.mjs", format: "es" },
+  ],
+};
+
+// All entries in one build: a type they share is declared once.
+const types = {
+  input: { ...anywhere, ...nodeOnly },
+  external: [...dependencies, builtins],
+  plugins: [dts()],
+  output: ["ts", "cts"].map((extension) => ({
+    // Conn has Symbol.asyncDispose, which older `lib` settings do not know.
+    banner: '/// <reference lib="esnext.disposable" />',
+    dir: "dist",
+    format: "es",
+    entryFileNames: `[name].d.${extension}`,
+    chunkFileNames: `chunks/[name].d.${extension}`,
+  })),
+};
+
+export default [node, browser, script, types];

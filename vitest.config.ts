@@ -1,0 +1,36 @@
+import { defineConfig } from "vitest/config";
+
+const elsewhere = ["test/contract/**", "test/package/**", "test/browser/**", "test/runtimes/**", "**/node_modules/**"];
+
+export default defineConfig({
+  test: {
+    retry: 0,
+    allowOnly: false,
+    restoreMocks: true,
+    unstubGlobals: true,
+    projects: [
+      {
+        extends: true,
+        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: elsewhere, pool: "threads" },
+      },
+      {
+        extends: true,
+        test: { name: "contract", include: ["test/contract/**/*.test.ts"], pool: "forks", testTimeout: 20_000 },
+      },
+      {
+        extends: true,
+        test: { name: "package", include: ["test/package/**/*.test.ts"], pool: "forks", testTimeout: 20_000 },
+      },
+      {
+        extends: true,
+        test: {
+          name: "browser",
+          include: ["test/browser/**/*.test.ts"],
+          pool: "forks",
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+    ],
+  },
+});
