@@ -1,0 +1,193 @@
+import { marshal, unmarshal } from "./codec.ts";
+import { ConnError } from "./errors.ts";
+import { Inbox } from "./inbox.ts";
+import { INBOX, type Provider, parseUrl, type Settings, type SetupContext, type Url } from "./options.ts";
+import { exceeds, type Payload } from "./payload.ts";
+import type { Beginning, Session } from "./session.ts";
+import type { Socket, SocketOptions, SocketOwner } from "./socket.ts";
+import { Timer } from "./timer.ts";
+import type { Ending, LostInfo } from "./verdict.ts";
+
+/** Where connections come from: a client opens them, a server is handed them. */
+export interface Dialer {
+  /** Starts an attempt. The owner hears of it only after this has returned. */
+  open(url: string, options: SocketOptions, owner: SocketOwner): Socket;
+  /** Whether another attempt can be made once a connection has ended. */
+  readonly redials: boolean;
+}
+
+/** A connection that is ready for use. */
+export interface Connection extends Beginning {
+  readonly socket: Socket;
+  readonly protocol: string;
+  readonly extensions: string;
+}
+
+/** What an attempt, and the connection that came of it, tells its owner. Nothing after `ended` or `abandon()`. */
+export interface AttemptOwner {
+  readonly session: Session;
+  dialing(url: string): void;
+  ready(connection: Connection): void;
+  received(payload: Payload): void;
+  ponged(): void;
+  ended(ending: Ending): void;
+  dropped(payload: Payload, why: ConnError): void;
+  /** The user's function failed. */
+  failed(error: ConnError): void;
+}
+
+export interface AttemptInfo {
+  readonly attempt: number;
+  readonly last: LostInfo | undefined;
+  readonly timeoutMs: number;
+}
+
+/** One attempt at a connection: providers, handshake, session, setup, all within one timeout; then the connection. */
+export class Attempting<In, Out> implements SocketOwner {
+  readonly #url: Provider<Url>;
+  readonly #settings: Settings<In, Out>;
+  readonly #dialer: Dialer;
+  readonly #owner: AttemptOwner;
+  readonly #info: AttemptInfo;
+  readonly #controller = new AbortController();
+  readonly #timer = new Timer();
+  #offered: readonly string[] = [];
+  #socket: Socket | undefined;
+  /** What comes while setup runs: it is setup's to read, and the owner's what it leaves. */
+  #early: Inbox | undefined;
+
+  constructor(url: Provider<Url>, settings: Settings<In, Out>, dialer: Dialer, owner: AttemptOwner, info: AttemptInfo) {
+    this.#url = url;
+    this.#settings = settings;
+    this.#dialer = dialer;
+    this.#owner = owner;
+    this.#info = info;
+  }
+
+  start(): void {
+    const { timeoutMs } = this.#info;
+    this.#timer.start(timeoutMs, () => this.#fail(new ConnError("timeout", `No connection within ${timeoutMs} ms.`)));
+    this.#dial().catch((error) => this.#fail(error));
+  }
+
+  /** Leaves the attempt, or the connection that came of it. */
+  abandon(code?: number, reason?: string): void {
+    this.#timer.stop();
+    this.#controller.abort();
+    this.#socket?.abandon(code, reason);
+    this.#release();
+  }
+
+  async #dial(): Promise<void> {
+    const { maxPayloadBytes, WebSocket, origin, clientOptions } = this.#settings;
+    const { signal } = this.#controller;
+    const url = parseUrl(await this.#provided("url", this.#url));
+    const protocols = await this.#provided("protocols", this.#settings.protocols);
+    const headers = await this.#provided("headers", this.#settings.headers);
+    if (signal.aborted) return;
+    this.#owner.dialing(url);
+    this.#offered = this.#owner.session.offer([protocols].flat() as string[]);
+    const options = { protocols: this.#offered, headers, maxPayloadBytes, WebSocket, origin, clientOptions };
+    this.#socket = this.#dialer.open(url, options, this);
+  }
+
+  opened(protocol: string, extensions: string): void {
+    this.#begin(protocol, extensions).catch((error) => this.#fail(error));
+  }
+
+  received(payload: Payload): void {
+    const own = this.#owner.session.incoming(payload);
+    if (own === undefined) return;
+    if (this.#early) this.#early.put(own);
+    else this.#owner.received(own);
+  }
+
+  ended(ending: Ending): void {
+    this.abandon();
+    this.#owner.ended(ending);
+  }
+
+  ponged(): void {
+    this.#owner.ponged();
+  }
+
+  async #begin(protocol: string, extensions: string): Promise<void> {
+    const { signal } = this.#controller;
+    const { setup } = this.#settings;
+    if (this.#offered.length > 0 && !this.#offered.includes(protocol)) {
+      throw new ConnError("refused", `The server selected none of the protocols ${this.#offered}.`);
+    }
+    const socket = this.#socket as Socket;
+    const { session } = this.#owner;
+    const beginning = session.begin(socket, protocol);
+    const { line, resumed } = beginning instanceof Promise ? await beginning : beginning;
+    if (setup && !resumed && !signal.aborted) {
+      await this.#asked("setup", () => setup(this.#context(line)));
+    }
+    if (signal.aborted) return;
+    this.#timer.stop();
+    this.#owner.ready({ socket, protocol, extensions, line, resumed });
+    this.#release();
+  }
+
+  #context(line: Beginning["line"]): SetupContext<In, Out> {
+    const { codec, maxSendBytes } = this.#settings;
+    const { signal } = this.#controller;
+    const early = new Inbox(INBOX, {
+      listens: () => false,
+      deliver() {},
+      pressed() {},
+      dropped: (payload, why) => this.#owner.dropped(payload, why),
+      overflowed: (why) => this.#fail(why),
+    });
+    this.#early = early;
+    return {
+      attempt: this.#info.attempt,
+      signal,
+      send(value) {
+        const payload = checkedPayload(marshal(codec, value), maxSendBytes);
+        if (signal.aborted || !line.write(payload)) throw new ConnError("closed", "The connection ended in setup.");
+      },
+      receive: () => early.take((payload) => unmarshal(codec, payload), signal),
+    };
+  }
+
+  /** Setup is over: what it left is the owner's. */
+  #release(): void {
+    const early = this.#early;
+    this.#early = undefined;
+    while (early?.length) early.take((payload) => this.#owner.received(payload));
+  }
+
+  #fail(cause: unknown): void {
+    if (!this.#controller.signal.aborted) this.ended({ code: 1006, reason: "", clean: false, cause });
+  }
+
+  /** What the provider gives for this attempt. */
+  async #provided<T>(name: string, provider: Provider<T>): Promise<T> {
+    if (typeof provider !== "function") return provider;
+    const { attempt, last } = this.#info;
+    const { signal } = this.#controller;
+    return this.#asked(name, () => (provider as (about: object) => T)({ attempt, last, signal }));
+  }
+
+  /** What the user's function answers. What it throws is told, unless it comes too late to matter. */
+  async #asked<T>(name: string, act: () => T | Promise<T>): Promise<T> {
+    try {
+      return await act();
+    } catch (cause) {
+      const error =
+        cause instanceof ConnError && cause.fatal
+          ? cause
+          : new ConnError(name === "setup" ? name : "provider", `${name} failed: ${cause}`, { cause });
+      if (!this.#controller.signal.aborted) this.#owner.failed(error);
+      throw error;
+    }
+  }
+}
+
+/** `payload`, if it is within `maxBytes`. @throws {@link ConnError} `too-large` */
+export function checkedPayload(payload: Payload, maxBytes: number): Payload {
+  if (!exceeds(payload, maxBytes)) return payload;
+  throw new ConnError("too-large", `The message is longer than maxSendBytes, ${maxBytes}.`, { payload });
+}

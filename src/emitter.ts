@@ -1,0 +1,50 @@
+import { EventEmitter } from "eventemitter3";
+
+export interface ListenOptions {
+  /** Listen to the next one only. Default false. */
+  readonly once?: boolean | undefined;
+  /** Stops listening when it is aborted. Default none. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Listeners by event name, one argument an event. A listener that throws is reported as uncaught, in a microtask; the
+ * others still run, and whoever emitted is not disturbed.
+ */
+export class Emitter<Events extends object> {
+  readonly #listeners = new EventEmitter();
+
+  /** Listens to `event` and returns the undo. */
+  on<Name extends keyof Events & string>(
+    event: Name,
+    listener: (payload: Events[Name]) => void,
+    { once = false, signal }: ListenOptions = {},
+  ): () => void {
+    const guarded = (payload: Events[Name]) => {
+      if (once) off();
+      try {
+        listener(payload);
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    };
+    const off = () => {
+      this.#listeners.off(event, guarded);
+      signal?.removeEventListener("abort", off);
+    };
+    if (signal?.aborted) return off;
+    this.#listeners.on(event, guarded);
+    signal?.addEventListener("abort", off);
+    return off;
+  }
+
+  emit<Name extends keyof Events & string>(event: Name, payload: Events[Name]): void {
+    this.#listeners.emit(event, payload);
+  }
+
+  hears(event: keyof Events & string): boolean {
+    return this.#listeners.listenerCount(event) > 0;
+  }
+}

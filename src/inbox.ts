@@ -1,0 +1,149 @@
+import { aborted, ConnError } from "./errors.ts";
+import { byteLength, type Payload } from "./payload.ts";
+import { type Deferred, deferred, onAbort } from "./promise.ts";
+import { Queue } from "./queue.ts";
+
+export interface InboxBounds {
+  /** Bytes of waiting messages at which the peer is held back, where the platform can (Node). Default 1 MiB. */
+  readonly highWaterMark: number;
+  /** Bytes of waiting messages, each with an overhead of 64, beyond which `overflow` applies. Default 64 MiB. */
+  readonly maxBytes: number;
+  /** What gives way at the bound: the Conn as a whole, or a message, announced as `dropped`. Default `"close"`. */
+  readonly overflow: "close" | "drop-oldest" | "drop-newest";
+}
+
+/** What the inbox needs of its owner. */
+export interface InboxOwner {
+  /** Whether somebody listens, so that messages are pushed. */
+  listens(): boolean;
+  deliver(payload: Payload): void;
+  /** The peer should be held back, or let go on. */
+  pressed(on: boolean): void;
+  dropped(payload: Payload, why: ConnError): void;
+  overflowed(why: ConnError): void;
+}
+
+/** What a message weighs besides its bytes, so that empty ones are bounded too. */
+const OVERHEAD_BYTES = 64;
+
+/**
+ * Which payloads are let through, and when: to a listener at once, else to whoever pulls first, else they wait. Several
+ * pulls are served in the order in which they came.
+ */
+export class Inbox {
+  readonly #bounds: InboxBounds | false;
+  readonly #owner: InboxOwner;
+  readonly #waiting = new Queue<Payload>();
+  readonly #pulls = new Set<(payload: Payload | ConnError) => void>();
+  #end: ConnError | undefined;
+  /** Weight of what waits. */
+  bytes = 0;
+  /** Whether the peer should be held back: from the high-water mark on, until half of it is left. */
+  isPressed = false;
+  /** Messages that nobody waited for and that were thrown away, by choice of `inbox: false`. */
+  discarded = 0;
+
+  constructor(bounds: InboxBounds | false, owner: InboxOwner) {
+    this.#bounds = bounds;
+    this.#owner = owner;
+  }
+
+  get length(): number {
+    return this.#waiting.length;
+  }
+
+  put(payload: Payload): void {
+    if (this.length === 0) {
+      if (this.#owner.listens()) return this.#owner.deliver(payload);
+      for (const pull of this.#pulls) return pull(payload);
+    }
+    this.#store(payload);
+  }
+
+  /** The next message, decoded by `decode`. Messages that are here stay readable after the end. */
+  take<T>(decode: (payload: Payload) => T, signal?: AbortSignal): Promise<T> {
+    const call = deferred<T>();
+    const pull = (given: Payload | ConnError) => {
+      this.#pulls.delete(pull);
+      settle(call, decode, given);
+    };
+    if (signal?.aborted) pull(aborted(signal));
+    else if (this.#owner.listens()) pull(new ConnError("misuse"));
+    else if (this.length > 0) pull(this.#shift());
+    else if (this.#end) pull(this.#end);
+    else {
+      this.#pulls.add(pull);
+      onAbort(signal, call.promise, () => pull(aborted(signal as AbortSignal)));
+    }
+    return call.promise;
+  }
+
+  /** Somebody listens from here on: pulls would wait for ever, and what waits is pushed, in a microtask. */
+  listened(): void {
+    this.#turnAway(new ConnError("misuse"));
+    queueMicrotask(() => {
+      while (this.length > 0 && this.#owner.listens()) this.#owner.deliver(this.#shift());
+    });
+  }
+
+  /** Nothing more will come: pulls reject with `why` once the inbox is empty. */
+  end(why: ConnError): void {
+    this.#end = why;
+    this.#turnAway(why);
+  }
+
+  #store(payload: Payload): void {
+    if (!this.#bounds) {
+      this.discarded++;
+      return;
+    }
+    const { highWaterMark, maxBytes, overflow } = this.#bounds;
+    const size = weight(payload);
+    const fits = () => this.bytes + size <= maxBytes;
+    while (overflow === "drop-oldest" && this.length > 0 && !fits()) this.#drop(this.#shift());
+    if (fits()) {
+      this.#waiting.push(payload);
+      this.bytes += size;
+      if (this.bytes >= highWaterMark) this.#press(true);
+    } else {
+      const why = this.#drop(payload);
+      if (overflow === "close") this.#owner.overflowed(why);
+    }
+  }
+
+  #drop(payload: Payload): ConnError {
+    const why = new ConnError("inbox-full", undefined, { payload });
+    this.#owner.dropped(payload, why);
+    return why;
+  }
+
+  #shift(): Payload {
+    const payload = this.#waiting.shift() as Payload;
+    this.bytes -= weight(payload);
+    if (this.#bounds && this.bytes <= this.#bounds.highWaterMark / 2) this.#press(false);
+    return payload;
+  }
+
+  #press(on: boolean): void {
+    if (on === this.isPressed) return;
+    this.isPressed = on;
+    this.#owner.pressed(on);
+  }
+
+  #turnAway(why: ConnError): void {
+    for (const pull of this.#pulls) pull(why);
+  }
+}
+
+function settle<T>(call: Deferred<T>, decode: (payload: Payload) => T, given: Payload | ConnError): void {
+  try {
+    if (given instanceof ConnError) throw given;
+    call.resolve(decode(given));
+  } catch (error) {
+    call.reject(error);
+  }
+}
+
+function weight(payload: Payload): number {
+  return byteLength(payload) + OVERHEAD_BYTES;
+}

@@ -1,0 +1,24 @@
+export { type Backoff, type ExponentialOptions, exponential } from "./backoff.ts";
+export {
+  bytes,
+  Codec,
+  type CodecConn,
+  type CodecPair,
+  type JsonOptions,
+  json,
+  message,
+  type ReceiveOptions,
+  text,
+} from "./codec.ts";
+export { Conn } from "./conn.ts";
+export type { ListenOptions } from "./emitter.ts";
+export { ConnError, type ConnErrorCode, fatal } from "./errors.ts";
+export type { CloseInfo, ConnEvents, Stats } from "./events.ts";
+export type { HeartbeatTimes } from "./heartbeat.ts";
+export type { InboxBounds } from "./inbox.ts";
+export type { ConnOptions, HeartbeatOptions, Provider, SetupContext, Url } from "./options.ts";
+export type { OutboxBounds } from "./outbox.ts";
+export type { Payload, SendOptions } from "./payload.ts";
+export type { WebSocketConstructor, WebSocketLike } from "./socket.ts";
+export type { EndedBy, StateName, WaitReason } from "./state.ts";
+export type { Attempt, Ending, LostInfo } from "./verdict.ts";

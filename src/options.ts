@@ -1,0 +1,222 @@
+import { type Backoff, exponential } from "./backoff.ts";
+import { type CodecPair, message } from "./codec.ts";
+import { ConnError } from "./errors.ts";
+import type { HeartbeatTimes } from "./heartbeat.ts";
+import type { InboxBounds } from "./inbox.ts";
+import type { OutboxBounds } from "./outbox.ts";
+import type { Payload, SendOptions } from "./payload.ts";
+import type { WebSocketConstructor } from "./socket.ts";
+import type { Attempt, LostInfo } from "./verdict.ts";
+
+/** Where to connect: `ws:`, `wss:`, `http:` or `https:`, and in a browser relative to the page. */
+export type Url = string | URL;
+
+/** A value, or a function that is awaited for one on every attempt. One that throws fails the attempt. */
+export type Provider<T> = T | ((attempt: Attempt) => T | Promise<T>);
+
+export interface HeartbeatOptions extends Partial<HeartbeatTimes> {
+  /** The payload that asks the server for a sign of life, where the platform has no protocol pings (browsers). */
+  readonly ping?: (() => Payload) | undefined;
+  /** Whether a payload is the answer to {@link ping}. It never reaches the application. */
+  readonly isPong?: ((payload: Payload) => boolean) | undefined;
+}
+
+/** What `setup` can do with a connection before anybody else can. */
+export interface SetupContext<In, Out> {
+  /** Sends ahead of everything queued. Throws `marshal` and `too-large` as `conn.send()`. */
+  send(value: Out): void;
+  /** The next message. What is left when setup is done goes to the inbox, in order. */
+  receive(): Promise<In>;
+  /** 0 for the first dial and after a stable connection, else the number of the retry. */
+  readonly attempt: number;
+  /** Aborted when the attempt is given up. */
+  readonly signal: AbortSignal;
+}
+
+/** What the user can set. Each is checked once, in the constructor: `bad-option` names the option and its range. */
+export interface ConnOptions<In = Payload, Out = In> {
+  /** How values become payloads. Default {@link message}: strings and bytes as they are. */
+  readonly codec?: CodecPair<In, Out> | undefined;
+  /** Subprotocols to offer (RFC 6455, section 1.9). If none of them is selected, the attempt failed. Default none. */
+  readonly protocols?: Provider<string | readonly string[]> | undefined;
+  /** Node only. Headers of the upgrade request. Default none. */
+  readonly headers?: Provider<Readonly<Record<string, string>>> | undefined;
+  /** Node only. The `Origin` header. Default the URL's own origin. */
+  readonly origin?: string | undefined;
+  /** Node only. Passed to the constructor of `ws`, such as `{ ca }`. Default `{ perMessageDeflate: false }`. */
+  readonly clientOptions?: object | undefined;
+  /**
+   * Bytes of the longest message accepted, after inflating, text as UTF-8. A longer one ends the Conn with 1009: in Node
+   * before it is buffered whole, in a browser after delivery. At least 0; default 32 MiB.
+   */
+  readonly maxPayloadBytes?: number | undefined;
+  /** Bytes of the longest message sent; a longer one throws `too-large`. At least 0; default no limit. */
+  readonly maxSendBytes?: number | undefined;
+  /** Bounds of what waits to be written. */
+  readonly outbox?: Partial<OutboxBounds> | undefined;
+  /** Bounds of what waits to be received; `false` throws away what nobody waits for, and counts it in `stats`. */
+  readonly inbox?: Partial<InboxBounds> | false | undefined;
+  /** How a dead connection is noticed. In a browser it needs `ping` and `isPong`; without them there is none. */
+  readonly heartbeat?: HeartbeatOptions | false | undefined;
+  /** The wait before each retry. If it throws or returns no number, the wait is the longest. Default {@link exponential}. */
+  readonly backoff?: Backoff | undefined;
+  /**
+   * Overrules the verdict on an ending: `false` ends the Conn, `true` retries, a number retries after that many
+   * milliseconds. If it throws, the verdict stands. Default the verdict, in `info.retry`.
+   */
+  readonly shouldRetry?: ((info: LostInfo) => boolean | number) | undefined;
+  /** Milliseconds for a whole attempt: providers, handshake and setup. At least 0; default 10 s. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** Milliseconds for `close()`: flushing and the closing handshake. At least 0; default 2 s. */
+  readonly closeTimeoutMs?: number | undefined;
+  /** Milliseconds a connection must last to count as stable and reset the backoff. At least 0; default 5 s. */
+  readonly stableAfterMs?: number | undefined;
+  /** Retries in a row before the Conn gives up. At least 0; default no limit. */
+  readonly maxRetries?: number | undefined;
+  /** Milliseconds without a connection before the Conn gives up. At least 0; default no limit. */
+  readonly giveUpAfterMs?: number | undefined;
+  /**
+   * Runs on each new connection before anything queued is sent, for authentication and resubscription. If it throws,
+   * the attempt failed; if it throws `fatal(…)`, the Conn is closed.
+   */
+  readonly setup?: ((context: SetupContext<In, Out>) => void | Promise<void>) | undefined;
+  /** Ends the Conn at once when aborted. Default none. */
+  readonly signal?: AbortSignal | undefined;
+  /** Whether to dial without being asked, a microtask after construction. Default true. */
+  readonly autoConnect?: boolean | undefined;
+  /** The WebSocket class to use. Default `ws` in Node, else the platform's. */
+  readonly WebSocket?: WebSocketConstructor | undefined;
+}
+
+/** The options, filled and checked. */
+export interface Settings<In, Out> {
+  readonly codec: CodecPair<In, Out>;
+  readonly protocols: Provider<string | readonly string[]>;
+  readonly headers: Provider<Readonly<Record<string, string>>> | undefined;
+  readonly origin: string | undefined;
+  readonly clientOptions: object | undefined;
+  readonly maxPayloadBytes: number;
+  readonly maxSendBytes: number;
+  readonly outbox: OutboxBounds;
+  readonly inbox: InboxBounds | false;
+  readonly heartbeat: (HeartbeatOptions & HeartbeatTimes) | undefined;
+  readonly backoff: Backoff;
+  readonly shouldRetry: ((info: LostInfo) => boolean | number) | undefined;
+  readonly connectTimeoutMs: number;
+  readonly closeTimeoutMs: number;
+  readonly stableAfterMs: number;
+  readonly maxRetries: number;
+  readonly giveUpAfterMs: number;
+  readonly setup: ((context: SetupContext<In, Out>) => void | Promise<void>) | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly autoConnect: boolean;
+  readonly WebSocket: WebSocketConstructor | undefined;
+}
+
+const MIB = 2 ** 20;
+const REASON_BYTES = 123;
+const { POSITIVE_INFINITY: NO_LIMIT } = Number;
+
+/** Numbers that are taken as they are, with their defaults. */
+const NUMBERS = {
+  maxPayloadBytes: 32 * MIB,
+  maxSendBytes: NO_LIMIT,
+  connectTimeoutMs: 10_000,
+  closeTimeoutMs: 2_000,
+  stableAfterMs: 5_000,
+  maxRetries: NO_LIMIT,
+  giveUpAfterMs: NO_LIMIT,
+};
+const OUTBOX: OutboxBounds = { maxBytes: 16 * MIB, maxMessages: NO_LIMIT, overflow: "reject", highWaterMark: MIB };
+export const INBOX: InboxBounds = { highWaterMark: MIB, maxBytes: 64 * MIB, overflow: "close" };
+const HEARTBEAT: HeartbeatTimes = { intervalMs: 15_000, timeoutMs: 10_000 };
+const OVERFLOWS = { "outbox.": ["reject", "drop-oldest"], "inbox.": ["close", "drop-oldest", "drop-newest"] };
+
+/** Fills and checks what the user gave. @throws {@link ConnError} `bad-option` */
+export function settle<In, Out>(options: ConnOptions<In, Out>): Settings<In, Out> {
+  const { inbox = {}, heartbeat = {} } = options;
+  const codec = options.codec ?? (message as unknown as CodecPair<In, Out>);
+  for (const pair of [codec.marshal, codec.unmarshal]) callable("codec.marshal and unmarshal", pair);
+  for (const name of ["backoff", "shouldRetry", "setup", "WebSocket"] as const)
+    callable(name, options[name] ?? callable);
+  if (heartbeat && !heartbeat.ping !== !heartbeat.isPong) throw bad("heartbeat", "with both ping and isPong", "one");
+  return Object.freeze({
+    autoConnect: true,
+    protocols: [],
+    ...options,
+    ...filled("", NUMBERS, options),
+    backoff: options.backoff ?? exponential(),
+    codec,
+    outbox: filled("outbox.", OUTBOX, options.outbox),
+    inbox: inbox && filled("inbox.", INBOX, inbox),
+    heartbeat: heartbeat ? { ...heartbeat, ...filled("heartbeat.", HEARTBEAT, heartbeat) } : undefined,
+  }) as Settings<In, Out>;
+}
+
+/** The URL to dial. @throws {@link ConnError} `bad-url`, which does not quote what may hold a token */
+export function parseUrl(url: unknown): string {
+  let parsed: URL;
+  try {
+    parsed = new URL(url as Url, (globalThis as { location?: { href?: string } }).location?.href);
+  } catch (cause) {
+    throw new ConnError("bad-url", "The URL can't be parsed: give an absolute one, such as wss://example.com/path.", {
+      cause,
+    });
+  }
+  parsed.protocol = parsed.protocol.replace(/^http/, "ws");
+  if (!/^wss?:$/.test(parsed.protocol)) {
+    throw new ConnError("bad-url", `${parsed.protocol} is no scheme of a WebSocket: use ws:, wss:, http: or https:.`);
+  }
+  if (parsed.hash) throw new ConnError("bad-url", "The URL of a WebSocket has no fragment (RFC 6455, section 3).");
+  return parsed.href;
+}
+
+/** Refuses bad options of one send. @throws {@link ConnError} `bad-option` */
+export function checkSend({ ttlMs, key }: SendOptions): void {
+  if (ttlMs !== undefined && !(ttlMs > 0)) throw bad("ttlMs", "a number above 0", ttlMs);
+  if (key !== undefined && typeof key !== "string") throw bad("key", "a string", key);
+}
+
+/**
+ * Refuses a close code that may not be sent: a client may send 1000 and 3000 to 4999 on every platform, a server a few
+ * more (RFC 6455, section 7.4).
+ *
+ * @throws {@link ConnError} `bad-option`
+ */
+export function checkCode(code: number, isServer: boolean): void {
+  if (code === 1000 || (Number.isInteger(code) && code >= 3000 && code < 5000)) return;
+  if (isServer && [1001, 1008, 1011, 1012, 1013].includes(code)) return;
+  throw bad("code", isServer ? "1000, 1001, 1008, 1011 to 1013 or 3000 to 4999" : "1000 or 3000 to 4999", code);
+}
+
+/** As much of `reason` as a close frame holds, cut between characters. */
+export function cutReason(reason: string): string {
+  return reason.slice(0, new TextEncoder().encodeInto(reason, new Uint8Array(REASON_BYTES)).read);
+}
+
+/** The options of `presets` as the user set them, or as preset. */
+function filled<T extends object>(
+  group: string,
+  presets: T,
+  given: { readonly [name in keyof T]?: T[name] | undefined } = {},
+): T {
+  const all = { ...presets };
+  for (const name in presets) {
+    const value = given[name] ?? presets[name];
+    if (name === "overflow") {
+      const range = OVERFLOWS[group as keyof typeof OVERFLOWS];
+      if (!range.includes(value as string)) throw bad(group + name, range.join(" or "), value);
+    } else if (typeof value !== "number" || !(value >= 0)) throw bad(group + name, "a number, at least 0", value);
+    all[name] = value;
+  }
+  return all;
+}
+
+function callable(name: string, value: unknown): void {
+  if (typeof value !== "function") throw bad(name, "a function", value);
+}
+
+function bad(name: string, range: string, value: unknown): ConnError {
+  const got = typeof value === "object" ? "an object" : String(value);
+  return new ConnError("bad-option", `${name} must be ${range}; got ${got}.`);
+}

@@ -1,0 +1,190 @@
+import { aborted, ConnError, type ConnErrorCode } from "./errors.ts";
+import { byteLength, type Payload, type SendOptions } from "./payload.ts";
+import { type Deferred, deferred, onAbort } from "./promise.ts";
+import { Timer } from "./timer.ts";
+
+export interface OutboxBounds {
+  /** Bytes that may wait while there is no connection to take them. At least 0; default 16 MiB. */
+  readonly maxBytes: number;
+  /** Messages that may wait. At least 0; default no limit. */
+  readonly maxMessages: number;
+  /** Who gives way at the bound: the new message, or the oldest. Default `"reject"`. */
+  readonly overflow: "reject" | "drop-oldest";
+  /** Bytes buffered by the connection above which `send()` waits. At least 0; default 1 MiB. */
+  readonly highWaterMark: number;
+}
+
+/** What the outbox needs of a connection. */
+export interface Line {
+  /** Bytes taken and not yet handed to the network. */
+  readonly bufferedAmount: number;
+  /** Takes the message, or answers false where the connection takes none any more. */
+  write(payload: Payload): boolean;
+  /** Resolves when `bufferedAmount` is at most `bytes`, or the connection is left. */
+  drain(bytes: number): Promise<void>;
+}
+
+export interface OutboxOwner {
+  dropped(payload: Payload, why: ConnError): void;
+  /** The connection has room again, and nothing waits. */
+  drained(): void;
+}
+
+/** One message that waits. */
+interface Entry extends Deferred<void> {
+  readonly payload: Payload;
+  readonly bytes: number;
+  readonly key: string | undefined;
+  readonly expiresAt: number;
+  readonly expiry: Timer;
+}
+
+/** The one promise of everything that is written at once. */
+const DONE: Promise<void> = Promise.resolve();
+
+/**
+ * What happens to payloads until they are written. They wait in order while there is no connection, or while it buffers
+ * more than the high-water mark; else they pass through untouched.
+ */
+export class Outbox {
+  readonly #bounds: OutboxBounds;
+  readonly #owner: OutboxOwner;
+  readonly #waiting = new Set<Entry>();
+  readonly #keys = new Map<string, Entry>();
+  #line: Line | undefined;
+  /** Resolves when the connection is back at the high-water mark; there only while it is above. */
+  #pressure: Promise<void> | undefined;
+  #end: ConnError | undefined;
+  /** Bytes that wait. */
+  bytes = 0;
+  /** Messages written so far. */
+  written = 0;
+
+  constructor(bounds: OutboxBounds, owner: OutboxOwner) {
+    this.#bounds = bounds;
+    this.#owner = owner;
+  }
+
+  /** Messages that wait. */
+  get length(): number {
+    return this.#waiting.size;
+  }
+
+  /** Takes a message. The promise tells its fate, and is never an unhandled rejection. */
+  send(payload: Payload, options: SendOptions = {}): Promise<void> {
+    const { signal, key, ttlMs, volatile } = options;
+    const isClear = this.#line && !this.#pressure && this.length === 0;
+    if (isClear && !signal?.aborted && this.#write(payload)) return this.#pressure ?? DONE;
+
+    const entry: Entry = {
+      // The caller may use his buffer again as soon as send() returns.
+      payload: typeof payload === "string" ? payload : new Uint8Array(payload),
+      bytes: byteLength(payload),
+      key,
+      expiresAt: performance.now() + (ttlMs ?? Number.POSITIVE_INFINITY),
+      expiry: new Timer(),
+      ...deferred<void>(),
+    };
+    if (signal?.aborted) this.#refuse(entry, aborted(signal));
+    else if (volatile) this.#refuse(entry, "not-writable");
+    else if (!this.#makesRoom(entry)) this.#refuse(entry, "outbox-full");
+    else {
+      this.#waiting.add(entry);
+      this.bytes += entry.bytes;
+      if (key !== undefined) this.#keys.set(key, entry);
+      if (ttlMs !== undefined) entry.expiry.start(ttlMs, () => this.#refuse(entry, "expired"), true);
+      onAbort(signal, entry.promise, () => this.#refuse(entry, aborted(signal as AbortSignal)));
+    }
+    return entry.promise;
+  }
+
+  /** A connection is there: what waits is written to it, in order. */
+  open(line: Line): void {
+    this.#line = line;
+    this.#drain();
+  }
+
+  /** The connection is gone. What it has taken counts as handed over. */
+  shut(): void {
+    this.#line = undefined;
+    this.#pressure = undefined;
+  }
+
+  /**
+   * Resolves when all that was sent so far has left, or the connection that took it has ended. Rejects when the Conn
+   * ends before.
+   */
+  async flush(): Promise<void> {
+    const fates = await Promise.allSettled(Array.from(this.#waiting, ({ promise }) => promise));
+    if (this.#end && fates.some(({ status }) => status === "rejected")) throw this.#end;
+    await this.#line?.drain(0);
+  }
+
+  /** The end: refuses what waits, and gives it back. */
+  end(why: ConnError): Payload[] {
+    this.#end = why;
+    return Array.from(this.#waiting, (entry) => {
+      this.#refuse(entry, new ConnError(why.code, why.message, { cause: why.cause, payload: entry.payload }));
+      return entry.payload;
+    });
+  }
+
+  #drain(): void {
+    for (const entry of this.#waiting) {
+      if (!this.#line || this.#pressure) return;
+      if (entry.expiresAt <= performance.now()) this.#refuse(entry, "expired");
+      else if (this.#write(entry.payload)) {
+        this.#remove(entry);
+        entry.resolve(this.#pressure);
+      }
+    }
+  }
+
+  /** Whether the connection took the message. One that takes none is as good as gone: what follows waits for the next. */
+  #write(payload: Payload): boolean {
+    const line = this.#line;
+    if (!line?.write(payload)) {
+      this.shut();
+      return false;
+    }
+    this.written++;
+    if (line.bufferedAmount > this.#bounds.highWaterMark) {
+      this.#pressure = line.drain(this.#bounds.highWaterMark).then(() => {
+        if (this.#line !== line) return;
+        this.#pressure = undefined;
+        this.#drain();
+        if (!this.#pressure) this.#owner.drained();
+      });
+    }
+    return true;
+  }
+
+  /** Whether there is room for `entry`, once those have given way that must. */
+  #makesRoom({ key, bytes }: Entry): boolean {
+    const { maxBytes, maxMessages, overflow } = this.#bounds;
+    const replaced = key !== undefined && this.#keys.get(key);
+    if (replaced) this.#refuse(replaced, "replaced");
+    const fits = () => this.bytes + bytes <= maxBytes && this.length < maxMessages;
+    if (overflow === "drop-oldest" && bytes <= maxBytes) {
+      for (const oldest of this.#waiting) {
+        if (fits()) break;
+        this.#refuse(oldest, "outbox-full");
+      }
+    }
+    return fits();
+  }
+
+  #refuse(entry: Entry, why: ConnError | ConnErrorCode): void {
+    const { payload } = entry;
+    const error = typeof why === "string" ? new ConnError(why, undefined, { payload }) : why;
+    this.#remove(entry);
+    entry.reject(error);
+    this.#owner.dropped(payload, error);
+  }
+
+  #remove(entry: Entry): void {
+    entry.expiry.stop();
+    if (this.#waiting.delete(entry)) this.bytes -= entry.bytes;
+    if (entry.key !== undefined && this.#keys.get(entry.key) === entry) this.#keys.delete(entry.key);
+  }
+}

@@ -1,0 +1,70 @@
+import { MAX_MS } from "./backoff.ts";
+import { ConnError } from "./errors.ts";
+import type { Settings } from "./options.ts";
+import type { EndedBy, Plan, State } from "./state.ts";
+import { MAX_TIMER_MS } from "./timer.ts";
+import { deservesRetry, type Ending, type LostInfo, wish } from "./verdict.ts";
+
+/** What a Conn has been through when a connection ends. */
+export interface Past {
+  readonly state: State;
+  /** Whether it has ever been open. */
+  readonly everOpened: boolean;
+  /** Whether a function is asked again on each attempt. */
+  readonly canRenew: boolean;
+  /** Endings for want of authentication since the last stable connection. */
+  readonly refusals: number;
+  /** Milliseconds without a usable connection so far. */
+  readonly downMs: number;
+  /** Whether another connection can be had at all. */
+  readonly redials: boolean;
+}
+
+type Rules = Pick<Settings<never, never>, "shouldRetry" | "backoff" | "maxRetries" | "giveUpAfterMs">;
+
+/** A wait after a connection that was not stable is never shorter, whatever the options say. */
+export const FLOOR_MS = 250;
+
+/**
+ * What comes of an ending: another attempt after a wait, or the end. `guard` runs the user's functions; it answers
+ * undefined for one that throws.
+ */
+export function judge(
+  ending: Ending,
+  past: Past,
+  { shouldRetry, backoff, maxRetries, giveUpAfterMs }: Rules,
+  guard: <T>(name: string, act: () => T) => T | undefined,
+): { info: LostInfo; plan: Plan } {
+  const { state } = past;
+  const { code, reason, clean, cause } = ending;
+  const own = cause instanceof ConnError ? cause : undefined;
+  const told = (retry: boolean): LostInfo => ({
+    ...ending,
+    opened: state.name === "open" || state.name === "closing",
+    retry,
+  });
+  const over = (by: EndedBy) => {
+    const error = by !== "peer" && new ConnError("closed", `The Conn ended (${by}): ${code} ${reason}`, { cause });
+    return { info: told(false), plan: { retry: false, by, error: error || undefined } as const };
+  };
+
+  if (!past.redials || state.name === "closing") return over(clean ? "peer" : "gave-up");
+  if (own?.fatal) return over("verdict");
+  const verdict = deservesRetry(ending, past);
+  const answer = (shouldRetry && guard("shouldRetry", () => shouldRetry(told(verdict)))) ?? verdict;
+  if (answer === false) {
+    if (own?.code === "too-large" || own?.code === "inbox-full") return over("us");
+    return over(code === 1000 ? "peer" : "verdict");
+  }
+
+  const attempt = "attempt" in state ? state.attempt + 1 : 1;
+  const window = answer === true ? wish(ending) : undefined;
+  const waitMs = window
+    ? window[0] + Math.random() * (window[1] - window[0])
+    : Number(answer === true ? guard("backoff", () => backoff(attempt)) : answer);
+  const floorMs = state.name === "open" && state.isStable ? 0 : FLOOR_MS;
+  // A wait that is no number must not become a storm.
+  const delayMs = Math.min(Math.max(floorMs, waitMs >= 0 ? waitMs : MAX_MS), MAX_TIMER_MS);
+  if (attempt > maxRetries || past.downMs + delayMs > giveUpAfterMs) return over("gave-up");
+  return { info: told(true), plan: { retry: true, delayMs, reason: window ? "server" : "backoff" } };
+}

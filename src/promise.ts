@@ -1,0 +1,24 @@
+export interface Deferred<T> {
+  readonly promise: Promise<T>;
+  resolve(value: T | PromiseLike<T>): void;
+  reject(error: unknown): void;
+}
+
+/** A promise with its two ends. Its rejection may be ignored: the news travels as an event too. */
+export function deferred<T>(): Deferred<T> {
+  const ends = {} as { promise: Promise<T>; resolve: Deferred<T>["resolve"]; reject: Deferred<T>["reject"] };
+  ends.promise = new Promise<T>((resolve, reject) => {
+    Object.assign(ends, { resolve, reject });
+  });
+  ends.promise.catch(() => {});
+  return ends;
+}
+
+/** Calls `act` when `signal` is or gets aborted, unless `call` has settled before; leaves no listener behind. */
+export function onAbort(signal: AbortSignal | undefined, call: Promise<unknown>, act: () => void): void {
+  if (!signal) return;
+  if (signal.aborted) return act();
+  signal.addEventListener("abort", act);
+  const letGo = () => signal.removeEventListener("abort", act);
+  call.then(letGo, letGo);
+}

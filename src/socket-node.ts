@@ -1,0 +1,205 @@
+import type { ClientRequest, IncomingMessage } from "node:http";
+import { ConnError } from "./errors.ts";
+import type { Payload } from "./payload.ts";
+import {
+  BaseSocket,
+  constructorOf,
+  openSocket as openWhatwg,
+  requireSupport as requireWhatwg,
+  type Socket,
+  type SocketOptions,
+  type SocketOwner,
+  type WebSocketConstructor,
+} from "./socket.ts";
+import { Timer } from "./timer.ts";
+import type { Ending } from "./verdict.ts";
+
+/** The TCP socket under a connection, as `ws` hands it out in public: with the `upgrade` event, or the request. */
+export interface Tcp {
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  readonly writableLength: number;
+  readonly destroyed: boolean;
+  write(data: string, done: () => void): boolean;
+  cork?(): void;
+  uncork?(): void;
+  setKeepAlive(enable: boolean, initialDelayMs: number): void;
+}
+
+/** The part of `ws` that is relied on. Stand-ins under the same name (Bun's) lack some of it. */
+export interface WsSocket {
+  readonly readyState: number;
+  readonly bufferedAmount: number;
+  readonly protocol: string;
+  readonly extensions: string;
+  send(data: string | Uint8Array): void;
+  close(code?: number, reason?: string): void;
+  terminate(): void;
+  ping(): void;
+  pong(): void;
+  pause?(): void;
+  resume?(): void;
+  on(event: "open" | "pong", listener: () => void): unknown;
+  on(event: "message", listener: (data: Uint8Array, isBinary: boolean) => void): unknown;
+  on(event: "close", listener: (code: number, reason: Uint8Array) => void): unknown;
+  on(event: "error", listener: (error: Error & { readonly code?: string }) => void): unknown;
+  on(event: "upgrade", listener: (response: IncomingMessage) => void): unknown;
+  on(event: "unexpected-response", listener: (request: ClientRequest, response: IncomingMessage) => void): unknown;
+}
+
+const CONNECTING = 0;
+const OPEN = 1;
+const ABNORMAL = 1006;
+/** Codes that mean that no close frame came (RFC 6455, section 7.4.1), and so no clean end. */
+const UNCLEAN = new Set([0, 1006, 1015]);
+const KEEP_ALIVE_MS = 15_000;
+/** How long a connection that we left with a close frame may take to end by itself. */
+const LINGER_MS = 1_000;
+
+/** Opens a connection over `ws`, or over the class given, with what that class can. */
+export function openSocket(url: string, options: SocketOptions, owner: SocketOwner): Socket {
+  const WebSocket = constructorOf(options);
+  if (!isWs(WebSocket)) return openWhatwg(url, options, owner);
+  const Ws = WebSocket as unknown as new (url: string, protocols: string[], options: object) => WsSocket;
+  const socket = new Ws(url, [...options.protocols], {
+    perMessageDeflate: false,
+    // Go's server refuses an upgrade without one.
+    origin: options.origin ?? new URL(url).origin.replace(/^ws/, "http"),
+    ...options.clientOptions,
+    ...(options.headers && { headers: options.headers }),
+    maxPayload: options.maxPayloadBytes,
+  });
+  return new NodeSocket(socket, options.maxPayloadBytes, owner);
+}
+
+/** Refuses options that only `ws` can honour where another class was given. */
+export function requireSupport(options: Parameters<typeof requireWhatwg>[0] & Pick<SocketOptions, "WebSocket">): void {
+  if (!isWs(constructorOf(options))) requireWhatwg(options);
+}
+
+function isWs(WebSocket: WebSocketConstructor): boolean {
+  return "terminate" in WebSocket.prototype;
+}
+
+/** A connection over `ws`. It pings, can be paused, and writes a turn's messages to the network in one go. */
+export class NodeSocket extends BaseSocket {
+  readonly #socket: WsSocket;
+  readonly #isServer: boolean;
+  readonly #linger = new Timer();
+  #tcp: Tcp | undefined;
+  #isCorked = false;
+  readonly pause?: () => void;
+  readonly resume?: () => void;
+
+  /** @param tcp the TCP socket where it is known already, as on a server */
+  constructor(socket: WsSocket, maxPayloadBytes: number, owner: SocketOwner, tcp?: Tcp) {
+    super(maxPayloadBytes, owner);
+    this.#socket = socket;
+    this.#isServer = tcp !== undefined;
+    this.#know(tcp);
+    if (socket.pause && socket.resume) {
+      this.pause = () => socket.pause?.();
+      this.resume = () => socket.resume?.();
+    }
+    let failure: (Error & { readonly code?: string }) | undefined;
+    socket.on("upgrade", (response) => this.#know(response.socket));
+    socket.on("open", () => this.owner.opened(socket.protocol, socket.extensions));
+    socket.on("message", (data, isBinary) => this.receive(isBinary ? plainBytes(data) : String(data)));
+    socket.on("pong", () => {
+      this.moved++;
+      this.owner.ponged();
+    });
+    socket.on("error", (error) => {
+      failure = error;
+      if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") this.refuseTooLarge();
+      else if (socket.readyState === CONNECTING) this.#fail({ cause: error });
+    });
+    socket.on("close", (code, reason) => {
+      const clean = !UNCLEAN.has(code);
+      this.end({ code: code || ABNORMAL, reason: String(reason ?? ""), clean, ...(failure && { cause: failure }) });
+    });
+    socket.on("unexpected-response", (request, response) => {
+      const status = response.statusCode;
+      const retryAfter = response.headers["retry-after"];
+      const cause = new ConnError("refused", `The server answered the upgrade with ${status}.`, { status });
+      request.destroy();
+      this.#fail({ status, retryAfter, cause });
+    });
+  }
+
+  get bufferedAmount(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  write(payload: Payload): boolean {
+    if (this.#socket.readyState !== OPEN) return false;
+    if (!this.#isCorked && this.#tcp?.cork) {
+      this.#isCorked = true;
+      this.#tcp.cork();
+      process.nextTick(() => this.#uncork());
+    }
+    this.#socket.send(this.#mustCopy(payload) ? new Uint8Array(payload as Uint8Array) : payload);
+    return true;
+  }
+
+  override progress(): number {
+    const tcp = this.#tcp;
+    return tcp ? tcp.bytesRead + tcp.bytesWritten - tcp.writableLength : super.progress();
+  }
+
+  close(code: number, reason: string): void {
+    this.#uncork();
+    this.#socket.close(code, reason);
+  }
+
+  ping(): void {
+    if (this.#socket.readyState === OPEN) this.#socket.ping();
+  }
+
+  pong(): void {
+    if (this.#socket.readyState === OPEN) this.#socket.pong();
+  }
+
+  protected destroy(code?: number, reason?: string): void {
+    this.#uncork();
+    if (code === undefined || this.#socket.readyState === CONNECTING) return this.#socket.terminate();
+    if (this.#socket.readyState === OPEN) this.#socket.close(code, reason);
+    // Ended at once, the kernel would answer what is still coming in with a reset, and the close frame would be lost.
+    this.#linger.start(LINGER_MS, () => this.#socket.terminate(), true);
+  }
+
+  /** Bytes are the caller's again when write() returns; a client's are copied by masking, unless they are compressed. */
+  #mustCopy(payload: Payload): boolean {
+    return typeof payload !== "string" && (this.#isServer || this.#socket.extensions !== "");
+  }
+
+  /** An empty write is done when all before it is: sooner news than a poll's. */
+  protected override moment(): Promise<void> {
+    const tcp = this.#tcp;
+    if (!tcp?.writableLength || tcp.destroyed) return super.moment();
+    return new Promise((resolve) => tcp.write("", () => resolve()));
+  }
+
+  /** The attempt failed. */
+  #fail(why: Pick<Ending, "cause" | "status" | "retryAfter">): void {
+    this.end({ code: ABNORMAL, reason: "", clean: false, ...why });
+  }
+
+  #know(tcp: Tcp | undefined): void {
+    // Bun's stand-in for ws hands out a socket that is none.
+    if (typeof tcp?.bytesRead !== "number" || typeof tcp.setKeepAlive !== "function") return;
+    this.#tcp = tcp;
+    tcp.setKeepAlive(true, KEEP_ALIVE_MS);
+  }
+
+  #uncork(): void {
+    if (!this.#isCorked) return;
+    this.#isCorked = false;
+    this.#tcp?.uncork?.();
+  }
+}
+
+/** The same bytes without the Buffer, so that every platform gives the same class. */
+function plainBytes(data: Uint8Array): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}

@@ -1,0 +1,154 @@
+import type { ConnError } from "./errors.ts";
+import type { LostInfo } from "./verdict.ts";
+
+/** Why a Conn waits before it dials: our own backoff, no network, the server's wish, a page in the back/forward cache. */
+export type WaitReason = "backoff" | "offline" | "server" | "page";
+/** Who ended the Conn. */
+export type EndedBy = "us" | "peer" | "verdict" | "gave-up" | "signal";
+
+/** The code and reason of a close frame. */
+export interface Goodbye {
+  readonly code: number;
+  readonly reason: string;
+}
+
+export type State =
+  | { readonly name: "idle" }
+  | { readonly name: "connecting"; readonly attempt: number }
+  | { readonly name: "open"; readonly attempt: number; readonly isStable: boolean }
+  | { readonly name: "waiting"; readonly attempt: number; readonly reason: WaitReason }
+  | { readonly name: "closing"; readonly goodbye: Goodbye }
+  | { readonly name: "closed" };
+
+export type StateName = State["name"];
+
+/** What comes of a lost connection: computed by the owner, since it takes randomness and the user's functions. */
+export type Plan =
+  | { readonly retry: true; readonly delayMs: number; readonly reason: WaitReason }
+  | { readonly retry: false; readonly by: EndedBy; readonly error: ConnError | undefined };
+
+export type Input =
+  | { readonly type: "connect" | "reconnect" | "ready" | "stable" | "flushed" | "timedOut" | "elapsed" }
+  | { readonly type: "lost"; readonly info: LostInfo; readonly plan: Plan }
+  /** The server asks to come back after `delayMs`. */
+  | { readonly type: "toldToMove"; readonly delayMs: number }
+  | { readonly type: "close"; readonly goodbye: Goodbye }
+  | { readonly type: "pageCached" | "pageBack" }
+  /** The network or the page is back; `floorMs` is what the last dial leaves of the shortest wait. */
+  | { readonly type: "awake"; readonly floorMs: number }
+  | { readonly type: "aborted"; readonly error: ConnError };
+
+/** What is to be done. Whatever dials, waits or settles first leaves the connection, politely if there is a `goodbye`. */
+export type Effect =
+  | { readonly type: "dial"; readonly attempt: number; readonly goodbye: Goodbye | undefined }
+  | { readonly type: "wait"; readonly delayMs: number; readonly goodbye: Goodbye | undefined }
+  | { readonly type: "serve" | "flush" }
+  | { readonly type: "sayGoodbye"; readonly goodbye: Goodbye }
+  | {
+      readonly type: "settle";
+      readonly by: EndedBy;
+      readonly end: Goodbye;
+      readonly clean: boolean;
+      readonly error: ConnError | undefined;
+    };
+
+type Step = readonly [State, Effect?];
+
+/** Told to a peer that we leave for another connection, or for the back/forward cache. */
+export const AWAY: Goodbye = { code: 4001, reason: "" };
+const ABNORMAL: Goodbye = { code: 1006, reason: "" };
+const FOR_EVER = Number.POSITIVE_INFINITY;
+
+/**
+ * The life of a Conn. `lost` stands for every way in which a connection or an attempt ends unasked: its own end, a
+ * timeout, a heartbeat without answer. Whatever comes where the table has no row changes nothing.
+ *
+ * | in | input | next | effect |
+ * |---|---|---|---|
+ * | idle | connect, reconnect | connecting | dial |
+ * | waiting | elapsed, connect, reconnect, pageBack | connecting | dial |
+ * | waiting (backoff, offline) | awake | connecting, or the same for the rest of the floor | dial, or wait |
+ * | connecting, open | reconnect | connecting | dial |
+ * | connecting | ready | open | serve |
+ * | open | stable | open, attempt 0 | – |
+ * | connecting, open | lost, to be retried | waiting | wait |
+ * | connecting, open | lost, final | closed | settle |
+ * | open | toldToMove | waiting (server) | wait |
+ * | connecting, open, waiting | pageCached | waiting (page) | wait for ever |
+ * | open | close | closing | flush |
+ * | closing | flushed | closing | sayGoodbye |
+ * | closing | lost, timedOut, pageCached | closed | settle |
+ * | idle, connecting, waiting | close | closed | settle |
+ * | any but closed | aborted | closed | settle |
+ */
+export function step(state: State, input: Input): Step {
+  const { name } = state;
+  const attempt = "attempt" in state ? state.attempt : 0;
+  const isLive = name === "connecting" || name === "open";
+  const isWaiting = name === "waiting";
+  const isClosing = name === "closing";
+  const goodbye = name === "open" ? AWAY : undefined;
+  const dial = (): Step => [
+    { name: "connecting", attempt },
+    { type: "dial", attempt, goodbye },
+  ];
+  const wait = (reason: WaitReason, delayMs: number): Step => [
+    { name: "waiting", attempt, reason },
+    { type: "wait", delayMs, goodbye },
+  ];
+
+  if (name === "closed") return [state];
+  switch (input.type) {
+    case "connect":
+    case "elapsed":
+    case "pageBack":
+      if (isWaiting || (name === "idle" && input.type === "connect")) return dial();
+      break;
+    case "reconnect":
+      if (!isClosing) return dial();
+      break;
+    case "awake":
+      if (!isWaiting || state.reason === "server" || state.reason === "page") break;
+      return input.floorMs > 0 ? wait(state.reason, input.floorMs) : dial();
+    case "ready":
+      if (name === "connecting") return [{ name: "open", attempt, isStable: false }, { type: "serve" }];
+      break;
+    case "stable":
+      if (name === "open") return [{ name, attempt: 0, isStable: true }];
+      break;
+    case "lost": {
+      const { info, plan } = input;
+      if (isClosing) return closed("us", info, info.clean);
+      if (!isLive) break;
+      if (!plan.retry) return closed(plan.by, info, info.clean, plan.error);
+      return [
+        { name: "waiting", attempt: attempt + 1, reason: plan.reason },
+        { type: "wait", delayMs: plan.delayMs, goodbye: undefined },
+      ];
+    }
+    case "toldToMove":
+      if (name === "open") return wait("server", input.delayMs);
+      break;
+    case "pageCached":
+      if (isLive || isWaiting) return wait("page", FOR_EVER);
+      if (isClosing) return closed("us", ABNORMAL, false);
+      break;
+    case "close":
+      if (name === "open") return [{ name: "closing", goodbye: input.goodbye }, { type: "flush" }];
+      if (!isClosing) return closed("us", input.goodbye, true);
+      break;
+    case "flushed":
+      if (isClosing) return [state, { type: "sayGoodbye", goodbye: state.goodbye }];
+      break;
+    case "timedOut":
+      if (isClosing) return closed("us", ABNORMAL, false);
+      break;
+    case "aborted":
+      return closed("signal", ABNORMAL, false, input.error);
+  }
+  return [state];
+}
+
+function closed(by: EndedBy, { code, reason }: Goodbye, clean: boolean, error?: ConnError): Step {
+  return [{ name: "closed" }, { type: "settle", by, end: { code, reason }, clean, error }];
+}
