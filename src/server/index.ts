@@ -1,0 +1,3 @@
+export { handle, type UpgradeServer } from "./handle.ts";
+export { type Handler, type HandlerOptions, handler, type ServerConn, type ShutdownOptions } from "./handler.ts";
+export type { Origins } from "./origin.ts";
