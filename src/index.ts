@@ -21,4 +21,5 @@ export type { OutboxBounds } from "./outbox.ts";
 export type { Payload, SendOptions } from "./payload.ts";
 export type { WebSocketConstructor, WebSocketLike } from "./socket.ts";
 export type { EndedBy, StateName, WaitReason } from "./state.ts";
+export { type ReadableConn, readable, type WritableConn, writable } from "./streams.ts";
 export type { Attempt, Ending, LostInfo } from "./verdict.ts";
