@@ -143,7 +143,7 @@ export function iterate<T>(
           const code = error instanceof ConnError ? error.code : undefined;
           if (code === "unmarshal") continue;
           if (code === "closed" && !(await closed).error) return end();
-          if (code === "aborted" && !signal?.aborted) return end();
+          if (code === "aborted" && controller.signal.aborted && !signal?.aborted) return end();
           throw error;
         }
       }

@@ -55,6 +55,8 @@ export class Conn<In = Payload, Out = In> {
   #attempt: Attempting<In, Out> | undefined;
   #connection: Connection | undefined;
   #last: LostInfo | undefined;
+  /** Why the Conn ended, unless it ended well. */
+  #error: ConnError | undefined;
   #dialed = "";
   #refusals = 0;
   #opens = 0;
@@ -352,9 +354,9 @@ export class Conn<In = Payload, Out = In> {
 
   #settle({ by, end, clean, error }: Extract<Effect, { type: "settle" }>): void {
     this.#settings.signal?.removeEventListener("abort", this.#aborted);
-    const why = by === "signal" && error ? error : this.#closedError(undefined, error);
-    const unsent = this.#outbox.end(why);
-    this.#inbox.end(error ?? why);
+    this.#error = error;
+    const unsent = this.#outbox.end(this.#closedError());
+    this.#inbox.end(error ?? this.#closedError());
     const info: CloseInfo = { ...end, clean, by, unsent, inDoubt: [], ...(error && { error }) };
     this.#emit("closed", info);
     this.#news.push(() => this.#closed.resolve(info));
@@ -490,7 +492,9 @@ export class Conn<In = Payload, Out = In> {
     return this.#state.name === "closing" || this.#state.name === "closed";
   }
 
-  #closedError(payload?: Payload, cause?: unknown): ConnError {
-    return new ConnError("closed", undefined, { payload, cause });
+  /** What calls reject with from the end on. */
+  #closedError(payload?: Payload): ConnError {
+    const cause = this.#error;
+    return cause?.code === "aborted" ? cause : new ConnError("closed", undefined, { payload, cause });
   }
 }

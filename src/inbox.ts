@@ -100,7 +100,7 @@ export class Inbox {
     const { highWaterMark, maxBytes, overflow } = this.#bounds;
     const size = weight(payload);
     const fits = () => this.bytes + size <= maxBytes;
-    while (overflow === "drop-oldest" && this.length > 0 && !fits()) this.#drop(this.#shift());
+    while (overflow === "drop-oldest" && size <= maxBytes && !fits()) this.#drop(this.#shift());
     if (fits()) {
       this.#waiting.push(payload);
       this.bytes += size;

@@ -132,19 +132,44 @@ export const INBOX: InboxBounds = { highWaterMark: MIB, maxBytes: 64 * MIB, over
 const HEARTBEAT: HeartbeatTimes = { intervalMs: 15_000, timeoutMs: 10_000 };
 const OVERFLOWS = { "outbox.": ["reject", "drop-oldest"], "inbox.": ["close", "drop-oldest", "drop-newest"] };
 
+const isFunction = (value: unknown) => typeof value === "function";
+const isObject = (value: unknown) => typeof value === "object" && value !== null;
+const isString = (value: unknown) => typeof value === "string";
+
+/** What the other options must be. */
+const KINDS: readonly (readonly [string, readonly (keyof ConnOptions)[], (value: unknown) => boolean])[] = [
+  ["a function", ["backoff", "shouldRetry", "setup", "WebSocket"], isFunction],
+  ["an object", ["outbox", "clientOptions", "codec"], isObject],
+  ["an object or false", ["inbox", "heartbeat"], (value) => value === false || isObject(value)],
+  ["an object or a function", ["headers"], (value) => isObject(value) || isFunction(value)],
+  [
+    "a string, an array or a function",
+    ["protocols"],
+    (value) => [isString, Array.isArray, isFunction].some((is) => is(value)),
+  ],
+  ["a string", ["origin"], isString],
+  ["an AbortSignal", ["signal"], (value) => isObject(value) && "aborted" in (value as object)],
+  ["true or false", ["autoConnect"], (value) => typeof value === "boolean"],
+];
+
 /** Fills and checks what the user gave. @throws {@link ConnError} `bad-option` */
 export function settle<In, Out>(options: ConnOptions<In, Out>): Settings<In, Out> {
+  for (const [range, names, isGood] of KINDS) {
+    for (const name of names) {
+      const value = options[name];
+      if (value !== undefined && !isGood(value)) throw bad(name, range, value);
+    }
+  }
   const { inbox = {}, heartbeat = {} } = options;
   const codec = options.codec ?? (message as unknown as CodecPair<In, Out>);
-  for (const pair of [codec.marshal, codec.unmarshal]) callable("codec.marshal and unmarshal", pair);
-  for (const name of ["backoff", "shouldRetry", "setup", "WebSocket"] as const)
-    callable(name, options[name] ?? callable);
-  if (heartbeat && !heartbeat.ping !== !heartbeat.isPong) throw bad("heartbeat", "with both ping and isPong", "one");
+  if (!isFunction(codec.marshal) || !isFunction(codec.unmarshal)) throw bad("codec", "{ marshal, unmarshal }", codec);
+  if (heartbeat && !heartbeat.ping !== !heartbeat.isPong)
+    throw bad("heartbeat", "with both ping and isPong", heartbeat);
   return Object.freeze({
-    autoConnect: true,
-    protocols: [],
     ...options,
     ...filled("", NUMBERS, options),
+    autoConnect: options.autoConnect ?? true,
+    protocols: options.protocols ?? [],
     backoff: options.backoff ?? exponential(),
     codec,
     outbox: filled("outbox.", OUTBOX, options.outbox),
@@ -158,10 +183,9 @@ export function parseUrl(url: unknown): string {
   let parsed: URL;
   try {
     parsed = new URL(url as Url, (globalThis as { location?: { href?: string } }).location?.href);
-  } catch (cause) {
-    throw new ConnError("bad-url", "The URL can't be parsed: give an absolute one, such as wss://example.com/path.", {
-      cause,
-    });
+  } catch {
+    // The platform's error quotes the URL, and with it what token it may hold.
+    throw new ConnError("bad-url", "The URL can't be parsed: give an absolute one, such as wss://example.com/path.");
   }
   parsed.protocol = parsed.protocol.replace(/^http/, "ws");
   if (!/^wss?:$/.test(parsed.protocol)) {
@@ -210,10 +234,6 @@ function filled<T extends object>(
     all[name] = value;
   }
   return all;
-}
-
-function callable(name: string, value: unknown): void {
-  if (typeof value !== "function") throw bad(name, "a function", value);
 }
 
 function bad(name: string, range: string, value: unknown): ConnError {

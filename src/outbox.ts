@@ -93,7 +93,9 @@ export class Outbox {
       this.bytes += entry.bytes;
       if (key !== undefined) this.#keys.set(key, entry);
       if (ttlMs !== undefined) entry.expiry.start(ttlMs, () => this.#refuse(entry, "expired"), true);
-      onAbort(signal, entry.promise, () => this.#refuse(entry, aborted(signal as AbortSignal)));
+      onAbort(signal, entry.promise, () => {
+        if (this.#waiting.has(entry)) this.#refuse(entry, aborted(signal as AbortSignal));
+      });
     }
     return entry.promise;
   }
