@@ -3,7 +3,7 @@ import { brotliCompressSync } from "node:zlib";
 import { build } from "esbuild";
 
 // The first row is the core alone; each later row is what its line adds to the first.
-const budgets = [{ name: "core", code: 'export { Conn, json } from "tautline";', budget: 10240 }];
+const budgets = [{ name: "core", code: 'export { Conn, json } from "tautline";', budget: 10496 }];
 
 async function bundle(code) {
   const { outputFiles } = await build({

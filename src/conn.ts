@@ -5,6 +5,7 @@ import { aborted, ConnError } from "./errors.ts";
 import type { CloseInfo, ConnEvents, Stats } from "./events.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Inbox } from "./inbox.ts";
+import type { LifecycleSignal } from "./lifecycle.ts";
 import {
   type ConnOptions,
   checkCode,
@@ -18,9 +19,10 @@ import {
 } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import { isPayload, type Payload, type SendOptions } from "./payload.ts";
-import { judge } from "./plan.ts";
+import { FLOOR_MS, judge } from "./plan.ts";
 import { deferred, onAbort } from "./promise.ts";
 import { plain } from "./session.ts";
+import type { Socket } from "./socket.ts";
 import { openSocket, requireSupport } from "./socket-node.ts";
 import { type Effect, type Goodbye, type Input, type State, type StateName, step } from "./state.ts";
 import { Timer } from "./timer.ts";
@@ -63,6 +65,8 @@ export class Conn<In = Payload, Out = In> {
   #received = 0;
   #downSince: number | undefined;
   #pingedAt = 0;
+  #dialedAt = 0;
+  #unsubscribe: (() => void) | undefined;
 
   /** How `write()` frames bytes: as text only if they are valid UTF-8. Default `"binary"`. */
   payloadType: "text" | "binary" = "binary";
@@ -287,10 +291,12 @@ export class Conn<In = Payload, Out = In> {
   }
 
   #perform(effect: Effect): void {
-    const { connectTimeoutMs, closeTimeoutMs, stableAfterMs, giveUpAfterMs } = this.#settings;
+    const { connectTimeoutMs, closeTimeoutMs, stableAfterMs, giveUpAfterMs, lifecycle } = this.#settings;
     switch (effect.type) {
       case "dial": {
         this.#leave(effect.goodbye);
+        this.#dialedAt = performance.now();
+        this.#unsubscribe ??= lifecycle?.subscribe((signal) => this.#heed(signal));
         const timeoutMs = Math.min(connectTimeoutMs, giveUpAfterMs - this.#downMs());
         const info = { attempt: effect.attempt, last: this.#last, timeoutMs };
         this.#attempt = new Attempting(this.#url, this.#settings, this.#dialer, this.#owner, info);
@@ -327,7 +333,7 @@ export class Conn<In = Payload, Out = In> {
 
   #serve(): void {
     const { socket, line, protocol, extensions, resumed } = this.#connection as Connection;
-    if (this.#settings.heartbeat?.ping || socket.ping) this.#heartbeat?.start();
+    if (this.#canAsk(socket)) this.#heartbeat?.start();
     if (this.#inbox.isPressed) socket.pause?.();
     const { attempt } = this.#state as Extract<State, { name: "open" }>;
     const downMs = this.#downMs();
@@ -354,6 +360,7 @@ export class Conn<In = Payload, Out = In> {
 
   #settle({ by, end, clean, error }: Extract<Effect, { type: "settle" }>): void {
     this.#settings.signal?.removeEventListener("abort", this.#aborted);
+    this.#unsubscribe?.();
     this.#error = error;
     const unsent = this.#outbox.end(this.#closedError());
     this.#inbox.end(error ?? this.#closedError());
@@ -373,13 +380,14 @@ export class Conn<In = Payload, Out = In> {
 
   /** The connection, or the attempt, is over unasked. */
   #end(ending: Ending): void {
-    const { setup, protocols, headers } = this.#settings;
+    const { setup, protocols, headers, lifecycle } = this.#settings;
     const past = {
       state: this.#state,
       everOpened: this.#opens > 0,
       canRenew: [setup, this.#url, protocols, headers].some((given) => typeof given === "function"),
       refusals: this.#refusals,
       downMs: this.#downMs(),
+      isOnline: !lifecycle || lifecycle.isOnline(),
       redials: this.#dialer.redials,
     };
     const { info, plan } = judge(ending, past, this.#settings, (name, act) => this.#guard(name, act));
@@ -430,6 +438,21 @@ export class Conn<In = Payload, Out = In> {
     this.#pingedAt = performance.now();
     if (ping) this.#guard("ping", () => socket.write(ping()));
     else socket.ping?.();
+  }
+
+  /** Whether the peer can be asked for a sign of life. */
+  #canAsk(socket: Socket): boolean {
+    return this.#heartbeat !== undefined && Boolean(this.#settings.heartbeat?.ping || socket.ping);
+  }
+
+  /** What the page or the machine says: a doubt about the connection is settled at once, a wait is cut. */
+  #heed(signal: LifecycleSignal): void {
+    if (signal === "cached" || signal === "back")
+      return this.#feed({ type: signal === "back" ? "pageBack" : "pageCached" });
+    if (signal === "offline") return;
+    if (!this.#connection) this.#feed({ type: "awake", floorMs: this.#dialedAt + FLOOR_MS - performance.now() });
+    else if (this.#canAsk(this.#connection.socket)) this.#heartbeat?.probe();
+    else if (signal !== "visible") this.#feed({ type: "reconnect" });
   }
 
   #ponged(): void {

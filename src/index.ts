@@ -16,6 +16,7 @@ export { ConnError, type ConnErrorCode, fatal } from "./errors.ts";
 export type { CloseInfo, ConnEvents, Stats } from "./events.ts";
 export type { HeartbeatTimes } from "./heartbeat.ts";
 export type { InboxBounds } from "./inbox.ts";
+export type { LifecycleSignal, LifecycleSource } from "./lifecycle.ts";
 export type { ConnOptions, HeartbeatOptions, Provider, SetupContext, Url } from "./options.ts";
 export type { OutboxBounds } from "./outbox.ts";
 export type { Payload, SendOptions } from "./payload.ts";

@@ -3,6 +3,7 @@ import { type CodecPair, message } from "./codec.ts";
 import { ConnError } from "./errors.ts";
 import type { HeartbeatTimes } from "./heartbeat.ts";
 import type { InboxBounds } from "./inbox.ts";
+import { type LifecycleSource, pageLifecycle } from "./lifecycle.ts";
 import type { OutboxBounds } from "./outbox.ts";
 import type { Payload, SendOptions } from "./payload.ts";
 import type { WebSocketConstructor } from "./socket.ts";
@@ -80,6 +81,11 @@ export interface ConnOptions<In = Payload, Out = In> {
    * the attempt failed; if it throws `fatal(…)`, the Conn is closed.
    */
   readonly setup?: ((context: SetupContext<In, Out>) => void | Promise<void>) | undefined;
+  /**
+   * Who tells of the network, of a page that is cached or frozen, and of sleep. `false` hears nothing. Default the page's
+   * own signals, where there is a page.
+   */
+  readonly lifecycle?: LifecycleSource | false | undefined;
   /** Ends the Conn at once when aborted. Default none. */
   readonly signal?: AbortSignal | undefined;
   /** Whether to dial without being asked, a microtask after construction. Default true. */
@@ -108,6 +114,7 @@ export interface Settings<In, Out> {
   readonly maxRetries: number;
   readonly giveUpAfterMs: number;
   readonly setup: ((context: SetupContext<In, Out>) => void | Promise<void>) | undefined;
+  readonly lifecycle: LifecycleSource | undefined;
   readonly signal: AbortSignal | undefined;
   readonly autoConnect: boolean;
   readonly WebSocket: WebSocketConstructor | undefined;
@@ -140,7 +147,7 @@ const isString = (value: unknown) => typeof value === "string";
 const KINDS: readonly (readonly [string, readonly (keyof ConnOptions)[], (value: unknown) => boolean])[] = [
   ["a function", ["backoff", "shouldRetry", "setup", "WebSocket"], isFunction],
   ["an object", ["outbox", "clientOptions", "codec"], isObject],
-  ["an object or false", ["inbox", "heartbeat"], (value) => value === false || isObject(value)],
+  ["an object or false", ["inbox", "heartbeat", "lifecycle"], (value) => value === false || isObject(value)],
   ["an object or a function", ["headers"], (value) => isObject(value) || isFunction(value)],
   [
     "a string, an array or a function",
@@ -170,6 +177,7 @@ export function settle<In, Out>(options: ConnOptions<In, Out>): Settings<In, Out
     ...filled("", NUMBERS, options),
     autoConnect: options.autoConnect ?? true,
     protocols: options.protocols ?? [],
+    lifecycle: options.lifecycle === false ? undefined : (options.lifecycle ?? pageLifecycle()),
     backoff: options.backoff ?? exponential(),
     codec,
     outbox: filled("outbox.", OUTBOX, options.outbox),

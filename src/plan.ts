@@ -16,6 +16,8 @@ export interface Past {
   readonly refusals: number;
   /** Milliseconds without a usable connection so far. */
   readonly downMs: number;
+  /** Whether the platform believes that there is a network. */
+  readonly isOnline: boolean;
   /** Whether another connection can be had at all. */
   readonly redials: boolean;
 }
@@ -62,9 +64,14 @@ export function judge(
   const waitMs = window
     ? window[0] + Math.random() * (window[1] - window[0])
     : Number(answer === true ? guard("backoff", () => backoff(attempt)) : answer);
+  // The platform's word is a hint: without a network the longest wait, cut when it says that there is one.
+  const isOffline = !past.isOnline && answer === true && !window;
   const floorMs = state.name === "open" && state.isStable ? 0 : FLOOR_MS;
   // A wait that is no number must not become a storm.
-  const delayMs = Math.min(Math.max(floorMs, waitMs >= 0 ? waitMs : MAX_MS), MAX_TIMER_MS);
+  const delayMs = Math.min(Math.max(floorMs, waitMs >= 0 && !isOffline ? waitMs : MAX_MS), MAX_TIMER_MS);
   if (attempt > maxRetries || past.downMs + delayMs > giveUpAfterMs) return over("gave-up");
-  return { info: told(true), plan: { retry: true, delayMs, reason: window ? "server" : "backoff" } };
+  return {
+    info: told(true),
+    plan: { retry: true, delayMs, reason: window ? "server" : isOffline ? "offline" : "backoff" },
+  };
 }

@@ -17,7 +17,6 @@ import type { Ending } from "./verdict.ts";
 /** The TCP socket under a connection, as `ws` hands it out in public: with the `upgrade` event, or the request. */
 export interface Tcp {
   readonly bytesRead: number;
-  readonly bytesWritten: number;
   readonly writableLength: number;
   readonly destroyed: boolean;
   write(data: string, done: () => void): boolean;
@@ -142,9 +141,9 @@ export class NodeSocket extends BaseSocket {
     return true;
   }
 
+  /** Bytes read besides: a pong behind a large message is late, not absent. */
   override progress(): number {
-    const tcp = this.#tcp;
-    return tcp ? tcp.bytesRead + tcp.bytesWritten - tcp.writableLength : super.progress();
+    return super.progress() + (this.#tcp?.bytesRead ?? 0);
   }
 
   close(code: number, reason: string): void {

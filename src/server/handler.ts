@@ -4,6 +4,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 import type { Dialer } from "../attempt.ts";
 import { Conn, DIALER } from "../conn.ts";
 import { ConnError } from "../errors.ts";
+import type { CloseInfo } from "../events.ts";
 import { type ConnOptions, settle } from "../options.ts";
 import type { Payload } from "../payload.ts";
 import { NodeSocket, type Tcp, type WsSocket } from "../socket-node.ts";
@@ -106,7 +107,7 @@ export function handler<In = Payload, Out = In>(
         return socket;
       },
     };
-    const connOptions = { ...rest, [DIALER]: dialer } as ConnOptions<In, Out>;
+    const connOptions = { ...rest, lifecycle: false, [DIALER]: dialer } as ConnOptions<In, Out>;
     const conn = Object.assign(new Conn<In, Out>(url, connOptions), { request });
     conns.add(conn);
     conn.closed.then(() => conns.delete(conn));
@@ -120,9 +121,9 @@ export function handler<In = Payload, Out = In>(
       await done;
       conn.close();
     } catch (error) {
-      conn.close(INTERNAL_ERROR);
-      // The end of the Conn is news to the function, and none to the server.
-      if (!(error instanceof ConnError && error.code === "closed")) onError(error, conn);
+      if (conn.state !== "closed") conn.close(INTERNAL_ERROR);
+      else if (isEndOf(await conn.closed, error)) return;
+      onError(error, conn);
     }
   }
 
@@ -135,6 +136,11 @@ export function handler<In = Payload, Out = In>(
       await Promise.all(Array.from(conns, (conn) => conn.close(GOING_AWAY, "", { signal })));
     },
   };
+}
+
+/** Whether `error` only says that the Conn has ended: news to the function, and none to the server. */
+function isEndOf(end: CloseInfo, error: unknown): boolean {
+  return error instanceof ConnError && error.code === "closed" && (error === end.error || error.cause === end.error);
 }
 
 /** Where the client wanted to go, in its own words; `undefined` where they make no URL. */

@@ -1,0 +1,123 @@
+import { deflateSync, Gunzip } from "fflate";
+import { Codec, type CodecPair, toText } from "../codec.ts";
+import { ConnError } from "../errors.ts";
+import { byteLength, type Payload } from "../payload.ts";
+
+export interface CompressedOptions {
+  /** Messages of fewer bytes are not deflated. Default {@link THRESHOLD_BYTES}. */
+  readonly thresholdBytes?: number | undefined;
+  /** A message that would inflate to more bytes than this is refused: `unmarshal`. Default {@link MAX_BYTES}. */
+  readonly maxBytes?: number | undefined;
+}
+
+const THRESHOLD_BYTES = 1024;
+const MAX_BYTES = 32 * 1024 * 1024;
+
+/** First byte of a binary frame: what the rest of it is. */
+const PLAIN = 0;
+const DEFLATED_TEXT = 1;
+const DEFLATED_BYTES = 2;
+
+/** Deflate grows at most 1032 times, so that one slice never inflates to much more than 4 MiB. */
+const SLICE_BYTES = 4096;
+
+const CORRUPT = "The deflated message is corrupt, truncated, or followed by something else.";
+
+// What stands before and behind deflated data in a gzip file (RFC 1952, section 2.3); fflate checks no sums.
+const GZIP_HEADER = /* @__PURE__ */ Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff);
+const GZIP_TRAILER = /* @__PURE__ */ new Uint8Array(8);
+
+/**
+ * `codec`, with long messages deflated (RFC 1951). Both ends must use it. Text frames travel as they are; a binary
+ * frame begins with one byte that says what follows: 0 bytes as they are, 1 deflated text, 2 deflated bytes. A message
+ * below `thresholdBytes`, or that deflating would not make shorter, is not deflated. What is truncated, corrupt,
+ * followed by anything, or too long is reported as {@link ConnError} `unmarshal`; inflating stops at `maxBytes`.
+ *
+ * @throws {@link ConnError} `bad-option`
+ */
+export function compressed<In, Out = In>(
+  codec: CodecPair<In, Out>,
+  { thresholdBytes = THRESHOLD_BYTES, maxBytes = MAX_BYTES }: CompressedOptions = {},
+): Codec<In, Out> {
+  checkOption("thresholdBytes", thresholdBytes, 0);
+  checkOption("maxBytes", maxBytes, 1);
+  return new Codec<In, Out>({
+    marshal: (value) => pack(codec.marshal(value), thresholdBytes),
+    unmarshal: (payload) => codec.unmarshal(unpack(payload, maxBytes)),
+  });
+}
+
+function pack(payload: Payload, thresholdBytes: number): Payload {
+  const isText = typeof payload === "string";
+  const length = byteLength(payload);
+  if (length >= thresholdBytes) {
+    const deflated = deflateSync(isText ? new TextEncoder().encode(payload) : payload);
+    if (deflated.length < length) return prefixed(isText ? DEFLATED_TEXT : DEFLATED_BYTES, deflated);
+  }
+  return isText ? payload : prefixed(PLAIN, payload);
+}
+
+function unpack(payload: Payload, maxBytes: number): Payload {
+  if (typeof payload === "string") return payload;
+  const rest = payload.subarray(1);
+  switch (payload[0]) {
+    case PLAIN:
+      return rest;
+    case DEFLATED_TEXT:
+      return toText(inflate(rest, maxBytes));
+    case DEFLATED_BYTES:
+      return inflate(rest, maxBytes);
+    default:
+      throw new TypeError("Not a message of the compressing codec: its first byte must be 0, 1 or 2.");
+  }
+}
+
+/**
+ * The bytes that were deflated. They are passed off as a gzip file that another one follows, because only of those does
+ * fflate tell where the deflated data ended.
+ */
+function inflate(deflated: Uint8Array, maxBytes: number): Uint8Array {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  let end: number | undefined;
+  const gunzip = new Gunzip((chunk) => {
+    length += chunk.length;
+    if (length > maxBytes) throw new RangeError(`The message would inflate to more than maxBytes, ${maxBytes}.`);
+    if (chunk.length > 0) chunks.push(chunk);
+  });
+  gunzip.onmember = (offset) => {
+    end ??= offset;
+  };
+  try {
+    gunzip.push(GZIP_HEADER);
+    for (let at = 0; at < deflated.length; at += SLICE_BYTES) gunzip.push(deflated.subarray(at, at + SLICE_BYTES));
+    gunzip.push(GZIP_TRAILER);
+    gunzip.push(GZIP_HEADER);
+  } catch (cause) {
+    throw length > maxBytes ? cause : new TypeError(CORRUPT, { cause });
+  }
+  if (end !== GZIP_HEADER.length + deflated.length + GZIP_TRAILER.length) throw new TypeError(CORRUPT);
+  return joined(chunks, length);
+}
+
+function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
+
+function prefixed(kind: number, bytes: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(bytes.length + 1);
+  frame[0] = kind;
+  frame.set(bytes, 1);
+  return frame;
+}
+
+function checkOption(name: string, value: unknown, min: number): void {
+  if (typeof value === "number" && value >= min) return;
+  throw new ConnError("bad-option", `${name} must be a number of at least ${min}; got ${String(value)}.`);
+}

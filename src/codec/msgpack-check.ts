@@ -1,0 +1,71 @@
+/** Arrays and maps may be nested this deep. */
+export const MAX_DEPTH = 1000;
+
+/** A number holds each integer of 64 bits exactly whose upper 32 are at most this. */
+const MAX_EXACT_HIGH = 0x1fffff;
+
+// By head, from 0xc0 to 0xdf: how many bytes of length follow, and how many more whatever the length.
+const WIDTHS = [0, 0, 0, 0, 1, 2, 4, 1, 2, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 2, 4, 2, 4];
+const FIXED = [0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 2, 3, 5, 9, 17, 0, 0, 0, 0, 0, 0, 0];
+const UINT64 = 0xcf;
+const INT64 = 0xd3;
+const ARRAY_16 = 0xdc;
+const MAP_16 = 0xde;
+
+/**
+ * Walks over the heads of one MessagePack value before it is decoded. The decoder makes room for as many elements as a
+ * head claims, and keeps a record for each level: five bytes could cost 32 GiB. Each element takes a byte at least, so
+ * no more of them may be outstanding than bytes are left.
+ *
+ * @param bigints Whether integers that a number can't hold exactly may pass.
+ * @throws RangeError for what is truncated, nested too deep, or no exact number
+ */
+export function checkMsgpack(bytes: Uint8Array, bigints: boolean): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  /** How many elements each open array or map waits for, outermost first. */
+  const open: number[] = [];
+  let outstanding = 1;
+  let at = 0;
+  while (outstanding > 0) {
+    if (outstanding > bytes.length - at) throw new RangeError("The message is shorter than it claims.");
+    const head = view.getUint8(at++);
+    outstanding--;
+    let count = 0;
+    if (head < 0x80 || head >= 0xe0) count = 0;
+    else if (head < 0x90) count = 2 * (head & 0x0f);
+    else if (head < 0xa0) count = head & 0x0f;
+    else if (head < 0xc0) at += head & 0x1f;
+    else {
+      if (!bigints && (head === UINT64 || head === INT64)) checkExact(view, at, head);
+      const width = WIDTHS[head - 0xc0] as number;
+      const length = readLength(view, at, width);
+      at += width + (FIXED[head - 0xc0] as number);
+      if (head < ARRAY_16) at += length;
+      else count = head < MAP_16 ? length : 2 * length;
+    }
+    if (count === 0) complete(open);
+    else if (open.push(count) > MAX_DEPTH) throw new RangeError(`The message is nested deeper than ${MAX_DEPTH}.`);
+    outstanding += count;
+  }
+}
+
+function readLength(view: DataView, at: number, width: number): number {
+  if (width === 1) return view.getUint8(at);
+  if (width === 2) return view.getUint16(at);
+  return width === 4 ? view.getUint32(at) : 0;
+}
+
+/** One element is complete, and with it each array or map that it was the last of. */
+function complete(open: number[]): void {
+  for (let top = open.length - 1; top >= 0; top--) {
+    open[top] = (open[top] as number) - 1;
+    if (open[top] !== 0) return;
+    open.pop();
+  }
+}
+
+function checkExact(view: DataView, at: number, head: number): void {
+  const high = head === INT64 ? view.getInt32(at) : view.getUint32(at);
+  if (high <= MAX_EXACT_HIGH && high >= -MAX_EXACT_HIGH - 1) return;
+  throw new RangeError("A 64-bit integer is beyond what a number holds exactly: set the bigints option.");
+}
