@@ -350,6 +350,8 @@ export class Conn<In = Payload, Out = In> {
 
   /** Leaves the connection or the attempt, if there is one, and whatever timer runs. */
   #leave(goodbye?: Goodbye): void {
+    // The clock of the time without a connection starts here at the latest.
+    this.#downMs();
     this.#timer.stop();
     this.#heartbeat?.stop();
     this.#connection = undefined;

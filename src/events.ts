@@ -34,6 +34,7 @@ export interface ConnEvents<In> {
   };
   message: In;
   lost: LostInfo;
+  /** `delayMs` is infinite for a page that is cached: its return ends the wait. */
   waiting: { readonly attempt: number; readonly delayMs: number; readonly reason: WaitReason };
   closed: CloseInfo;
   /** News of something that went wrong and did not end the Conn: nothing is thrown when nobody listens. */

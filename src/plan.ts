@@ -46,8 +46,9 @@ export function judge(
     retry,
   });
   const over = (by: EndedBy) => {
-    const error = by !== "peer" && new ConnError("closed", `The Conn ended (${by}): ${code} ${reason}`, { cause });
-    return { info: told(false), plan: { retry: false, by, error: error || undefined } as const };
+    const why = reason || (cause instanceof Error ? cause.message : "no reason was given");
+    const error = by === "peer" ? undefined : new ConnError("closed", `Ended by ${by}, ${code}: ${why}`, { cause });
+    return { info: told(false), plan: { retry: false, by, error } as const };
   };
 
   if (!past.redials || state.name === "closing") return over(clean ? "peer" : "gave-up");

@@ -74,7 +74,7 @@ const FOR_EVER = Number.POSITIVE_INFINITY;
  * | connecting, open | lost, to be retried | waiting | wait |
  * | connecting, open | lost, final | closed | settle |
  * | open | toldToMove | waiting (server) | wait |
- * | connecting, open, waiting | pageCached | waiting (page) | wait for ever |
+ * | connecting, open, waiting (not page) | pageCached | waiting (page) | wait for ever |
  * | open | close | closing | flush |
  * | closing | flushed | closing | sayGoodbye |
  * | closing | lost, timedOut, pageCached | closed | settle |
@@ -130,7 +130,7 @@ export function step(state: State, input: Input): Step {
       if (name === "open") return wait("server", input.delayMs);
       break;
     case "pageCached":
-      if (isLive || isWaiting) return wait("page", FOR_EVER);
+      if (isLive || (isWaiting && state.reason !== "page")) return wait("page", FOR_EVER);
       if (isClosing) return closed("us", ABNORMAL, false);
       break;
     case "close":

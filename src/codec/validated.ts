@@ -88,9 +88,10 @@ function checked<T>(
 }
 
 function told(issues: readonly SchemaIssue[]): string {
-  const lines = issues
-    .slice(0, ISSUES_TOLD)
-    .map(({ path, message }) => (path?.length ? `${dotted(path)}: ${message}` : message));
+  const lines = issues.slice(0, ISSUES_TOLD).map(({ path = [], message }) => {
+    const place = dotted(path);
+    return place === "" || message.startsWith(place) ? message : `${place}: ${message}`;
+  });
   const rest = issues.length - lines.length;
   return `${lines.join("; ")}${rest > 0 ? `; and ${rest} more` : ""}`;
 }
