@@ -101,7 +101,10 @@ export class Conn<In = Payload, Out = In> {
       deliver: (payload) => this.#deliver(payload),
       pressed: (on) => this.#hold(on),
       dropped: (payload, why) => this.#drop(payload, why, "in"),
-      overflowed: (why) => this.#end({ code: INBOX_FULL, reason: "", clean: false, cause: why }),
+      overflowed: (why) => {
+        this.#attempt?.abandon(INBOX_FULL, "");
+        this.#end({ code: INBOX_FULL, reason: "", clean: false, cause: why });
+      },
     });
     if (heartbeat) {
       this.#heartbeat = new Heartbeat(heartbeat, {
@@ -179,7 +182,7 @@ export class Conn<In = Payload, Out = In> {
     promise.then(off, off);
     onAbort(signal, promise, () => reject(aborted(signal as AbortSignal)));
     look();
-    if (this.#state.name === "idle") this.connect();
+    if (this.#state.name === "idle" && !signal?.aborted) this.connect();
     return promise;
   }
 

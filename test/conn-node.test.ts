@@ -1,0 +1,175 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { Conn, type ConnOptions, exponential, type Provider, type Url } from "../src/index.ts";
+import { FakeWs } from "./support/fake-ws.ts";
+import { pass, tick, told, useFakeTime } from "./support/rig.ts";
+
+useFakeTime();
+
+beforeEach(() => {
+  FakeWs.made.length = 0;
+});
+
+function dial(options: ConnOptions = {}, url: Provider<Url> = "wss://x.test/path"): Conn {
+  const backoff = exponential({ random: () => 1 });
+  return new Conn(url, { WebSocket: FakeWs.class, backoff, ...options });
+}
+
+async function opened(options: ConnOptions = {}): Promise<{ conn: Conn; socket: FakeWs }> {
+  const conn = dial(options);
+  await tick();
+  FakeWs.last.open();
+  await tick();
+  return { conn, socket: FakeWs.last };
+}
+
+describe("the upgrade", () => {
+  test("has the URL's own origin, no compression, and the limit of a message", async () => {
+    dial({ maxPayloadBytes: 5 });
+    await tick();
+    expect(FakeWs.last.options).toMatchObject({
+      origin: "https://x.test",
+      perMessageDeflate: false,
+      maxPayload: 5,
+    });
+  });
+
+  test("has the origin and the client options that were given", async () => {
+    dial({ origin: "https://other.test", clientOptions: { perMessageDeflate: true, ca: "ca" } });
+    await tick();
+    expect(FakeWs.last.options).toMatchObject({ origin: "https://other.test", perMessageDeflate: true, ca: "ca" });
+  });
+
+  test("asks for its headers on each attempt, with why the last one ended", async () => {
+    dial({ headers: ({ attempt, last }) => ({ token: `${attempt} after ${last?.status}` }) });
+    await tick();
+    FakeWs.last.refuse(401);
+    await pass(1_000);
+    expect(FakeWs.made.map(({ options }) => options.headers)).toEqual([
+      { token: "0 after undefined" },
+      { token: "1 after 401" },
+    ]);
+  });
+
+  test.for([400, 404, 410])("refused with %i before the first open ends the Conn", async (status) => {
+    const conn = dial();
+    const lost = told(conn, "lost");
+    await tick();
+    FakeWs.last.refuse(status);
+    expect(await conn.closed).toMatchObject({
+      code: 1006,
+      by: "verdict",
+      error: { cause: { code: "refused", status } },
+    });
+    expect(lost).toMatchObject([{ status, opened: false, retry: false }]);
+  });
+
+  test("refused with 401 is final at once without a provider", async () => {
+    const conn = dial();
+    await tick();
+    FakeWs.last.refuse(401);
+    expect(conn.state).toBe("closed");
+  });
+
+  test("refused with 503 obeys Retry-After", async () => {
+    const conn = dial();
+    const waits = told(conn, "waiting");
+    await tick();
+    FakeWs.last.refuse(503, { "retry-after": "7" });
+    expect(waits).toMatchObject([{ reason: "server" }]);
+    expect(waits[0]?.delayMs).toBeGreaterThanOrEqual(7_000);
+    expect(waits[0]?.delayMs).toBeLessThanOrEqual(8_750);
+  });
+
+  test("that is abandoned ends in an error that is handled", async () => {
+    const conn = dial();
+    await tick();
+    conn.close();
+    await tick();
+    expect(FakeWs.last.isTerminated).toBe(true);
+    expect(FakeWs.last.listenerCount("error")).toBeGreaterThan(0);
+  });
+});
+
+describe("the heartbeat", () => {
+  test("pings by protocol every 15 s, and tells the latency", async () => {
+    const { conn, socket } = await opened();
+    const latencies = told(conn, "latency");
+    await pass(15_000);
+    expect(socket.pings).toBe(1);
+    await pass(20);
+    socket.emit("pong");
+    expect(latencies).toEqual([{ rttMs: 20 }]);
+    await pass(15_000);
+    expect(socket.pings).toBe(2);
+  });
+
+  test("leaves a silent peer 25 s after the last sign of life, at once", async () => {
+    const { conn, socket } = await opened();
+    await pass(24_999);
+    expect(conn.state).toBe("open");
+    await pass(1);
+    expect(conn.state).toBe("waiting");
+    expect(socket.isTerminated).toBe(true);
+  });
+
+  test("is none with false", async () => {
+    const { conn, socket } = await opened({ heartbeat: false });
+    await pass(600_000);
+    expect(socket.pings).toBe(0);
+    expect(conn.state).toBe("open");
+  });
+});
+
+describe("a full inbox", () => {
+  test("pauses the socket at the high-water mark, and resumes it when half is left", async () => {
+    const { conn, socket } = await opened({ inbox: { highWaterMark: 200 } });
+    for (const value of ["a", "b", "c"]) socket.message(value);
+    expect(socket.isPaused).toBe(false);
+    socket.message("d");
+    expect(socket.isPaused).toBe(true);
+    for (const value of ["a", "b"]) expect(await conn.receive()).toBe(value);
+    expect(socket.isPaused).toBe(true);
+    await conn.receive();
+    expect(socket.isPaused).toBe(false);
+  });
+
+  test("suspends judgement while paused, and keeps the peer from giving up by pongs", async () => {
+    const { conn, socket } = await opened({ inbox: { highWaterMark: 1 } });
+    socket.message("a");
+    expect(socket.isPaused).toBe(true);
+    await pass(120_000);
+    expect(conn.state).toBe("open");
+    expect(socket.pongs).toBeGreaterThanOrEqual(7);
+    await conn.receive();
+    expect(socket.isPaused).toBe(false);
+    await tick();
+    expect(socket.pings).toBe(1);
+    socket.emit("pong");
+    await pass(10_000);
+    expect(conn.state).toBe("open");
+  });
+
+  test("is let go for close(), so that the peer's goodbye is heard", async () => {
+    const { conn, socket } = await opened({ inbox: { highWaterMark: 1 } });
+    socket.message("a");
+    conn.close();
+    expect(socket.isPaused).toBe(false);
+  });
+});
+
+test("a message over maxPayloadBytes that ws refused is reported as 1009, by us", async () => {
+  const { conn, socket } = await opened();
+  socket.emit("error", Object.assign(new RangeError("Max payload"), { code: "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH" }));
+  socket.drop(1006);
+  expect(await conn.closed).toMatchObject({ code: 1009, by: "us", error: { cause: { code: "too-large" } } });
+});
+
+test("why a connection was lost is told where ws knows it", async () => {
+  const conn = dial();
+  const lost = told(conn, "lost");
+  await tick();
+  const error = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
+  FakeWs.last.emit("error", error);
+  FakeWs.last.drop();
+  expect(lost).toMatchObject([{ code: 1006, opened: false, retry: true, cause: error }]);
+});

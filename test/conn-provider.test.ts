@@ -1,0 +1,88 @@
+import { describe, expect, test } from "vitest";
+import { type Attempt, fatal } from "../src/index.ts";
+import { pass, rig, tick, told, useFakeTime } from "./support/rig.ts";
+
+useFakeTime();
+
+const never = () => new Promise<never>(() => {});
+
+describe("a provider", () => {
+  test("of the URL is asked on each attempt, and told why the last one ended", async () => {
+    const asked: Attempt[] = [];
+    const { conn, net } = rig({}, async (about) => {
+      asked.push(about);
+      return `ws://x.test/${about.attempt}`;
+    });
+    expect(conn.url).toBe("");
+    await tick();
+    expect(conn.url).toBe("ws://x.test/0");
+    net.last.open();
+    net.last.drop(4401, "who?", true);
+    await pass(1_000);
+    expect(net.sockets.map(({ url }) => url)).toEqual(["ws://x.test/0", "ws://x.test/1"]);
+    expect(asked).toMatchObject([
+      { attempt: 0, last: undefined },
+      { attempt: 1, last: { code: 4401, reason: "who?", opened: true, retry: true } },
+    ]);
+  });
+
+  test("of protocols is asked on each attempt", async () => {
+    const { net } = rig({ protocols: ({ attempt }) => [`v${attempt}`] });
+    await tick();
+    net.last.refuse();
+    await pass(1_000);
+    expect(net.sockets.map(({ protocols }) => protocols)).toEqual([["v0"], ["v1"]]);
+  });
+
+  test("that throws fails the attempt, and is told", async () => {
+    const boom = new Error("boom");
+    const { conn, net } = rig({}, () => {
+      throw boom;
+    });
+    const [lost, errors] = [told(conn, "lost"), told(conn, "error")];
+    await tick();
+    expect(lost).toMatchObject([{ code: 1006, opened: false, retry: true, cause: { code: "provider", cause: boom } }]);
+    expect(errors).toMatchObject([{ code: "provider", cause: boom }]);
+    expect(net.sockets).toHaveLength(0);
+    expect(conn.state).toBe("waiting");
+  });
+
+  test("that throws fatal() ends the Conn", async () => {
+    const { conn } = rig({ protocols: () => Promise.reject(fatal("no licence")) });
+    expect(await conn.closed).toMatchObject({ by: "verdict", error: { cause: { message: "no licence" } } });
+  });
+
+  test("that never settles fails the attempt after connectTimeoutMs, by its signal too", async () => {
+    let signal: AbortSignal | undefined;
+    const { conn } = rig({}, (about) => {
+      signal = about.signal;
+      return never();
+    });
+    await pass(9_999);
+    expect(signal?.aborted).toBe(false);
+    await pass(1);
+    expect(signal?.aborted).toBe(true);
+    expect(conn.state).toBe("waiting");
+  });
+
+  test("that answers after close() dials no more", async () => {
+    let answer = (_url: string) => {};
+    const { conn, net } = rig({}, ({ signal }) => {
+      signal.addEventListener("abort", () => answer("ws://x.test/"));
+      return new Promise((resolve) => {
+        answer = resolve;
+      });
+    });
+    await tick();
+    await conn.close();
+    await tick();
+    expect(net.sockets).toHaveLength(0);
+  });
+
+  test("that answers a bad URL fails the attempt", async () => {
+    const { conn } = rig({}, () => "ftp://x.test/");
+    const lost = told(conn, "lost");
+    await tick();
+    expect(lost).toMatchObject([{ retry: true, cause: { code: "bad-url" } }]);
+  });
+});

@@ -1,0 +1,124 @@
+import { afterEach, beforeEach, vi } from "vitest";
+import {
+  Conn,
+  type ConnEvents,
+  type ConnOptions,
+  exponential,
+  type Payload,
+  type Provider,
+  type Url,
+} from "../../src/index.ts";
+import { type FakeNet, type FakeSocket, fakeNet } from "./fake-socket.ts";
+
+/** Runs each test of a file in fake time. */
+export function useFakeTime(): void {
+  beforeEach(() => {
+    vi.useFakeTimers();
+    // A process that has just started is a special case that real ones never see.
+    vi.advanceTimersByTime(1_000);
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+}
+
+export async function pass(ms: number): Promise<void> {
+  await vi.advanceTimersByTimeAsync(ms);
+}
+
+/** Lets everything happen that needs no time. */
+export const tick = (): Promise<void> => pass(0);
+
+export interface Rig<In, Out> {
+  readonly net: FakeNet;
+  readonly conn: Conn<In, Out>;
+}
+
+/** A Conn over a scripted network. It waits as long as its backoff allows, so that waits can be told. */
+export function rig<In = Payload, Out = In>(
+  options: ConnOptions<In, Out> = {},
+  url: Provider<Url> = "ws://x.test/",
+): Rig<In, Out> {
+  const net = fakeNet();
+  const backoff = exponential({ random: () => 1 });
+  return { net, conn: new Conn<In, Out>(url, { WebSocket: net.WebSocket, backoff, ...options }) };
+}
+
+/** The same, open. */
+export async function openRig<In = Payload, Out = In>(
+  options: ConnOptions<In, Out> = {},
+): Promise<Rig<In, Out> & { readonly socket: FakeSocket }> {
+  const { net, conn } = rig(options);
+  await tick();
+  net.last.open();
+  await tick();
+  return { net, conn, socket: net.last };
+}
+
+/** What `conn` tells of an event from here on. */
+export function told<In, Out, Name extends keyof ConnEvents<In>>(
+  conn: Conn<In, Out>,
+  name: Name,
+): ConnEvents<In>[Name][] {
+  const list: ConnEvents<In>[Name][] = [];
+  conn.on(name, (payload) => list.push(payload));
+  return list;
+}
+
+/** The names of the events that `conn` tells from here on; states as `from>to`. */
+export function story<In, Out>(conn: Conn<In, Out>): string[] {
+  const list: string[] = [];
+  conn.on("state", ({ from, to }) => list.push(`${from}>${to}`));
+  for (const name of ["open", "lost", "waiting", "closed", "error", "dropped"] as const) {
+    conn.on(name, () => list.push(name));
+  }
+  return list;
+}
+
+/** What is thrown in microtasks, which would be reported as uncaught. */
+export function uncaught(): unknown[] {
+  const list: unknown[] = [];
+  const real = globalThis.queueMicrotask;
+  vi.spyOn(globalThis, "queueMicrotask").mockImplementation((act) =>
+    real(() => {
+      try {
+        act();
+      } catch (error) {
+        list.push(error);
+      }
+    }),
+  );
+  return list;
+}
+
+/** What `act` throws. */
+export function thrown(act: () => unknown): unknown {
+  try {
+    act();
+  } catch (error) {
+    return error;
+  }
+  throw new Error("Nothing was thrown.");
+}
+
+/** What `promise` rejects with. */
+export async function rejection(promise: Promise<unknown>): Promise<unknown> {
+  let value: unknown;
+  try {
+    value = await promise;
+  } catch (error) {
+    return error;
+  }
+  throw new Error(`Resolved with ${String(value)}.`);
+}
+
+/** Whether `promise` has settled, without waiting for time. */
+export async function isSettled(promise: Promise<unknown>): Promise<boolean> {
+  let settled = false;
+  const note = () => {
+    settled = true;
+  };
+  promise.then(note, note);
+  await tick();
+  return settled;
+}
