@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import commonjs from "@rollup/plugin-commonjs";
 import { nodeResolve } from "@rollup/plugin-node-resolve";
 import terser from "@rollup/plugin-terser";
@@ -9,6 +9,10 @@ import manifest from "./package.json" with { type: "json" };
 // An entry point is a line here and its place in the exports map of package.json.
 const anywhere = {
   index: "src/index.ts",
+  "codec/validated": "src/codec/validated.ts",
+  "codec/compressed": "src/codec/compressed.ts",
+  "codec/msgpack": "src/codec/msgpack.ts",
+  "codec/cbor": "src/codec/cbor.ts",
 };
 const nodeOnly = {
   server: "src/server/index.ts",
@@ -18,6 +22,10 @@ const banner = `/*! ${manifest.name} ${manifest.version} | ${manifest.license} *
 const common = { banner, sourcemap: true, exports: "named", interop: "auto", hoistTransitiveImports: false };
 const builtins = /^node:/;
 const dependencies = Object.keys(manifest.dependencies);
+const peers = Object.keys(manifest.peerDependencies);
+
+// cborg has no CommonJS form: modules import the peer, what is required carries a copy.
+const requirable = (packages) => packages.filter((name) => name !== "cborg");
 
 // Lower targets turn #private into WeakMaps, which are 60 times slower.
 const typescript = () => esbuild({ target: "es2022" });
@@ -47,7 +55,7 @@ function modulesOverCommonjs() {
     name: "modules-over-commonjs",
     generateBundle(_options, bundle) {
       for (const chunk of Object.values(bundle)) {
-        if (!chunk.isEntry) continue;
+        if (!chunk.isEntry || chunk.name === "codec/cbor") continue;
         this.emitFile({
           type: "asset",
           fileName: `${chunk.name}.mjs`,
@@ -58,12 +66,26 @@ function modulesOverCommonjs() {
   };
 }
 
+/** Puts the licence of a package that was copied into an entry beside it. */
+function licence(name, entry) {
+  return {
+    name: "licence",
+    generateBundle() {
+      this.emitFile({
+        type: "asset",
+        fileName: `${entry}.LICENSE-${name}`,
+        source: readFileSync(`node_modules/${name}/LICENSE`),
+      });
+    },
+  };
+}
+
 rmSync("dist", { recursive: true, force: true });
 
 const node = {
   input: { ...anywhere, ...nodeOnly },
-  external: [...dependencies, builtins],
-  plugins: [resolveForNode(), typescript(), modulesOverCommonjs()],
+  external: [...dependencies, ...requirable(peers), builtins],
+  plugins: [resolveForNode(), typescript(), modulesOverCommonjs(), licence("cborg", "codec/cbor.cjs")],
   output: {
     ...common,
     dir: "dist/node",
@@ -73,22 +95,35 @@ const node = {
   },
 };
 
+// The one module of Node that holds code, because its peer can't be required. The core it takes from the others.
+const nodeCbor = {
+  input: anywhere["codec/cbor"],
+  external: ["cborg", /\/src\/codec\.ts$/],
+  plugins: [resolveForNode(), typescript()],
+  output: {
+    ...common,
+    file: "dist/node/codec/cbor.mjs",
+    format: "es",
+    paths: (id) => (id.endsWith("/src/codec.ts") ? "../index.cjs" : id),
+  },
+};
+
 // isomorphic-ws is inlined: its browser file only works for bundlers that read the `browser` field.
-const browser = {
+const browser = [
+  { format: "es", extension: "mjs", external: peers, plugins: [] },
+  { format: "cjs", extension: "cjs", external: requirable(peers), plugins: [licence("cborg", "codec/cbor.cjs")] },
+].map(({ format, extension, external, plugins }) => ({
   input: anywhere,
-  external: ["eventemitter3"],
-  plugins: [webSocketOnly(), resolveForBrowser(), typescript()],
-  output: [
-    { format: "es", extension: "mjs" },
-    { format: "cjs", extension: "cjs" },
-  ].map(({ format, extension }) => ({
+  external: ["eventemitter3", ...external],
+  plugins: [webSocketOnly(), resolveForBrowser(), typescript(), ...plugins],
+  output: {
     ...common,
     dir: "dist/browser",
     format,
     entryFileNames: `[name].${extension}`,
     chunkFileNames: `chunks/[name].${extension}`,
-  })),
-};
+  },
+}));
 
 const script = {
   input: anywhere.index,
@@ -108,7 +143,7 @@ const script = {
 // All entries in one build: a type they share is declared once.
 const types = {
   input: { ...anywhere, ...nodeOnly },
-  external: [...dependencies, builtins],
+  external: [...dependencies, ...peers, builtins],
   plugins: [dts()],
   output: ["ts", "cts"].map((extension) => ({
     // Conn has Symbol.asyncDispose, which older `lib` settings do not know.
@@ -120,4 +155,4 @@ const types = {
   })),
 };
 
-export default [node, browser, script, types];
+export default [node, nodeCbor, ...browser, script, types];

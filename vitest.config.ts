@@ -1,6 +1,13 @@
 import { defineConfig } from "vitest/config";
 
-const elsewhere = ["test/contract/**", "test/package/**", "test/browser/**", "test/runtimes/**", "**/node_modules/**"];
+const elsewhere = [
+  "test/contract/**",
+  "test/package/**",
+  "test/docs/**",
+  "test/browser/**",
+  "test/runtimes/**",
+  "**/node_modules/**",
+];
 
 export default defineConfig({
   test: {
@@ -19,7 +26,12 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "package", include: ["test/package/**/*.test.ts"], pool: "forks", testTimeout: 20_000 },
+        test: {
+          name: "package",
+          include: ["test/package/**/*.test.ts", "test/docs/**/*.test.ts"],
+          pool: "forks",
+          testTimeout: 20_000,
+        },
       },
       {
         extends: true,

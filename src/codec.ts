@@ -1,4 +1,4 @@
-import { ConnError, type ConnErrorCode } from "./errors.ts";
+import { ConnError } from "./errors.ts";
 import { isPayload, type Payload, type SendOptions } from "./payload.ts";
 
 /**
@@ -97,14 +97,23 @@ export function json<In = any, Out = In>({ replacer, reviver }: JsonOptions = {}
 
 /** The payload of `value`. @throws {@link ConnError} `marshal` */
 export function marshal<Out>(codec: { marshal(value: Out): Payload }, value: Out): Payload {
-  const payload = guarded("marshal", "The value could not be marshalled", () => codec.marshal(value));
+  let payload: unknown;
+  try {
+    payload = codec.marshal(value);
+  } catch (cause) {
+    throw failure("marshal", cause);
+  }
   if (isPayload(payload)) return payload;
   throw new ConnError("marshal", "A codec's marshal() must return a string or a Uint8Array.");
 }
 
 /** The value of `payload`. @throws {@link ConnError} `unmarshal` */
 export function unmarshal<In>(codec: CodecPair<In, never>, payload: Payload): In {
-  return guarded("unmarshal", "The message could not be decoded", () => codec.unmarshal(payload), payload);
+  try {
+    return codec.unmarshal(payload);
+  } catch (cause) {
+    throw failure("unmarshal", cause, payload);
+  }
 }
 
 /** The text of `payload`. @throws TypeError for bytes that are not UTF-8 */
@@ -155,11 +164,8 @@ export function iterate<T>(
   };
 }
 
-function guarded<T>(code: ConnErrorCode, what: string, act: () => T, payload?: Payload): T {
-  try {
-    return act();
-  } catch (cause) {
-    if (cause instanceof ConnError) throw cause;
-    throw new ConnError(code, `${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause, payload });
-  }
+/** What a codec threw, as a ConnError with the message that it is about. */
+function failure(code: "marshal" | "unmarshal", cause: unknown, payload?: Payload): ConnError {
+  if (cause instanceof ConnError) return Object.assign(cause, { payload: cause.payload ?? payload });
+  return new ConnError(code, `${code}() failed: ${cause}`, { cause, payload });
 }

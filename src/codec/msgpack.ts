@@ -38,7 +38,8 @@ class Extensions extends ExtensionCodec {
 // biome-ignore lint/suspicious/noExplicitAny: as json(), whose types are the caller's to name
 export function msgpack<In = any, Out = In>({ bigints = false }: MsgpackOptions = {}): Codec<In, Out> {
   const extensionCodec = new Extensions();
-  const encoder = new Encoder({ extensionCodec, useBigInt64: bigints, ignoreUndefined: true, maxDepth: MAX_DEPTH });
+  // The library counts what is in the innermost array as a level.
+  const encoder = new Encoder({ extensionCodec, useBigInt64: bigints, ignoreUndefined: true, maxDepth: MAX_DEPTH + 1 });
   return new Codec<In, Out>({
     marshal: (value) => encoder.encode(value),
     unmarshal: (payload) => {

@@ -8,7 +8,23 @@ const ROOT = join(import.meta.dirname, "../..");
 
 /** What a program can import, types aside. */
 const NAMES: Record<string, readonly string[]> = {
-  tautline: ["Codec", "Conn", "ConnError", "bytes", "exponential", "fatal", "json", "message", "text"],
+  tautline: [
+    "Codec",
+    "Conn",
+    "ConnError",
+    "bytes",
+    "exponential",
+    "fatal",
+    "json",
+    "message",
+    "readable",
+    "text",
+    "writable",
+  ],
+  "tautline/codec/validated": ["validated"],
+  "tautline/codec/compressed": ["compressed"],
+  "tautline/codec/msgpack": ["msgpack"],
+  "tautline/codec/cbor": ["cbor"],
   "tautline/server": ["handle", "handler"],
 };
 
@@ -31,7 +47,9 @@ test.each(Object.keys(NAMES))("%s has the listed names in Node, imported and req
   expect(required(entry)).toEqual(NAMES[entry]);
 });
 
-test.each(["tautline"])("%s has the listed names in a bundle for browsers, imported and required", (entry) => {
+const anywhere = Object.keys(NAMES).filter((entry) => entry !== "tautline/server");
+
+test.each(anywhere)("%s has the listed names in a bundle for browsers, imported and required", (entry) => {
   expect(imported(entry, "--conditions=browser")).toEqual(NAMES[entry]);
   expect(required(entry, "--conditions=browser")).toEqual(NAMES[entry]);
 });
@@ -67,3 +85,31 @@ test("import and require give the same Conn", () => {
   `;
   expect(node(program, "--input-type=module")).toBe(true);
 });
+
+test.each(["node", "browser"])(
+  "every codec entry shares the core's classes, imported and required, for %s",
+  (condition) => {
+    const program = `
+    import { createRequire } from "node:module";
+    import * as core from "tautline";
+    import { validated } from "tautline/codec/validated";
+    import { compressed } from "tautline/codec/compressed";
+    import { msgpack } from "tautline/codec/msgpack";
+    import { cbor } from "tautline/codec/cbor";
+    const require = createRequire(process.cwd() + "/program.js");
+    const all = { compressed, msgpack, cbor, validated };
+    const make = { compressed: (make) => make(core.json()), msgpack: (make) => make(), cbor: (make) => make() };
+    const issues = { "~standard": { validate: () => ({ issues: [{ message: "no" }] }) } };
+    const required = require("tautline");
+    const shared = Object.keys(make).map((name) => [
+      make[name](all[name]) instanceof core.Codec,
+      make[name](require("tautline/codec/" + name)[name]) instanceof required.Codec,
+    ]);
+    for (const [validated, { json, ConnError }] of [[all.validated, core], [require("tautline/codec/validated").validated, required]]) {
+      try { validated(json(), issues).unmarshal("1"); } catch (error) { shared.push(error instanceof ConnError); }
+    }
+    console.log(JSON.stringify(shared.flat()));
+  `;
+    expect(node(program, "--input-type=module", `--conditions=${condition}`)).toEqual(Array(8).fill(true));
+  },
+);

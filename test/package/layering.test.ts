@@ -22,7 +22,10 @@ test("a tree that keeps every rule has no violations", () => {
     "index.ts": 'export { Conn } from "./conn.ts"; export { readable } from "./streams.ts";',
     "server/index.ts": 'import { WebSocketServer } from "ws"; import { Conn } from "../conn.ts"; import "./origin.ts";',
     "server/origin.ts": 'import { isIP } from "node:net";',
-    "codec/pack.ts": 'import { Codec } from "../codec.ts";',
+    "codec/compressed.ts": 'import { Gunzip } from "fflate"; import { Codec } from "../codec.ts";',
+    "codec/msgpack.ts": 'import { decode } from "@msgpack/msgpack"; import { checked } from "./checked.ts";',
+    "codec/checked.ts": "export const checked = 1;",
+    "codec/cbor.ts": 'import { decode } from "cborg"; import type { Payload } from "../payload.ts";',
     "resume/index.ts": 'import type { Session } from "../session.ts"; import { frame } from "./frame.ts";',
     "resume/frame.ts": "export const frame = 1;",
   };
@@ -92,6 +95,17 @@ test.each<[rule: string, tree: Record<string, string>, violation: string]>([
     { "socket-node.ts": 'import WebSocket from "isomorphic-ws";' },
     "socket-node.ts may not name isomorphic-ws",
   ],
+  [
+    "an optional peer in the core",
+    { "codec.ts": 'import { decode } from "@msgpack/msgpack";' },
+    "codec.ts may not name @msgpack/msgpack",
+  ],
+  [
+    "an optional peer in a second file of its layer",
+    { "codec/msgpack.ts": 'import type { Gunzip } from "fflate";' },
+    "codec/msgpack.ts may not name fflate",
+  ],
+  ["cborg outside codec/cbor.ts", { "server/a.ts": 'import "cborg";' }, "server/a.ts may not name cborg"],
   ["ws in the core", { "socket-node.ts": 'import type { WebSocket } from "ws";' }, "socket-node.ts may not name ws"],
   ["a Node module in the core", { "conn.ts": 'import { isIP } from "node:net";' }, "conn.ts may not name node:net"],
   [

@@ -37,6 +37,10 @@ const PACKAGES: Record<string, (file: string) => boolean> = {
   eventemitter3: (file) => file === "emitter.ts",
   "isomorphic-ws": (file) => file === "socket.ts",
   ws: (file) => file.startsWith("server/"),
+  // Optional peers: one entry point each, so that only who imports it needs it.
+  fflate: (file) => file === "codec/compressed.ts",
+  "@msgpack/msgpack": (file) => file === "codec/msgpack.ts",
+  cborg: (file) => file === "codec/cbor.ts",
   "node:": (file) => file.startsWith("server/") || file === "socket-node.ts",
 };
 
