@@ -5,6 +5,7 @@ const elsewhere = [
   "test/package/**",
   "test/docs/**",
   "test/browser/**",
+  "test/soak/**",
   "test/runtimes/**",
   "**/node_modules/**",
 ];
@@ -32,6 +33,10 @@ export default defineConfig({
           pool: "forks",
           testTimeout: 20_000,
         },
+      },
+      {
+        extends: true,
+        test: { name: "soak", include: ["test/soak/**/*.test.ts"], pool: "forks", fileParallelism: false },
       },
       {
         extends: true,
