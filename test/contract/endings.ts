@@ -1,0 +1,170 @@
+import type { Payload } from "../../src/index.ts";
+import { between, codeOf, equal, matches, ok, SLACK_MS, timed } from "./assert.ts";
+import { type Case, define, each, next, numbered, received, rejection, thrown } from "./stage.ts";
+
+/** How connections end, and what comes of it. */
+export const endings: readonly Case[] = [
+  define("ends by peer when the server closes with 1000, and what came before stays readable", async (stage) => {
+    const conn = stage.conn(stage.url("/close", { code: 1000, reason: "done", say: 3 }));
+    const info = await conn.closed;
+    matches(info, { code: 1000, reason: "done", clean: true, by: "peer", unsent: [], inDoubt: [], error: undefined });
+    const heard: unknown[] = [];
+    for await (const text of conn) heard.push(text);
+    equal(heard, ["last 0", "last 1", "last 2"]);
+    equal(conn.state, "closed");
+    equal(
+      thrown(stage, () => conn.send("too late")),
+      "closed",
+    );
+    equal(
+      thrown(stage, () => conn.connect()),
+      "closed",
+    );
+    equal(await rejection(stage, conn.ready()), "closed");
+  }),
+
+  ...each(
+    [1001, 1011, 1012, 1013, 4500],
+    (code) => `connects again after a close with ${code}`,
+    async (stage, code) => {
+      const conn = stage.conn(stage.url("/close", { code, reason: "why", times: 1 }));
+      const lost = await next(conn, "lost");
+      equal(lost, { code, reason: "why", clean: true, opened: true, retry: true });
+      const open = await next(conn, "open");
+      matches(open, { attempt: 1, reconnected: true });
+      conn.send("again");
+      equal(await conn.receive(), "again");
+    },
+  ),
+
+  ...each(
+    [1003, 1008, 4400, 4404],
+    (code) => `ends by verdict after a close with ${code}`,
+    async (stage, code) => {
+      const conn = stage.conn(stage.url("/close", { code, reason: "why" }));
+      const lost = next(conn, "lost");
+      const info = await conn.closed;
+      matches(info, { code, reason: "why", clean: true, by: "verdict" });
+      equal(codeOf(info.error), "closed");
+      matches(await lost, { code, opened: true, retry: false });
+      equal(await rejection(stage, conn.receive()), "closed");
+      equal((await stage.log()).upgrades, 1);
+    },
+  ),
+
+  define("connects again after a drop, and delivers in order what was queued meanwhile", async (stage) => {
+    const conn = await stage.open("/echo");
+    conn.send("before");
+    equal(await conn.receive(), "before");
+    const lost = next(conn, "lost");
+    await stage.log("drop");
+    matches(await lost, { code: 1006, clean: false, opened: true, retry: true });
+    const texts = numbered(100);
+    for (const text of texts) conn.send(text);
+    equal(await received(conn, 100), texts);
+    equal((await stage.log()).texts, ["before", ...texts]);
+  }),
+
+  define("connects again each time a server drops it at once, and never sooner than the floor", async (stage) => {
+    const conn = stage.conn(stage.url("/drop", { after: 0, times: 3 }));
+    const waits: number[] = [];
+    conn.on("waiting", ({ delayMs }) => waits.push(delayMs));
+    await stage.logged("it is there for good", ({ opened, live }) => opened === 4 && live === 1);
+    await conn.ready();
+    ok(waits.length === 3 && waits.every((ms) => ms >= 250), `It waited ${waits}.`);
+  }),
+
+  define("tells of a refused connect as 1006, not opened, and tries again", async (stage) => {
+    const conn = stage.conn(stage.url("/", {}, stage.env.refused));
+    const waiting = next(conn, "waiting");
+    matches(await next(conn, "lost"), { code: 1006, clean: false, opened: false, retry: true });
+    matches(await waiting, { attempt: 1, reason: "backoff" });
+    matches(await next(conn, "waiting"), { attempt: 2 });
+  }),
+
+  ...each(
+    [401, 404],
+    (code) => `ends when the upgrade is answered with ${code}, where the platform tells, else tries again`,
+    async (stage, code) => {
+      const conn = stage.conn(stage.url("/status", { code, times: 1 }));
+      const lost = await next(conn, "lost");
+      if (stage.env.knowsStatus) {
+        matches(lost, { code: 1006, opened: false, status: code, retry: false });
+        const { by, error } = await conn.closed;
+        equal([by, codeOf(error?.cause)], ["verdict", "refused"]);
+        equal((await stage.log()).upgrades, 1);
+      } else {
+        matches(lost, { code: 1006, opened: false, status: undefined, retry: true });
+        await conn.ready();
+      }
+    },
+  ),
+
+  define(
+    "tries again when the upgrade is answered with 503, after the time that Retry-After asks for",
+    async (stage) => {
+      const conn = stage.conn(stage.url("/status", { code: 503, "retry-after": 1, times: 1 }));
+      const waiting = next(conn, "waiting");
+      const lost = await next(conn, "lost");
+      matches(lost, { code: 1006, clean: false, opened: false, retry: true });
+      const { reason, delayMs } = await waiting;
+      if (stage.env.knowsStatus) {
+        equal([lost.status, reason], [503, "server"]);
+        between(1_000, delayMs, 1_250);
+      }
+      await conn.ready();
+    },
+  ),
+
+  define("gives up an upgrade that is never answered after connectTimeoutMs", async (stage) => {
+    const conn = stage.conn(stage.url("/", {}, stage.env.never), { connectTimeoutMs: 300 });
+    const waiting = next(conn, "waiting");
+    const lost = next(conn, "lost");
+    between(300, await timed(lost), 300 + SLACK_MS);
+    const { cause, ...rest } = await lost;
+    matches(rest, { code: 1006, clean: false, opened: false, retry: true });
+    equal(codeOf(cause), "timeout");
+    matches(await waiting, { attempt: 1 });
+  }),
+
+  define("obeys the window that a close reason asks for", async (stage) => {
+    const conn = stage.conn(stage.url("/close", { code: 1012, reason: "retry=300-400", times: 1 }));
+    const { reason, delayMs } = await next(conn, "waiting");
+    equal(reason, "server");
+    between(300, delayMs, 400);
+    between(300, await timed(next(conn, "open")), 400 + SLACK_MS);
+  }),
+
+  define("finds a connection that fell silent within intervalMs + timeoutMs, and leaves it at once", async (stage) => {
+    const ask = stage.env.isNode ? {} : { ping: () => "ping", isPong: (payload: Payload) => payload === "ping" };
+    const heartbeat = { intervalMs: 200, timeoutMs: 400, ...ask };
+    const conn = await stage.open("/silent", { times: 1 }, { heartbeat });
+    const lost = next(conn, "lost");
+    const open = next(conn, "open");
+    between(400, await timed(lost), 600 + SLACK_MS);
+    const { cause, ...rest } = await lost;
+    matches(rest, { code: 1006, clean: false, opened: true, retry: true });
+    equal(codeOf(cause), "timeout");
+    matches(await open, { reconnected: true });
+    // The answers of a living peer keep the new one.
+    await next(conn, "latency");
+    await next(conn, "latency");
+    equal(conn.state, "open");
+  }),
+
+  define("keeps the user's own pings and pongs from the application", async (stage) => {
+    const heartbeat = {
+      intervalMs: 20,
+      timeoutMs: 400,
+      ping: () => "ping",
+      isPong: (payload: Payload) => payload === "ping",
+    };
+    const conn = await stage.open("/echo", {}, { heartbeat });
+    const { rttMs } = await next(conn, "latency");
+    between(0, rttMs, SLACK_MS);
+    await next(conn, "latency");
+    conn.send("hello");
+    equal(await conn.receive(), "hello");
+    matches(conn.stats, { sent: 1, received: 1, inbox: { messages: 0, bytes: 0 } });
+  }),
+];

@@ -1,0 +1,41 @@
+import { between, equal, matches, SLACK_MS, timed } from "./assert.ts";
+import { type Case, define, next, received } from "./stage.ts";
+
+/** How a Conn gets on with a server over golang.org/x/net/websocket. */
+export const likeGo: readonly Case[] = [
+  define("speaks with a server like Go's, though that never answers a close frame", async (stage) => {
+    const conn = await stage.open("/go");
+    conn.send("text");
+    conn.send(Uint8Array.of(1, 2, 3));
+    equal(await received(conn, 2), ["text", Uint8Array.of(1, 2, 3)]);
+    const closing = conn.close(1000, "bye");
+    between(0, await timed(closing), SLACK_MS);
+    matches(await closing, { by: "us", clean: false });
+    equal((await stage.log()).closes, [{ code: 1000, reason: "bye" }]);
+  }),
+
+  define("leaves a server like Go's within closeTimeoutMs, though its function does not return", async (stage) => {
+    const conn = await stage.open("/go", { lingers: "" }, { closeTimeoutMs: 300 });
+    const closing = conn.close(1000, "bye");
+    between(300, await timed(closing), 300 + SLACK_MS);
+    matches(await closing, { by: "us", clean: false });
+    equal((await stage.log()).closes, [{ code: 1000, reason: "bye" }]);
+  }),
+
+  define("connects again to a server like Go's, whose function ends without a close frame", async (stage) => {
+    const conn = await stage.open("/go");
+    const lost = next(conn, "lost");
+    conn.send("return");
+    matches(await lost, { code: 1006, clean: false, opened: true, retry: true });
+    conn.send("again");
+    equal(await conn.receive(), "again");
+  }),
+
+  define("is refused by a server like Go's for two subprotocols, not for one", async (stage) => {
+    const one = await stage.open("/go", {}, { protocols: "one" });
+    equal(one.protocol, "one");
+    const two = stage.conn(stage.url("/go"), { protocols: ["one", "two"] });
+    const { knowsStatus } = stage.env;
+    matches(await next(two, "lost"), { opened: false, status: knowsStatus ? 400 : undefined, retry: !knowsStatus });
+  }),
+];

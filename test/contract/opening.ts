@@ -1,0 +1,109 @@
+import { equal, matches, ok } from "./assert.ts";
+import { type Case, define, next, received, thrown } from "./stage.ts";
+
+/** How a Conn comes to be open. */
+export const opening: readonly Case[] = [
+  define("opens, and tells protocol, attempt and that it was never open before", async (stage) => {
+    const conn = stage.conn(stage.url("/echo"));
+    const states: string[] = [conn.state];
+    conn.on("state", ({ to }) => states.push(to));
+    const open = await next(conn, "open");
+    matches(open, { protocol: "", attempt: 0, reconnected: false, resumed: false });
+    ok(open.downMs >= 0, "downMs is no time");
+    equal(states, ["idle", "connecting", "open"]);
+    equal(conn.state, "open");
+  }),
+
+  define("dials a http: URL as ws:", async (stage) => {
+    const conn = stage.conn(stage.url("/echo").replace("ws:", "http:"));
+    await conn.ready();
+    equal(conn.url, stage.url("/echo"));
+  }),
+
+  define("throws bad-url for what is no URL of a WebSocket", async (stage) => {
+    for (const url of ["http://[", "ftp://x/", "ws://x/#part"]) {
+      equal(
+        thrown(stage, () => stage.conn(url)),
+        "bad-url",
+      );
+    }
+  }),
+
+  define("honours options that only Node can, or throws unsupported", async (stage) => {
+    const url = stage.url("/echo");
+    if (!stage.env.isNode) {
+      for (const options of [{ headers: { "x-name": "value" } }, { origin: "http://x" }, { clientOptions: {} }]) {
+        equal(
+          thrown(stage, () => stage.conn(url, options)),
+          "unsupported",
+        );
+      }
+      return;
+    }
+    await stage.open("/echo", {}, { headers: { "x-name": "value" }, origin: "http://elsewhere.test" });
+    matches((await stage.log()).headers, { "x-name": "value", origin: "http://elsewhere.test" });
+  }),
+
+  define("sends an Origin", async (stage) => {
+    await stage.open("/echo");
+    const { origin } = (await stage.log()).headers;
+    ok(origin?.startsWith("http://127.0.0.1:"), `Got ${origin}.`);
+  }),
+
+  define("tells the subprotocol that the server selected", async (stage) => {
+    const conn = stage.conn(stage.url("/protocol", { select: "two" }), { protocols: ["one", "two"] });
+    equal((await next(conn, "open")).protocol, "two");
+    equal(conn.protocol, "two");
+    equal((await stage.log()).headers["sec-websocket-protocol"]?.replace(/ /g, ""), "one,two");
+  }),
+
+  define("counts an upgrade that selects no subprotocol as a failed attempt", async (stage) => {
+    const conn = stage.conn(stage.url("/protocol"), { protocols: ["one", "two"] });
+    let opens = 0;
+    conn.on("open", () => opens++);
+    const lost = await next(conn, "lost");
+    matches(lost, { code: 1006, clean: false, opened: false, retry: true });
+    await stage.logged("it tries again", ({ upgrades }) => upgrades > 1);
+    equal(opens, 0);
+  }),
+
+  define("asks the url function on every attempt", async (stage) => {
+    const attempts: unknown[] = [];
+    const conn = stage.conn(({ attempt, last }) => {
+      attempts.push([attempt, last?.code]);
+      return attempt === 0 ? stage.url("/echo", {}, stage.env.refused) : stage.url("/echo");
+    });
+    await conn.ready();
+    equal(attempts, [
+      [0, undefined],
+      [1, 1006],
+    ]);
+  }),
+
+  define("runs setup before anything queued, and gives it the messages that come meanwhile", async (stage) => {
+    const heard: unknown[] = [];
+    const conn = stage.conn(stage.url("/first-message", { count: 3 }), {
+      async setup({ send, receive, attempt }) {
+        send("login");
+        heard.push(attempt, await receive(), await receive());
+        send("subscribe");
+      },
+    });
+    conn.send("queued");
+    await conn.flush();
+    equal(heard, [0, "first 0", "first 1"]);
+    equal(await received(conn, 4), ["first 2", "login", "subscribe", "queued"]);
+    equal((await stage.log()).texts, ["login", "subscribe", "queued"]);
+  }),
+
+  define("tries again after a setup that throws, and ends after one that throws fatal", async (stage) => {
+    const { fatal } = stage.tautline;
+    const conn = stage.conn(stage.url("/echo"), {
+      setup({ attempt }) {
+        throw attempt === 0 ? new Error("try again") : fatal("rejected");
+      },
+    });
+    matches(await next(conn, "lost"), { opened: false, retry: true });
+    matches(await conn.closed, { by: "verdict" });
+  }),
+];

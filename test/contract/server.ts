@@ -1,0 +1,239 @@
+import { createHash } from "node:crypto";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
+import { type WebSocket, WebSocketServer } from "ws";
+import type { Log, Urls } from "./stage.ts";
+
+// What a case may ask of a path, all in the query: `id`, under which the case finds its log at /log; `times`, how many
+// connections or upgrades of that id get the path's treatment before the rest are plain echo.
+
+export interface ContractServer extends Urls {
+  close(): Promise<void>;
+}
+
+interface Visit {
+  readonly request: IncomingMessage;
+  readonly query: URLSearchParams;
+  readonly entry: Entry;
+}
+
+/** What is kept of the connections with one id. */
+class Entry {
+  readonly live = new Set<WebSocket>();
+  readonly sockets = new Set<Socket>();
+  readonly log: Omit<Log, "live"> = { upgrades: 0, opened: 0, texts: [], bytes: 0, closes: [], headers: {} };
+}
+
+const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/** The peer of the contract, on loopback: one path per behaviour. */
+export async function contractServer(): Promise<ContractServer> {
+  const entries = new Map<string, Entry>();
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: 64 * 2 ** 20,
+    handleProtocols: (offered, { url = "" }) => {
+      const wanted = new URL(url, "http://x").searchParams.get("select");
+      return wanted && offered.has(wanted) ? wanted : false;
+    },
+  });
+
+  function entryOf(query: URLSearchParams): Entry {
+    const id = query.get("id") ?? "";
+    const entry = entries.get(id) ?? new Entry();
+    entries.set(id, entry);
+    return entry;
+  }
+
+  function accept(visit: Visit, head: Buffer, serve: (socket: WebSocket) => void): void {
+    const { request, entry } = visit;
+    // What is written in here leaves in one segment, the answer to the upgrade included.
+    request.socket.cork();
+    sockets.handleUpgrade(request, request.socket, head, (socket) => {
+      entry.log.opened++;
+      entry.live.add(socket);
+      socket.on("error", () => {});
+      socket.on("message", (data: Buffer, isBinary) => {
+        entry.log.bytes += data.length;
+        if (!isBinary && data.length < 100) entry.log.texts.push(String(data));
+      });
+      socket.on("close", (code, reason) => {
+        entry.live.delete(socket);
+        entry.log.closes.push({ code, reason: String(reason) });
+      });
+      serve(socket);
+    });
+    request.socket.uncork();
+  }
+
+  const server = createServer((request, response) => answer(request, response));
+  server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    const { pathname, searchParams: query } = new URL(request.url ?? "", "http://x");
+    const entry = entryOf(query);
+    const visit = { request, query, entry };
+    socket.on("error", () => {});
+    entry.sockets.add(socket);
+    socket.once("close", () => entry.sockets.delete(socket));
+    entry.log.upgrades++;
+    entry.log.headers = request.headers as Record<string, string>;
+    const behave = entry.log.upgrades <= Number(query.get("times") ?? Number.POSITIVE_INFINITY);
+    const serve = behave ? PATHS[pathname] : echo;
+    if (serve) accept(visit, head, (accepted) => serve(accepted, visit));
+    else if (pathname === "/status") status(visit);
+    else if (pathname === "/go") go(visit, head);
+    else socket.destroy();
+  });
+
+  /** The case's way to see what arrived here, and to have something done to its connections. */
+  function answer(request: IncomingMessage, response: ServerResponse): void {
+    const { pathname, searchParams: query } = new URL(request.url ?? "", "http://x");
+    const entry = entryOf(query);
+    if (pathname === "/drop") for (const socket of entry.sockets) socket.destroy();
+    if (pathname === "/read") for (const socket of entry.live) socket.resume();
+    response.setHeader("Access-Control-Allow-Origin", "*");
+    response.setHeader("Cache-Control", "no-store");
+    response.setHeader("Content-Type", "application/json");
+    response.end(JSON.stringify({ ...entry.log, live: entry.live.size } satisfies Log));
+  }
+
+  /** Takes a connection and never says a word. A server of its own: pages dial one server one connection at a time. */
+  const mute = createTcpServer((socket) => {
+    muted.add(socket);
+    socket.on("error", () => {});
+    socket.once("close", () => muted.delete(socket));
+  });
+  const muted = new Set<Socket>();
+
+  const port = await listen(server);
+  const neverPort = await listen(mute);
+  // The port of a socket in use, on which nobody listens, is nobody else's for as long as it lives.
+  const placeholder = connect(port, "127.0.0.1");
+  await new Promise((resolve) => placeholder.once("connect", resolve));
+  const { localPort } = placeholder;
+
+  return {
+    base: `127.0.0.1:${port}`,
+    never: `127.0.0.1:${neverPort}`,
+    refused: `127.0.0.1:${localPort}`,
+    async close() {
+      placeholder.destroy();
+      for (const { sockets } of entries.values()) for (const socket of sockets) socket.destroy();
+      for (const socket of muted) socket.destroy();
+      server.closeAllConnections();
+      await Promise.all([server, mute].map((each) => new Promise((resolve) => each.close(resolve))));
+    },
+  };
+}
+
+function listen(server: {
+  listen(port: number, host: string, done: () => void): unknown;
+  address(): unknown;
+}): Promise<number> {
+  return new Promise((resolve) => {
+    server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port));
+  });
+}
+
+function echo(socket: WebSocket): void {
+  socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary }));
+}
+
+const PATHS: Readonly<Record<string, (socket: WebSocket, visit: Visit) => void>> = {
+  "/echo": echo,
+  "/protocol": echo,
+
+  /** Closes with `code` and `reason`, after `say` messages of its own. */
+  "/close"(socket, { query }) {
+    for (let i = 0; i < Number(query.get("say")); i++) socket.send(`last ${i}`);
+    socket.close(Number(query.get("code")), query.get("reason") ?? "");
+  },
+
+  /** Ends the TCP connection without a close frame, after `after` messages. */
+  "/drop"(socket, { query }) {
+    let left = Number(query.get("after"));
+    const count = () => left-- <= 0 && socket.terminate();
+    socket.on("message", count);
+    count();
+  },
+
+  /** Reads nothing, so answers nothing: no ping, no close frame. */
+  "/silent"(socket) {
+    socket.pause();
+  },
+
+  /** The same until told to read. */
+  "/stall"(socket) {
+    socket.pause();
+  },
+
+  /** Says `count` things together with the answer to the upgrade. */
+  "/first-message"(socket, { query }) {
+    for (let i = 0; i < Number(query.get("count")); i++) socket.send(`first ${i}`);
+    echo(socket);
+  },
+
+  /** Sends `bytes` bytes in one message. */
+  "/large"(socket, { query }) {
+    socket.send(new Uint8Array(Number(query.get("bytes"))));
+    echo(socket);
+  },
+};
+
+function status({ request: { socket }, query }: Visit): void {
+  const retryAfter = query.get("retry-after");
+  const header = retryAfter ? `Retry-After: ${retryAfter}\r\n` : "";
+  socket.end(`HTTP/1.1 ${query.get("code")} No\r\n${header}Connection: close\r\nContent-Length: 0\r\n\r\n`);
+}
+
+/**
+ * An echo as Go's golang.org/x/net/websocket.Handler serves it: an upgrade without an Origin gets 403, more than one
+ * subprotocol 400, the only one is selected unasked; a close frame is the end of the input and never answered, and TCP
+ * ends when the function returns. With `lingers` the function does not return at the end of its input.
+ */
+function go({ request, query, entry: { log } }: Visit, head: Buffer): void {
+  const { socket, headers } = request;
+  const refuse = (line: string) => socket.end(`HTTP/1.1 ${line}\r\n\r\n`);
+  if (!headers.origin) return void refuse("403 Forbidden");
+  const offered = headers["sec-websocket-protocol"]?.split(",") ?? [];
+  if (offered.length > 1) return void refuse("400 Bad Request");
+  log.opened++;
+  const accept = createHash("sha1").update(`${headers["sec-websocket-key"]}${GUID}`).digest("base64");
+  const selected = offered.map((name) => `Sec-WebSocket-Protocol: ${name.trim()}\r\n`).join("");
+  socket.write(
+    `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n${selected}\r\n`,
+  );
+  let input = head;
+  const read = (chunk: Buffer) => {
+    input = Buffer.concat([input, chunk]);
+    for (let frame = parse(input); frame; frame = parse(input)) {
+      input = input.subarray(frame.size);
+      const text = frame.payload.toString();
+      if (frame.opcode === 9) socket.write(framed(10, frame.payload));
+      if (frame.opcode === 8) {
+        log.closes.push({ code: frame.payload.readUInt16BE(0), reason: frame.payload.toString("utf8", 2) });
+        if (!query.has("lingers")) socket.destroy();
+      }
+      if (frame.opcode > 2) continue;
+      log.texts.push(text);
+      if (text === "return") socket.destroy();
+      else socket.write(framed(frame.opcode, frame.payload));
+    }
+  };
+  socket.on("data", read);
+  read(Buffer.alloc(0));
+}
+
+/** The first frame of `input`, short ones only (RFC 6455, section 5.2). */
+function parse(input: Buffer): { opcode: number; payload: Buffer; size: number } | undefined {
+  if (input.length < 6) return undefined;
+  const length = input.readUInt8(1) & 127;
+  const size = 6 + length;
+  if (input.length < size) return undefined;
+  const mask = input.subarray(2, 6);
+  const payload = Buffer.from(input.subarray(6, size).map((byte, i) => byte ^ (mask[i % 4] as number)));
+  return { opcode: input.readUInt8(0) & 15, payload, size };
+}
+
+function framed(opcode: number, payload: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([128 | opcode, payload.length]), payload]);
+}
