@@ -165,9 +165,10 @@ export class Conn<In = Payload, Out = In> {
     this.#feed({ type: "connect" });
   }
 
-  /** Leaves the connection, the attempt or the wait, and dials now. @throws `closed` */
+  /** Leaves the connection, the attempt or the wait, and dials now. @throws `closed`; on a server `misuse` */
   reconnect(): void {
     if (this.#state.name === "closed") throw this.#closedError();
+    if (!this.#dialer.redials) throw new ConnError("misuse", "A server is dialed and can't dial.");
     this.#feed({ type: "reconnect" });
   }
 
@@ -329,7 +330,7 @@ export class Conn<In = Payload, Out = In> {
       case "sayGoodbye":
         return this.#connection?.socket.close(effect.goodbye.code, effect.goodbye.reason);
       case "settle":
-        this.#leave();
+        this.#leave(effect.goodbye);
         return this.#settle(effect);
     }
   }

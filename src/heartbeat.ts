@@ -21,7 +21,7 @@ export interface Patient {
 
 /** How long a probe waits for a sign of life. */
 export const PROBE_MS = 2_000;
-/** Looks per wait. More than one, since a buffer that empties and fills again shows only between looks. */
+/** Looks per wait, at least. More than one, since a buffer that empties and fills again shows only between looks. */
 const LOOKS = 4;
 /** A timer later than this says more about the machine than about the connection. */
 const LATE_MS = 1_000;
@@ -71,6 +71,7 @@ export class Heartbeat {
 
   #ask(timeoutMs: number, isProbe: boolean): void {
     const { intervalMs } = this.#times;
+    const needed = Math.max(LOOKS, Math.ceil(timeoutMs / intervalMs));
     const before = this.#patient.progress();
     this.#patient.ping();
     let looks = 0;
@@ -79,16 +80,16 @@ export class Heartbeat {
       const late = Date.now() - due > LATE_MS;
       // Deafness came after the ping: the answer may be in front of closed ears.
       if (this.#patient.isDeaf() || this.#patient.progress() !== before) {
-        return this.#rest(Math.max(0, intervalMs - (timeoutMs / LOOKS) * looks));
+        return this.#rest(Math.max(0, intervalMs - (timeoutMs / needed) * looks));
       }
       if (late && !isProbe) return this.probe();
-      if (looks === LOOKS) return this.#patient.died();
+      if (looks === needed) return this.#patient.died();
       wait();
     };
     const wait = () => {
       looks++;
-      due = Date.now() + timeoutMs / LOOKS;
-      this.#timer.start(timeoutMs / LOOKS, look, true);
+      due = Date.now() + timeoutMs / needed;
+      this.#timer.start(timeoutMs / needed, look, true);
     };
     wait();
   }

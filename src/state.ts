@@ -46,6 +46,7 @@ export type Effect =
   | { readonly type: "sayGoodbye"; readonly goodbye: Goodbye }
   | {
       readonly type: "settle";
+      readonly goodbye: Goodbye | undefined;
       readonly by: EndedBy;
       readonly end: Goodbye;
       readonly clean: boolean;
@@ -135,7 +136,7 @@ export function step(state: State, input: Input): Step {
       break;
     case "close":
       if (name === "open") return [{ name: "closing", goodbye: input.goodbye }, { type: "flush" }];
-      if (!isClosing) return closed("us", input.goodbye, true);
+      if (!isClosing) return closed("us", input.goodbye, true, undefined, input.goodbye);
       break;
     case "flushed":
       if (isClosing) return [state, { type: "sayGoodbye", goodbye: state.goodbye }];
@@ -149,6 +150,6 @@ export function step(state: State, input: Input): Step {
   return [state];
 }
 
-function closed(by: EndedBy, { code, reason }: Goodbye, clean: boolean, error?: ConnError): Step {
-  return [{ name: "closed" }, { type: "settle", by, end: { code, reason }, clean, error }];
+function closed(by: EndedBy, { code, reason }: Goodbye, clean: boolean, error?: ConnError, goodbye?: Goodbye): Step {
+  return [{ name: "closed" }, { type: "settle", by, end: { code, reason }, clean, error, goodbye }];
 }

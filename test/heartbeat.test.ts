@@ -23,6 +23,14 @@ test("asks once an interval, from open on", async () => {
   expect(socket.sent.length).toBeLessThanOrEqual(7);
 });
 
+test("asks once an interval, also where that is much shorter than the timeout", async () => {
+  const { socket } = await openRig({ heartbeat: { ...BEAT, intervalMs: 100 } });
+  socket.onSend = () => queueMicrotask(() => socket.message("pong"));
+  await pass(1_000);
+  expect(socket.sent.length).toBeGreaterThanOrEqual(9);
+  expect(socket.sent.length).toBeLessThanOrEqual(10);
+});
+
 test("finds a dead peer within interval and timeout, and leaves it at once", async () => {
   const { conn, net, socket } = await openRig({ heartbeat: BEAT });
   net.answersClose = false;

@@ -51,10 +51,10 @@ const wait = (reason: string, delayMs: number, bye?: object, attempt = 2) =>
     { name: "waiting", attempt, reason },
     { type: "wait", delayMs, goodbye: bye },
   ] as const;
-const settled = (by: string, code: number, reason: string, clean: boolean, why?: ConnError) =>
-  [{ name: "closed" }, { type: "settle", by, end: { code, reason }, clean, error: why }] as const;
+const settled = (by: string, code: number, reason: string, clean: boolean, why?: ConnError, told?: object) =>
+  [{ name: "closed" }, { type: "settle", by, end: { code, reason }, clean, error: why, goodbye: told }] as const;
 
-const cancelled = settled("us", 4000, "bye", true);
+const cancelled = settled("us", 4000, "bye", true, undefined, goodbye);
 const aborted = settled("signal", 1006, "", false, error);
 const unanswered = settled("us", 1006, "", false);
 const forEver = Number.POSITIVE_INFINITY;

@@ -32,8 +32,11 @@ export interface HandlerOptions<In = Payload, Out = In> extends Pick<ConnOptions
   readonly protocols?: readonly string[] | undefined;
   /** Foreign origins that may connect. Default none: the origin's host must be the host of the request. */
   readonly origins?: Origins | undefined;
-  /** Hears what a handler function throws, or rejects with. Default `console.error`. */
-  readonly onError?: ((error: unknown, conn: ServerConn<In, Out>) => void) | undefined;
+  /**
+   * Hears what the handler function throws or rejects with, and what `origins` throws (then there is no Conn). Default
+   * `console.error`.
+   */
+  readonly onError?: ((error: unknown, conn: ServerConn<In, Out> | undefined) => void) | undefined;
   /** Passed to the server of `ws`, such as `{ perMessageDeflate: true }`. Default `{ perMessageDeflate: false }`. */
   readonly serverOptions?: object | undefined;
 }
@@ -91,7 +94,12 @@ export function handler<In = Payload, Out = In>(
     if (isDown) return refuse(socket, 503);
     const url = urlOf(request);
     if (!url) return refuse(socket, 400);
-    if (!allowsOrigin(request, origins)) return refuse(socket, 403);
+    try {
+      if (!allowsOrigin(request, origins)) return refuse(socket, 403);
+    } catch (error) {
+      refuse(socket, 500);
+      return onError(error, undefined);
+    }
     sockets.handleUpgrade(request, socket, head, (accepted) => accept(accepted, url, request));
   }
 

@@ -162,6 +162,14 @@ describe("the connection", () => {
   });
 });
 
+test("a server's Conn can't be made to dial", async () => {
+  const { url, conn } = await serving(forever);
+  await dial(url());
+  const it = await conn();
+  expect(() => it.reconnect()).toThrow(expect.objectContaining({ code: "misuse" }));
+  expect(it.state).toBe("open");
+});
+
 describe("the function", () => {
   test("ends the Conn with 1000 when its promise resolves, after all that it sent", async () => {
     const { url, errors } = await serving(async (conn) => {
@@ -394,6 +402,20 @@ describe("shutdown", () => {
     // 0x88: a close frame; 0x03e9: 1001.
     await until(() => expect(client.input()).toContain("\x88\x02\x03\xe9"));
     await until(() => expect(client.isClosed()).toBe(true));
+  });
+
+  test("tells 1001 to a client that is still in setup", async () => {
+    const inSetup = vi.fn();
+    const { url, ws } = await serving(forever, {
+      setup: async ({ receive }) => {
+        inSetup();
+        await receive();
+      },
+    });
+    const { closed } = await dial(url());
+    await until(() => expect(inSetup).toHaveBeenCalled());
+    await ws.shutdown();
+    expect(await closed).toEqual({ code: 1001, reason: "" });
   });
 
   test("resolves at once when nobody is there, and may be called again", async () => {

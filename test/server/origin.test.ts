@@ -95,6 +95,18 @@ describe("with a function", () => {
     ]);
   });
 
+  test("one that throws refuses with 500 and is told, and the server lives on", async () => {
+    const errors: unknown[] = [];
+    const origins = (origin: string) => {
+      if (origin === "null") throw new Error("no such origin");
+      return true;
+    };
+    const all = await serving({ origins, onError: (error, conn) => errors.push([error, conn]) });
+    expect(await from(all, "null")).toBe(500);
+    expect(errors).toEqual([[new Error("no such origin"), undefined]]);
+    expect(await from(all, "http://example.com")).toBe(101);
+  });
+
   test("it is not asked where there is no origin", async () => {
     const origins = vi.fn(() => false);
     expect(await from(await serving({ origins }), undefined)).toBe(101);
