@@ -60,8 +60,9 @@ export function pageLifecycle(): LifecycleSource | undefined {
         timer.start(
           LOOK_MS,
           () => {
-            if (Date.now() - due > SLEPT_MS) tell("woke");
+            const slept = Date.now() - due > SLEPT_MS;
             look();
+            if (slept) tell("woke");
           },
           true,
         );

@@ -1,7 +1,7 @@
 import { type Backoff, exponential } from "./backoff.ts";
 import { type CodecPair, message } from "./codec.ts";
 import { ConnError } from "./errors.ts";
-import type { HeartbeatTimes } from "./heartbeat.ts";
+import type { HeartbeatOptions, HeartbeatTimes } from "./heartbeat.ts";
 import type { InboxBounds } from "./inbox.ts";
 import { type LifecycleSource, pageLifecycle } from "./lifecycle.ts";
 import type { OutboxBounds } from "./outbox.ts";
@@ -14,13 +14,6 @@ export type Url = string | URL;
 
 /** A value, or a function that is awaited for one on every attempt. One that throws fails the attempt. */
 export type Provider<T> = T | ((attempt: Attempt) => T | Promise<T>);
-
-export interface HeartbeatOptions extends Partial<HeartbeatTimes> {
-  /** The payload that asks the server for a sign of life, where the platform has no protocol pings (browsers). */
-  readonly ping?: (() => Payload) | undefined;
-  /** Whether a payload is the answer to {@link ping}. It never reaches the application. */
-  readonly isPong?: ((payload: Payload) => boolean) | undefined;
-}
 
 /** What `setup` can do with a connection before anybody else can. */
 export interface SetupContext<In, Out> {

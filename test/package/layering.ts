@@ -9,6 +9,7 @@ const RANKS: Record<string, number> = {
   "queue.ts": 0,
   "promise.ts": 0,
   "errors.ts": 1,
+  "news.ts": 1,
   "verdict.ts": 2,
   "backoff.ts": 2,
   "codec.ts": 2,
@@ -24,9 +25,10 @@ const RANKS: Record<string, number> = {
   "events.ts": 4,
   "attempt.ts": 5,
   "plan.ts": 5,
-  "conn.ts": 6,
-  "streams.ts": 7,
-  "index.ts": 8,
+  "life.ts": 6,
+  "conn.ts": 7,
+  "streams.ts": 8,
+  "index.ts": 9,
 };
 
 /** Folders built on the core, and whether they may use its values or only its types. */
