@@ -5,7 +5,7 @@ import manifest from "../package.json" with { type: "json" };
 
 // The first row is the core alone; each later row is what its line adds to the first.
 const budgets = [
-  { name: "core", code: 'export { Conn, json } from "tautline";', budget: 10752 },
+  { name: "core", code: 'export { Conn, json } from "tautline";', budget: 11264 },
   // Optional peers are not counted: whether a page has them is its own affair.
   { name: "codec/validated", code: 'export { validated } from "tautline/codec/validated";' },
   { name: "codec/compressed", code: 'export { compressed } from "tautline/codec/compressed";' },

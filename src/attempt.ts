@@ -36,6 +36,10 @@ export interface AttemptOwner {
   failed(error: ConnError): void;
 }
 
+/** What a server tells a client whose setup failed, for good or not (RFC 6455, section 7.4.1). */
+const REFUSED = 1008;
+const FAILED = 1011;
+
 export interface AttemptInfo {
   readonly attempt: number;
   readonly last: LostInfo | undefined;
@@ -75,11 +79,13 @@ export class Attempting<In, Out> implements SocketOwner {
     this.#timer.stop();
     this.#controller.abort();
     this.#socket?.abandon(code, reason);
-    this.#release();
+    this.#release((payload) =>
+      this.#owner.dropped(payload, new ConnError("setup", "The attempt failed.", { payload })),
+    );
   }
 
   async #dial(): Promise<void> {
-    const { maxPayloadBytes, WebSocket, origin, clientOptions } = this.#settings;
+    const { maxPayloadBytes, closeTimeoutMs, WebSocket, origin, clientOptions } = this.#settings;
     const { signal } = this.#controller;
     const url = parseUrl(await this.#provided("url", this.#url));
     const protocols = await this.#provided("protocols", this.#settings.protocols);
@@ -87,7 +93,15 @@ export class Attempting<In, Out> implements SocketOwner {
     if (signal.aborted) return;
     this.#owner.dialing(url);
     this.#offered = this.#owner.session.offer([protocols].flat() as string[]);
-    const options = { protocols: this.#offered, headers, maxPayloadBytes, WebSocket, origin, clientOptions };
+    const options = {
+      protocols: this.#offered,
+      headers,
+      maxPayloadBytes,
+      closeTimeoutMs,
+      WebSocket,
+      origin,
+      clientOptions,
+    };
     this.#socket = this.#dialer.open(url, options, this);
   }
 
@@ -104,6 +118,7 @@ export class Attempting<In, Out> implements SocketOwner {
 
   ended(ending: Ending): void {
     this.abandon();
+    this.#owner.session.ended(ending);
     this.#owner.ended(ending);
   }
 
@@ -115,7 +130,7 @@ export class Attempting<In, Out> implements SocketOwner {
     const { signal } = this.#controller;
     const { setup } = this.#settings;
     if (this.#offered.length > 0 && !this.#offered.includes(protocol)) {
-      throw new ConnError("refused", `The server selected none of the protocols ${this.#offered}.`);
+      throw new ConnError("refused", "The server selected none of the offered protocols.");
     }
     const socket = this.#socket as Socket;
     const { session } = this.#owner;
@@ -127,7 +142,7 @@ export class Attempting<In, Out> implements SocketOwner {
     if (signal.aborted) return;
     this.#timer.stop();
     this.#owner.ready({ socket, protocol, extensions, line, resumed });
-    this.#release();
+    this.#release((payload) => this.#owner.received(payload));
   }
 
   #context(line: Beginning["line"]): SetupContext<In, Out> {
@@ -152,15 +167,18 @@ export class Attempting<In, Out> implements SocketOwner {
     };
   }
 
-  /** Setup is over: what it left is the owner's. */
-  #release(): void {
+  /** Setup is over, and what it left goes elsewhere. */
+  #release(to: (payload: Payload) => void): void {
     const early = this.#early;
     this.#early = undefined;
-    while (early?.length) early.take((payload) => this.#owner.received(payload));
+    while (early?.length) early.take(to);
   }
 
   #fail(cause: unknown): void {
-    if (!this.#controller.signal.aborted) this.ended({ code: 1006, reason: "", clean: false, cause });
+    if (this.#controller.signal.aborted) return;
+    // A client that is left without a word comes back for more.
+    if (!this.#dialer.redials) this.abandon(cause instanceof ConnError && cause.fatal ? REFUSED : FAILED);
+    this.ended({ code: 1006, reason: "", clean: false, cause });
   }
 
   /** What the provider gives for this attempt. */

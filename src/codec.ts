@@ -134,10 +134,9 @@ export function iterate<T>(
 ): AsyncIterableIterator<T> {
   const controller = new AbortController();
   const letGo = () => controller.abort(signal?.reason);
-  if (signal?.aborted) letGo();
-  signal?.addEventListener("abort", letGo, { once: true });
+  const done = () => signal?.removeEventListener("abort", letGo);
   const end = (): IteratorResult<T> => {
-    signal?.removeEventListener("abort", letGo);
+    done();
     return { done: true, value: undefined };
   };
   return {
@@ -145,6 +144,8 @@ export function iterate<T>(
       return this;
     },
     async next() {
+      if (signal?.aborted) letGo();
+      signal?.addEventListener("abort", letGo);
       for (;;) {
         try {
           return { done: false, value: await receive(controller.signal) };
@@ -153,6 +154,7 @@ export function iterate<T>(
           if (code === "unmarshal") continue;
           if (code === "closed" && !(await closed).error) return end();
           if (code === "aborted" && controller.signal.aborted && !signal?.aborted) return end();
+          done();
           throw error;
         }
       }

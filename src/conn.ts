@@ -117,17 +117,24 @@ export class Conn<In = Payload, Out = In> {
     };
   }
 
-  /** Starts an idle Conn, or cuts a wait short. Does nothing while connecting, open or closing. @throws `closed` */
+  /**
+   * Starts an idle Conn, or cuts a wait short, though not within 250 ms of the last dial. Does nothing while connecting,
+   * open or closing. @throws `closed`
+   */
   connect(): void {
     if (this.#life.state.name === "closed") throw this.#life.closedError();
-    this.#life.feed({ type: "connect" });
+    this.#life.feed({ type: "connect", floorMs: this.#life.floorMs });
   }
 
-  /** Leaves the connection, the attempt or the wait, and dials now. @throws `closed`; on a server `misuse` */
+  /**
+   * Leaves the connection, the attempt or the wait, and dials now; out of a wait not within 250 ms of the last dial.
+   * @throws `closed`; on a server `misuse`
+   */
   reconnect(): void {
     if (this.#life.state.name === "closed") throw this.#life.closedError();
     if (!this.#dialer.redials) throw new ConnError("misuse", "A server is dialed and can't dial.");
-    this.#life.feed({ type: "reconnect" });
+    const { floorMs, state } = this.#life;
+    this.#life.feed({ type: "reconnect", floorMs: state.name === "waiting" ? floorMs : 0 });
   }
 
   /** Resolves when the Conn is open, now or next, and starts an idle one. Rejects with `closed` or `aborted`. */
@@ -204,6 +211,7 @@ export class Conn<In = Payload, Out = In> {
     listener: (payload: ConnEvents<In>[Name]) => void,
     options?: ListenOptions,
   ): () => void {
+    if (typeof listener !== "function") throw new ConnError("misuse", `on("${event}") takes a function.`);
     const off = this.#news.on(event, listener, options);
     if (event === "message" && this.#news.hears(event)) this.#inbox.listened();
     return off;

@@ -26,8 +26,6 @@ export interface Patient {
 }
 
 export interface HeartbeatOwner {
-  /** Whether we stopped reading, so that silence is our own doing. */
-  isDeaf(): boolean;
   /** Runs a function of the user's; undefined where it throws. */
   guard<T>(name: string, act: () => T): T | undefined;
   answered(rttMs: number): void;
@@ -35,22 +33,30 @@ export interface HeartbeatOwner {
 }
 
 /** How long a probe waits for a sign of life. */
-export const PROBE_MS = 2_000;
+const PROBE_MS = 2_000;
+/** A connection that was asked this lately is not asked again for a doubt. */
+const FRESH_MS = 1_000;
 /** Looks per wait, at least. More than one, since a buffer that empties and fills again shows only between looks. */
 const LOOKS = 4;
+const MAX_LOOKS = 1_000;
 /** A timer later than this says more about the machine than about the connection. */
 const LATE_MS = 1_000;
+/** As late as this, the machine slept. */
+const SLEPT_MS = 60_000;
 
 /**
  * How silence is judged. One ping an interval; whatever moves after it is life. A late timer (a sleeping machine, a
- * throttled tab) alone never kills: the connection is probed then, and only the probe's own silence counts.
+ * throttled tab) alone never kills: the connection is asked once more, and only that silence counts. While we hold the
+ * peer back we are deaf, and silence is not judged.
  */
 export class Heartbeat {
   readonly #options: HeartbeatOptions & HeartbeatTimes;
   readonly #owner: HeartbeatOwner;
   readonly #timer = new Timer();
   #patient: Patient | undefined;
-  #askedAt = 0;
+  #askedAt = Number.NEGATIVE_INFINITY;
+  #isAnswered = true;
+  #isProbing = false;
 
   constructor(options: HeartbeatOptions & HeartbeatTimes, owner: HeartbeatOwner) {
     this.#options = options;
@@ -64,15 +70,24 @@ export class Heartbeat {
     this.#rest(this.#options.intervalMs);
   }
 
-  /** Asks for a sign of life now. Answers whether there is anybody to ask. */
+  /** Asks for a sign of life now, unless it was just asked for. Answers whether there is anybody to ask. */
   probe(): boolean {
-    if (this.#patient) this.#ask(PROBE_MS, true);
+    if (this.#patient && !this.#isProbing && performance.now() - this.#askedAt >= FRESH_MS) this.#ask(PROBE_MS, true);
     return this.#patient !== undefined;
+  }
+
+  /** We stopped reading, or read again: silence is judged from a fresh ping on. */
+  hold(on: boolean): void {
+    if (!this.#patient) return;
+    if (on) this.#pong();
+    else this.#rest(Math.max(0, this.#askedAt + FRESH_MS - performance.now()));
   }
 
   stop(): void {
     this.#timer.stop();
     this.#patient = undefined;
+    this.#isProbing = false;
+    this.#isAnswered = true;
   }
 
   /** Whether `payload` was an answer to a ping, and so none of the application's. */
@@ -83,55 +98,63 @@ export class Heartbeat {
     return isAnswer;
   }
 
+  /** A pong came; one that nobody asked for says nothing of the round trip. */
   ponged(): void {
+    if (this.#isAnswered) return;
+    this.#isAnswered = true;
     this.#owner.answered(performance.now() - this.#askedAt);
   }
 
-  #ping(patient: Patient): void {
-    const { ping } = this.#options;
-    this.#askedAt = performance.now();
-    if (ping) this.#owner.guard("ping", () => patient.write(ping()));
-    else patient.ping?.();
-  }
-
-  #rest(ms: number): void {
-    const due = Date.now() + ms;
+  /** Unsolicited pongs, close enough that one falls into any time a peer of the same habits waits for an answer. */
+  #pong(): void {
+    const { intervalMs, timeoutMs } = this.#options;
+    this.#isProbing = false;
     this.#timer.start(
-      ms,
+      Math.min(intervalMs, timeoutMs) / 2,
       () => {
-        if (this.#owner.isDeaf()) {
-          this.#patient?.pong?.();
-          this.#rest(this.#options.intervalMs);
-        } else if (Date.now() - due > LATE_MS) this.probe();
-        else this.#ask(this.#options.timeoutMs, false);
+        this.#patient?.pong?.();
+        this.#pong();
       },
       true,
     );
   }
 
+  #rest(ms: number): void {
+    const due = Date.now() + ms;
+    this.#isProbing = false;
+    this.#timer.start(ms, () => this.#askAfter(Date.now() - due), true);
+  }
+
+  /** Asks, as is fit after a timer that was so late. */
+  #askAfter(lateMs: number): void {
+    this.#ask(lateMs > SLEPT_MS ? PROBE_MS : this.#options.timeoutMs, lateMs > LATE_MS);
+  }
+
   #ask(timeoutMs: number, isProbe: boolean): void {
-    const { intervalMs } = this.#options;
+    const { intervalMs, ping } = this.#options;
     const patient = this.#patient as Patient;
-    const needed = Math.max(LOOKS, Math.ceil(timeoutMs / intervalMs));
+    const needed = Math.min(Math.max(LOOKS, Math.ceil(timeoutMs / intervalMs)), MAX_LOOKS);
     const before = patient.progress();
-    this.#ping(patient);
     let looks = 0;
-    let due = Date.now();
+    let due = 0;
     const look = () => {
-      const late = Date.now() - due > LATE_MS;
-      // Deafness came after the ping: the answer may be in front of closed ears.
-      if (this.#owner.isDeaf() || patient.progress() !== before) {
-        return this.#rest(Math.max(0, intervalMs - (timeoutMs / needed) * looks));
-      }
-      if (late && !isProbe) return this.probe();
-      if (looks === needed) return this.#owner.died();
-      wait();
+      const lateMs = Date.now() - due;
+      if (patient.progress() !== before) this.#rest(Math.max(0, intervalMs - (timeoutMs / needed) * looks));
+      else if (lateMs > LATE_MS && !isProbe) this.#askAfter(lateMs);
+      else if (looks === needed) this.#owner.died();
+      else wait();
     };
     const wait = () => {
       looks++;
       due = Date.now() + timeoutMs / needed;
       this.#timer.start(timeoutMs / needed, look, true);
     };
+    this.#isProbing = isProbe;
+    this.#askedAt = performance.now();
+    this.#isAnswered = false;
     wait();
+    // Last, since a ping of the user's may end the connection.
+    if (ping) this.#owner.guard("ping", () => patient.write(ping()));
+    else patient.ping?.();
   }
 }

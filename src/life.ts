@@ -55,7 +55,8 @@ export class Life<In, Out> {
   #error: ConnError | undefined;
   #refusals = 0;
   #downSince: number | undefined;
-  #dialedAt = 0;
+  #triedSince: number | undefined;
+  #dialedAt = Number.NEGATIVE_INFINITY;
   #unsubscribe: (() => void) | undefined;
 
   constructor(
@@ -73,7 +74,6 @@ export class Life<In, Out> {
     const { heartbeat, signal } = settings;
     if (heartbeat) {
       this.#heartbeat = new Heartbeat(heartbeat, {
-        isDeaf: () => inbox.isPressed && this.connection?.socket.pause !== undefined,
         guard: (name, act) => this.#guard(name, act),
         answered: (rttMs) => news.emit("latency", { rttMs }),
         died: () =>
@@ -87,6 +87,11 @@ export class Life<In, Out> {
     return this.state.name === "closing" || this.state.name === "closed";
   }
 
+  /** What the last dial leaves of the shortest time between two, in milliseconds. */
+  get floorMs(): number {
+    return this.#dialedAt + FLOOR_MS - performance.now();
+  }
+
   feed(input: Input): void {
     if (this.#inputs.push(input) > 1) return;
     this.#news.hold();
@@ -98,7 +103,7 @@ export class Life<In, Out> {
         this.#news.emit("state", { from, to: state.name });
         if (next.type === "lost" && from !== "closing") this.#news.emit("lost", next.info);
       }
-      if (effect) this.#perform(effect);
+      if (effect) this.#guard(effect.type, () => this.#perform(effect));
       this.#inputs.shift();
     }
     this.#news.release();
@@ -113,10 +118,10 @@ export class Life<In, Out> {
   hold(on: boolean): void {
     if (this.state.name !== "open") return;
     const { socket } = this.connection as Connection;
-    if (on) return socket.pause?.();
-    socket.resume?.();
-    // Silence was our own doing: it is judged from a fresh ping on.
-    if (socket.pause) this.#heartbeat?.probe();
+    if (!socket.pause || !socket.resume) return;
+    if (on) socket.pause();
+    else socket.resume();
+    this.#heartbeat?.hold(on);
   }
 
   /** The inbox can take no more, and the Conn ends of it. */
@@ -137,8 +142,9 @@ export class Life<In, Out> {
       case "dial": {
         this.#leave(effect.goodbye);
         this.#dialedAt = performance.now();
-        this.#unsubscribe ??= lifecycle?.subscribe((signal) => this.#heed(signal));
-        const timeoutMs = Math.min(connectTimeoutMs, giveUpAfterMs - this.#downMs());
+        this.#unsubscribe ??=
+          this.#guard("subscribe", () => lifecycle?.subscribe((signal) => this.#heed(signal))) ?? (() => {});
+        const timeoutMs = Math.min(connectTimeoutMs, giveUpAfterMs - elapsed(this.#triedSince));
         const info = { attempt: effect.attempt, last: this.#last, timeoutMs };
         this.#attempt = new Attempting(this.#url, this.#settings, this.#dialer, this.#owner, info);
         return this.#attempt.start();
@@ -152,7 +158,7 @@ export class Life<In, Out> {
         return this.#news.emit("waiting", { attempt, delayMs, reason });
       }
       case "serve":
-        this.#timer.start(stableAfterMs, () => this.#stable(), true);
+        this.#timer.start(Math.max(stableAfterMs, FLOOR_MS), () => this.#stable(), true);
         return this.#serve();
       case "flush":
         this.#heartbeat?.stop();
@@ -175,11 +181,12 @@ export class Life<In, Out> {
   #serve(): void {
     const { socket, line, protocol, extensions, resumed } = this.connection as Connection;
     this.#heartbeat?.start(socket);
-    if (this.#inbox.isPressed) socket.pause?.();
+    if (this.#inbox.isPressed) this.hold(true);
     const { attempt } = this.state as Extract<State, { name: "open" }>;
-    const downMs = this.#downMs();
+    const downMs = elapsed(this.#downSince);
     const reconnected = this.opens++ > 0;
     this.#downSince = undefined;
+    this.#triedSince = undefined;
     this.#news.emit("open", { protocol, extensions, attempt, reconnected, resumed, downMs });
     this.#outbox.open(line);
   }
@@ -191,19 +198,19 @@ export class Life<In, Out> {
 
   /** Leaves the connection or the attempt, if there is one, and whatever timer runs. */
   #leave(goodbye?: Goodbye): void {
-    // The clock of the time without a connection starts here at the latest.
-    this.#downMs();
+    this.#startClocks();
     this.#timer.stop();
     this.#heartbeat?.stop();
     this.connection = undefined;
     this.#outbox.shut();
-    this.#attempt?.abandon(goodbye?.code, goodbye?.reason);
+    const attempt = this.#attempt;
     this.#attempt = undefined;
+    this.#guard("close", () => attempt?.abandon(goodbye?.code, goodbye?.reason));
   }
 
   #settle({ by, end, clean, error }: Extract<Effect, { type: "settle" }>): void {
     this.#settings.signal?.removeEventListener("abort", this.aborted);
-    this.#unsubscribe?.();
+    this.#guard("unsubscribe", () => this.#unsubscribe?.());
     this.#error = error;
     const unsent = this.#outbox.end(this.closedError());
     this.#inbox.end(error ?? this.closedError());
@@ -212,11 +219,10 @@ export class Life<In, Out> {
     this.#news.after(() => this.closed.resolve(info));
   }
 
-  /** Milliseconds since the Conn was last usable, or began to try. */
-  #downMs(): number {
-    const now = performance.now();
-    this.#downSince ??= now;
-    return now - this.#downSince;
+  /** The clocks of the time without a connection: all of it, and what could be used to try. */
+  #startClocks(): void {
+    this.#downSince ??= performance.now();
+    this.#triedSince ??= performance.now();
   }
 
   /** The connection, or the attempt, is over unasked. */
@@ -227,8 +233,8 @@ export class Life<In, Out> {
       everOpened: this.opens > 0,
       canRenew: [setup, this.#url, protocols, headers].some((given) => typeof given === "function"),
       refusals: this.#refusals,
-      downMs: this.#downMs(),
-      isOnline: !lifecycle || lifecycle.isOnline(),
+      triedMs: elapsed(this.#triedSince),
+      isOnline: this.#guard("isOnline", () => lifecycle?.isOnline()) !== false,
       redials: this.#dialer.redials,
     };
     const { info, plan } = judge(ending, past, this.#settings, (name, act) => this.#guard(name, act));
@@ -241,9 +247,13 @@ export class Life<In, Out> {
   #heed(signal: LifecycleSignal): void {
     if (signal === "offline") return;
     if (signal === "cached") return this.feed({ type: "pageCached" });
-    if (signal === "back") return this.feed({ type: "pageBack" });
-    if (!this.connection) this.feed({ type: "awake", floorMs: this.#dialedAt + FLOOR_MS - performance.now() });
-    else if (!this.#heartbeat?.probe() && signal !== "visible") this.feed({ type: "reconnect" });
+    if (signal === "back") {
+      this.#triedSince = undefined;
+      return this.feed({ type: "pageBack" });
+    }
+    const { floorMs } = this;
+    if (!this.connection) this.feed({ type: "awake", floorMs });
+    else if (!this.#heartbeat?.probe() && signal !== "visible") this.feed({ type: "reconnect", floorMs });
   }
 
   readonly #owner: AttemptOwner = {
@@ -275,4 +285,9 @@ export class Life<In, Out> {
       return undefined;
     }
   }
+}
+
+/** Milliseconds since `start`, none where it has not come. */
+function elapsed(start: number | undefined): number {
+  return start === undefined ? 0 : performance.now() - start;
 }

@@ -1,4 +1,5 @@
 import { Emitter, type ListenOptions } from "./emitter.ts";
+import { Queue } from "./queue.ts";
 
 /**
  * When events are told: at once, or, while something is being done, when it is done. Events that come while others are
@@ -6,7 +7,7 @@ import { Emitter, type ListenOptions } from "./emitter.ts";
  */
 export class News<Events extends object> {
   readonly #emitter = new Emitter<Events>();
-  readonly #queue: (() => void)[] = [];
+  readonly #queue = new Queue<() => void>();
   #isHeld = false;
   #isTelling = false;
 

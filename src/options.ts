@@ -127,7 +127,10 @@ const NUMBERS = {
   maxRetries: NO_LIMIT,
   giveUpAfterMs: NO_LIMIT,
 };
-const OUTBOX: OutboxBounds = { maxBytes: 16 * MIB, maxMessages: NO_LIMIT, overflow: "reject", highWaterMark: MIB };
+const OUTBOX = { maxBytes: 16 * MIB, overflow: "reject", highWaterMark: MIB } satisfies Partial<OutboxBounds>;
+/** What a small message weighs in memory all the same: many of them are bounded in number. */
+const LEAST_BYTES = 64;
+const FEW_MESSAGES = 1_024;
 export const INBOX: InboxBounds = { highWaterMark: MIB, maxBytes: 64 * MIB, overflow: "close" };
 const HEARTBEAT: HeartbeatTimes = { intervalMs: 15_000, timeoutMs: 10_000 };
 const OVERFLOWS = { "outbox.": ["reject", "drop-oldest"], "inbox.": ["close", "drop-oldest", "drop-newest"] };
@@ -160,20 +163,24 @@ export function settle<In, Out>(options: ConnOptions<In, Out>): Settings<In, Out
       if (value !== undefined && !isGood(value)) throw bad(name, range, value);
     }
   }
-  const { inbox = {}, heartbeat = {} } = options;
+  const { inbox = {}, heartbeat = {}, lifecycle } = options;
   const codec = options.codec ?? (message as unknown as CodecPair<In, Out>);
   if (!isFunction(codec.marshal) || !isFunction(codec.unmarshal)) throw bad("codec", "{ marshal, unmarshal }", codec);
+  if (lifecycle && !(isFunction(lifecycle.subscribe) && isFunction(lifecycle.isOnline))) {
+    throw bad("lifecycle", "{ subscribe, isOnline } or false", lifecycle);
+  }
   if (heartbeat && !heartbeat.ping !== !heartbeat.isPong)
     throw bad("heartbeat", "with both ping and isPong", heartbeat);
+  const maxMessages = Math.max((options.outbox?.maxBytes ?? OUTBOX.maxBytes) / LEAST_BYTES, FEW_MESSAGES);
   return Object.freeze({
     ...options,
     ...filled("", NUMBERS, options),
     autoConnect: options.autoConnect ?? true,
     protocols: options.protocols ?? [],
-    lifecycle: options.lifecycle === false ? undefined : (options.lifecycle ?? pageLifecycle()),
+    lifecycle: lifecycle === false ? undefined : (lifecycle ?? pageLifecycle()),
     backoff: options.backoff ?? exponential(),
     codec,
-    outbox: filled("outbox.", OUTBOX, options.outbox),
+    outbox: filled<OutboxBounds>("outbox.", { ...OUTBOX, maxMessages }, options.outbox),
     inbox: inbox && filled("inbox.", INBOX, inbox),
     heartbeat: heartbeat ? { ...heartbeat, ...filled("heartbeat.", HEARTBEAT, heartbeat) } : undefined,
   }) as Settings<In, Out>;
@@ -225,13 +232,16 @@ function filled<T extends object>(
   presets: T,
   given: { readonly [name in keyof T]?: T[name] | undefined } = {},
 ): T {
+  // An interval of nothing would be a storm.
+  const min = group === "heartbeat." ? 1 : 0;
   const all = { ...presets };
   for (const name in presets) {
     const value = given[name] ?? presets[name];
     if (name === "overflow") {
       const range = OVERFLOWS[group as keyof typeof OVERFLOWS];
       if (!range.includes(value as string)) throw bad(group + name, range.join(" or "), value);
-    } else if (typeof value !== "number" || !(value >= 0)) throw bad(group + name, "a number, at least 0", value);
+    } else if (typeof value !== "number" || !(value >= min))
+      throw bad(group + name, `a number, at least ${min}`, value);
     all[name] = value;
   }
   return all;

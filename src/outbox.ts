@@ -6,7 +6,7 @@ import { Timer } from "./timer.ts";
 export interface OutboxBounds {
   /** Bytes that may wait while there is no connection to take them. At least 0; default 16 MiB. */
   readonly maxBytes: number;
-  /** Messages that may wait. At least 0; default no limit. */
+  /** Messages that may wait. At least 0; default one for each 64 bytes of `maxBytes`, but 1,024 at least. */
   readonly maxMessages: number;
   /** Who gives way at the bound: the new message, or the oldest. Default `"reject"`. */
   readonly overflow: "reject" | "drop-oldest";
@@ -36,7 +36,8 @@ interface Entry extends Deferred<void> {
   readonly bytes: number;
   readonly key: string | undefined;
   readonly expiresAt: number;
-  readonly expiry: Timer;
+  readonly sequence: number;
+  readonly expiry: Timer | undefined;
 }
 
 /** The one promise of everything that is written at once. */
@@ -55,6 +56,9 @@ export class Outbox {
   /** Resolves when the connection is back at the high-water mark; there only while it is above. */
   #pressure: Promise<void> | undefined;
   #end: ConnError | undefined;
+  #sequence = 0;
+  /** The last flush, and the last message that it waits for: the next one waits for it and the messages since. */
+  #flushed: { readonly done: Promise<void>; readonly upTo: number } | undefined;
   /** Bytes that wait. */
   bytes = 0;
   /** Messages written so far. */
@@ -82,7 +86,8 @@ export class Outbox {
       bytes: byteLength(payload),
       key,
       expiresAt: performance.now() + (ttlMs ?? Number.POSITIVE_INFINITY),
-      expiry: new Timer(),
+      sequence: ++this.#sequence,
+      expiry: ttlMs === undefined ? undefined : new Timer(),
       ...deferred<void>(),
     };
     if (signal?.aborted) this.#refuse(entry, aborted(signal));
@@ -92,7 +97,7 @@ export class Outbox {
       this.#waiting.add(entry);
       this.bytes += entry.bytes;
       if (key !== undefined) this.#keys.set(key, entry);
-      if (ttlMs !== undefined) entry.expiry.start(ttlMs, () => this.#refuse(entry, "expired"), true);
+      entry.expiry?.start(ttlMs as number, () => this.#refuse(entry, "expired"), true);
       onAbort(signal, entry.promise, () => {
         if (this.#waiting.has(entry)) this.#refuse(entry, aborted(signal as AbortSignal));
       });
@@ -117,9 +122,21 @@ export class Outbox {
    * ends before.
    */
   async flush(): Promise<void> {
-    const fates = await Promise.allSettled(Array.from(this.#waiting, ({ promise }) => promise));
-    if (this.#end && fates.some(({ status }) => status === "rejected")) throw this.#end;
+    if (this.length > 0) await this.#settled();
     await this.#line?.drain(0);
+  }
+
+  /** Resolves when each message that waits now has met its fate. */
+  #settled(): Promise<void> {
+    const { done, upTo } = this.#flushed ?? { done: DONE, upTo: 0 };
+    const fates: Promise<void>[] = [done];
+    for (const { sequence, promise } of this.#waiting) if (sequence > upTo) fates.push(promise);
+    const settled = Promise.allSettled(fates).then((all) => {
+      if (this.#end && all.some(({ status }) => status === "rejected")) throw this.#end;
+    });
+    settled.catch(() => {});
+    this.#flushed = { done: settled, upTo: this.#sequence };
+    return settled;
   }
 
   /** The end: refuses what waits, and gives it back. */
@@ -164,16 +181,20 @@ export class Outbox {
   /** Whether there is room for `entry`, once those have given way that must. */
   #makesRoom({ key, bytes }: Entry): boolean {
     const { maxBytes, maxMessages, overflow } = this.#bounds;
-    const replaced = key !== undefined && this.#keys.get(key);
-    if (replaced) this.#refuse(replaced, "replaced");
-    const fits = () => this.bytes + bytes <= maxBytes && this.length < maxMessages;
+    const replaced = key === undefined ? undefined : this.#keys.get(key);
+    // The one that is replaced makes room, and gives way only if that is enough.
+    const freed = () => (replaced && this.#waiting.has(replaced) ? 1 : 0);
+    const fits = () =>
+      this.bytes - freed() * (replaced?.bytes ?? 0) + bytes <= maxBytes && this.length - freed() < maxMessages;
     if (overflow === "drop-oldest" && bytes <= maxBytes) {
       for (const oldest of this.#waiting) {
         if (fits()) break;
         this.#refuse(oldest, "outbox-full");
       }
     }
-    return fits();
+    if (!fits()) return false;
+    if (replaced && freed()) this.#refuse(replaced, "replaced");
+    return true;
   }
 
   #refuse(entry: Entry, why: ConnError | ConnErrorCode): void {
@@ -185,7 +206,7 @@ export class Outbox {
   }
 
   #remove(entry: Entry): void {
-    entry.expiry.stop();
+    entry.expiry?.stop();
     if (this.#waiting.delete(entry)) this.bytes -= entry.bytes;
     if (entry.key !== undefined && this.#keys.get(entry.key) === entry) this.#keys.delete(entry.key);
   }

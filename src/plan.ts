@@ -14,8 +14,8 @@ export interface Past {
   readonly canRenew: boolean;
   /** Endings for want of authentication since the last stable connection. */
   readonly refusals: number;
-  /** Milliseconds without a usable connection so far. */
-  readonly downMs: number;
+  /** Milliseconds of trying without a usable connection so far. */
+  readonly triedMs: number;
   /** Whether the platform believes that there is a network. */
   readonly isOnline: boolean;
   /** Whether another connection can be had at all. */
@@ -67,10 +67,11 @@ export function judge(
     : Number(answer === true ? guard("backoff", () => backoff(attempt)) : answer);
   // The platform's word is a hint: without a network the longest wait, cut when it says that there is one.
   const isOffline = !past.isOnline && answer === true && !window;
+  const longestMs = isOffline ? Math.min(MAX_MS, giveUpAfterMs - past.triedMs) : MAX_MS;
   const floorMs = state.name === "open" && state.isStable ? 0 : FLOOR_MS;
   // A wait that is no number must not become a storm.
-  const delayMs = Math.min(Math.max(floorMs, waitMs >= 0 && !isOffline ? waitMs : MAX_MS), MAX_TIMER_MS);
-  if (attempt > maxRetries || past.downMs + delayMs > giveUpAfterMs) return over("gave-up");
+  const delayMs = Math.min(Math.max(floorMs, waitMs >= 0 && !isOffline ? waitMs : longestMs), MAX_TIMER_MS);
+  if (attempt > maxRetries || past.triedMs + delayMs > giveUpAfterMs) return over("gave-up");
   return {
     info: told(true),
     plan: { retry: true, delayMs, reason: window ? "server" : isOffline ? "offline" : "backoff" },

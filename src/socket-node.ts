@@ -62,6 +62,7 @@ export function openSocket(url: string, options: SocketOptions, owner: SocketOwn
   const Ws = WebSocket as unknown as new (url: string, protocols: string[], options: object) => WsSocket;
   const socket = new Ws(url, [...options.protocols], {
     perMessageDeflate: false,
+    closeTimeout: options.closeTimeoutMs,
     // Go's server refuses an upgrade without one.
     origin: options.origin ?? new URL(url).origin.replace(/^ws/, "http"),
     ...options.clientOptions,

@@ -34,6 +34,8 @@ export interface Socket {
 export interface SocketOptions {
   readonly protocols: readonly string[];
   readonly maxPayloadBytes: number;
+  /** Node only: how long a closing handshake may take, whoever began it. */
+  readonly closeTimeoutMs: number;
   readonly WebSocket: WebSocketConstructor | undefined;
   readonly headers: Readonly<Record<string, string>> | undefined;
   readonly origin: string | undefined;

@@ -28,13 +28,15 @@ export type Plan =
   | { readonly retry: false; readonly by: EndedBy; readonly error: ConnError | undefined };
 
 export type Input =
-  | { readonly type: "connect" | "reconnect" | "ready" | "stable" | "flushed" | "timedOut" | "elapsed" }
+  | { readonly type: "ready" | "stable" | "flushed" | "timedOut" | "elapsed" }
+  /** `floorMs` is what the last dial leaves of the shortest time between two, where it counts. */
+  | { readonly type: "connect" | "reconnect"; readonly floorMs?: number }
   | { readonly type: "lost"; readonly info: LostInfo; readonly plan: Plan }
   /** The server asks to come back after `delayMs`. */
   | { readonly type: "toldToMove"; readonly delayMs: number }
   | { readonly type: "close"; readonly goodbye: Goodbye }
   | { readonly type: "pageCached" | "pageBack" }
-  /** The network or the page is back; `floorMs` is what the last dial leaves of the shortest wait. */
+  /** The network or the page is back. */
   | { readonly type: "awake"; readonly floorMs: number }
   | { readonly type: "aborted"; readonly error: ConnError };
 
@@ -62,13 +64,14 @@ const FOR_EVER = Number.POSITIVE_INFINITY;
 
 /**
  * The life of a Conn. `lost` stands for every way in which a connection or an attempt ends unasked: its own end, a
- * timeout, a heartbeat without answer. Whatever comes where the table has no row changes nothing.
+ * timeout, a heartbeat without answer. Whatever comes where the table has no row changes nothing. A dial by `connect`,
+ * `reconnect` or `awake` within the floor of the last one waits for the rest of it first.
  *
  * | in | input | next | effect |
  * |---|---|---|---|
  * | idle | connect, reconnect | connecting | dial |
  * | waiting | elapsed, connect, reconnect, pageBack | connecting | dial |
- * | waiting (backoff, offline) | awake | connecting, or the same for the rest of the floor | dial, or wait |
+ * | waiting (backoff, offline) | awake | connecting | dial |
  * | connecting, open | reconnect | connecting | dial |
  * | connecting | ready | open | serve |
  * | open | stable | open, attempt 0 | – |
@@ -89,28 +92,34 @@ export function step(state: State, input: Input): Step {
   const isWaiting = name === "waiting";
   const isClosing = name === "closing";
   const goodbye = name === "open" ? AWAY : undefined;
-  const dial = (): Step => [
-    { name: "connecting", attempt },
-    { type: "dial", attempt, goodbye },
-  ];
   const wait = (reason: WaitReason, delayMs: number): Step => [
     { name: "waiting", attempt, reason },
     { type: "wait", delayMs, goodbye },
   ];
 
+  const dial = (floorMs = 0): Step =>
+    floorMs > 0
+      ? wait(isWaiting ? state.reason : "backoff", floorMs)
+      : [
+          { name: "connecting", attempt },
+          { type: "dial", attempt, goodbye },
+        ];
+
   if (name === "closed") return [state];
   switch (input.type) {
     case "connect":
+      if (isWaiting || name === "idle") return dial(input.floorMs);
+      break;
     case "elapsed":
     case "pageBack":
-      if (isWaiting || (name === "idle" && input.type === "connect")) return dial();
+      if (isWaiting) return dial();
       break;
     case "reconnect":
-      if (!isClosing) return dial();
+      if (!isClosing) return dial(input.floorMs);
       break;
     case "awake":
       if (!isWaiting || state.reason === "server" || state.reason === "page") break;
-      return input.floorMs > 0 ? wait(state.reason, input.floorMs) : dial();
+      return dial(input.floorMs);
     case "ready":
       if (name === "connecting") return [{ name: "open", attempt, isStable: false }, { type: "serve" }];
       break;

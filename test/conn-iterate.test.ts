@@ -1,5 +1,5 @@
-import { describe, expect, test } from "vitest";
-import { json } from "../src/index.ts";
+import { describe, expect, test, vi } from "vitest";
+import { json, message } from "../src/index.ts";
 import { openRig, pass, rejection, tick, told, useFakeTime } from "./support/rig.ts";
 
 useFakeTime();
@@ -121,4 +121,17 @@ describe("iteration", () => {
     for (const value of ["a", "b", "c"]) socket.message(value);
     expect((await all).map(({ value }) => value)).toEqual(["a", "b", "c"]);
   });
+});
+
+test("a loop that ended by throwing leaves no listener on the signal", async () => {
+  const controller = new AbortController();
+  const added = vi.spyOn(controller.signal, "addEventListener");
+  const removed = vi.spyOn(controller.signal, "removeEventListener");
+  const { conn, socket } = await openRig();
+  const next = message.messages(conn, { signal: controller.signal }).next();
+  message.messages(conn, { signal: controller.signal });
+  socket.drop(1008, "", true);
+  expect(await rejection(next)).toMatchObject({ code: "closed" });
+  expect(added).toHaveBeenCalledTimes(1);
+  expect(removed).toHaveBeenCalledTimes(1);
 });

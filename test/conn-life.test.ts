@@ -134,12 +134,33 @@ test("connect() cuts a wait short", async () => {
   const { conn, net, socket } = await openRig();
   socket.drop();
   expect(conn.state).toBe("waiting");
+  await pass(250);
   conn.connect();
   await tick();
   expect(net.sockets).toHaveLength(2);
   await pass(5_000);
   expect(net.sockets).toHaveLength(2);
 });
+
+test.for(["connect", "reconnect"] as const)(
+  "%s() out of a wait dials no sooner than 250 ms after the last dial",
+  async (method) => {
+    const { conn, net, socket } = await openRig();
+    conn.on("lost", () => conn[method]());
+    socket.drop();
+    await pass(249);
+    expect(net.sockets).toHaveLength(1);
+    await pass(1);
+    expect(net.sockets).toHaveLength(2);
+    for (let dials = 2; dials < 6; dials++) {
+      net.last.refuse();
+      await pass(249);
+      expect(net.sockets).toHaveLength(dials);
+      await pass(1);
+    }
+    await conn.close();
+  },
+);
 
 test("reconnect() while waiting dials at once, and once", async () => {
   const { conn, net, socket } = await openRig();

@@ -15,6 +15,7 @@ test.for(["state", "lost", "waiting"] as const)("a %s listener may close the Con
 
 test.for(["state", "lost", "waiting"] as const)("a %s listener may reconnect", async (name) => {
   const { conn, net, socket } = await openRig();
+  await pass(250);
   conn.on(name, () => conn.reconnect(), { once: true });
   socket.drop();
   await tick();
@@ -24,6 +25,7 @@ test.for(["state", "lost", "waiting"] as const)("a %s listener may reconnect", a
 
 test("what a listener causes is told after what it was told of", async () => {
   const { conn, socket } = await openRig();
+  await pass(250);
   const events = story(conn);
   conn.on("lost", () => conn.reconnect());
   socket.drop();
@@ -123,4 +125,9 @@ test("a listener added while an event is told hears the next one", async () => {
   socket.message("a");
   socket.message("b");
   expect(late).toEqual(["b"]);
+});
+
+test("only a function can listen", async () => {
+  const { conn } = await openRig();
+  expect(() => conn.on("message", 42 as never)).toThrow(expect.objectContaining({ code: "misuse" }));
 });

@@ -210,3 +210,28 @@ describe("the signal of a send", () => {
     expect(dropped).toEqual([]);
   });
 });
+
+test("a message that does not fit leaves the one of its key in place", async () => {
+  const { conn } = rig({ outbox: { maxBytes: 10 } });
+  const dropped = told(conn, "dropped");
+  conn.send("old", { key: "k" });
+  const sent = conn.send("far too long", { key: "k" });
+  expect(await rejection(sent)).toMatchObject({ code: "outbox-full" });
+  await tick();
+  expect(dropped.map(({ payload }) => payload)).toEqual(["far too long"]);
+  expect((await conn.close()).unsent).toEqual(["old"]);
+});
+
+test("a message that fits in the place of the one of its key takes it", async () => {
+  const { conn } = rig({ outbox: { maxBytes: 4, maxMessages: 1 } });
+  conn.send("old", { key: "k" });
+  conn.send("new!", { key: "k" });
+  expect((await conn.close()).unsent).toEqual(["new!"]);
+});
+
+test("empty messages are bounded in number", async () => {
+  const { conn } = rig({ outbox: { maxBytes: 64 * 2_000 } });
+  for (let n = 0; n < 2_000; n++) conn.send("");
+  expect(conn.stats.outbox.messages).toBe(2_000);
+  expect(await rejection(conn.send(""))).toMatchObject({ code: "outbox-full" });
+});

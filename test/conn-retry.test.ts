@@ -143,6 +143,7 @@ describe("a server's wish", () => {
 
   test("is cut short by connect()", async () => {
     const { conn, net, socket } = await openRig();
+    await pass(250);
     socket.drop(1012, "retry=60000", true);
     conn.connect();
     await tick();

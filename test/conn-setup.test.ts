@@ -191,3 +191,20 @@ describe("setup", () => {
     expect(errors).toEqual([]);
   });
 });
+
+test("what a failed setup left unread is dropped, and never reaches the application", async () => {
+  const setup = async ({ receive }: SetupContext<unknown, unknown>) => {
+    await receive();
+    throw new Error("rejected");
+  };
+  const { conn, net } = rig({ setup });
+  const dropped = told(conn, "dropped");
+  await tick();
+  net.last.open();
+  net.last.message("nonce");
+  net.last.message("login rejected");
+  await tick();
+  expect(conn.state).toBe("waiting");
+  expect(dropped).toMatchObject([{ payload: "login rejected", direction: "in", why: { code: "setup" } }]);
+  expect(conn.stats.inbox.messages).toBe(0);
+});

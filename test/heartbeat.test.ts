@@ -190,3 +190,26 @@ test("tells state, lost and waiting of a dead peer, once", async () => {
   await pass(1_000);
   expect(events).toEqual(["open>waiting", "lost", "waiting"]);
 });
+
+test("a pong that nobody asked for says nothing of the round trip", async () => {
+  const { conn, socket } = await openRig({ heartbeat: BEAT });
+  const latencies = told(conn, "latency");
+  socket.message("pong");
+  await pass(10_000);
+  await pass(5);
+  socket.message("pong");
+  socket.message("pong");
+  expect(latencies).toEqual([{ rttMs: 5 }]);
+});
+
+test("a ping() that leaves the connection leaves no timer of it", async () => {
+  const controller = new AbortController();
+  const ping = () => {
+    controller.abort();
+    return "ping";
+  };
+  const { conn } = await openRig({ signal: controller.signal, heartbeat: { ...BEAT, ping } });
+  await pass(10_000);
+  expect(await conn.closed).toMatchObject({ by: "signal" });
+  expect(vi.getTimerCount()).toBe(0);
+});

@@ -49,6 +49,8 @@ export function handle(server: UpgradeServer, path: string, handler: UpgradeHand
 function listen(server: UpgradeServer): Paths {
   const handlers = new Map<string, UpgradeHandler>();
   const listener: UpgradeListener = (request, socket, head) => {
+    // Node took its own listener away, and nobody else may have one.
+    socket.on("error", () => {});
     const handler = handlers.get((request.url ?? "").replace(/\?.*/s, ""));
     if (handler) handler.upgrade(request, socket, head);
     else if (server.listenerCount("upgrade") === 1) refuse(socket, 404);

@@ -42,7 +42,7 @@ export interface HandlerOptions<In = Payload, Out = In> extends Pick<ConnOptions
 }
 
 export interface ShutdownOptions {
-  /** Milliseconds for all Conns to flush and say goodbye; then they are left. Default their `closeTimeoutMs`. */
+  /** Milliseconds for all Conns to flush and say goodbye, then they are left. Default and limit their `closeTimeoutMs`. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -77,11 +77,13 @@ export function handler<In = Payload, Out = In>(
     serverOptions,
     ...rest
   } = options;
-  const { maxPayloadBytes } = settle(rest);
+  const { maxPayloadBytes, closeTimeoutMs } = settle(rest);
   const conns = new Set<ServerConn<In, Out>>();
   let isDown = false;
   const sockets = new WebSocketServer({
     perMessageDeflate: false,
+    // Not in the types of ws yet.
+    ...{ closeTimeout: closeTimeoutMs },
     ...serverOptions,
     noServer: true,
     clientTracking: false,
@@ -129,7 +131,7 @@ export function handler<In = Payload, Out = In>(
       await done;
       conn.close();
     } catch (error) {
-      if (conn.state !== "closed") conn.close(INTERNAL_ERROR);
+      if (conn.state === "open") conn.close(INTERNAL_ERROR);
       else if (isEndOf(await conn.closed, error)) return;
       onError(error, conn);
     }
@@ -140,7 +142,7 @@ export function handler<In = Payload, Out = In>(
     conns,
     async shutdown({ timeoutMs } = {}) {
       isDown = true;
-      const signal = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
+      const signal = Number.isFinite(timeoutMs) ? AbortSignal.timeout(timeoutMs as number) : undefined;
       await Promise.all(Array.from(conns, (conn) => conn.close(GOING_AWAY, "", { signal })));
     },
   };

@@ -13,7 +13,7 @@ export type Origins = readonly string[] | ((origin: string, request: IncomingMes
 export function allowsOrigin(request: IncomingMessage, origins: Origins = []): boolean {
   const { origin, host } = request.headers;
   if (origin === undefined) return true;
-  if (typeof origins === "function") return origins(origin, request);
+  if (typeof origins === "function") return origins(origin, request) === true;
   return origins.includes(origin) || (host !== undefined && hostOf(origin) === host.toLowerCase());
 }
 

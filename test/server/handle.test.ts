@@ -51,6 +51,23 @@ test("leaves a path that it does not serve to other listeners", async () => {
   }
 });
 
+test("survives the reset of an upgrade that nobody answers", async () => {
+  const ended: unknown[] = [];
+  const { url, port } = await site((server) => {
+    handle(server, "/ws", named("ws"));
+    server.on("upgrade", ({ url: path }, socket) => {
+      if (path !== "/nobody") return;
+      socket.on("close", () => ended.push(path));
+      socket.resume();
+    });
+  });
+  const { socket } = rawClient(port, upgradeRequest("/nobody"));
+  await greeting(url("/ws"));
+  socket.resetAndDestroy();
+  await until(() => expect(ended).toEqual(["/nobody"]));
+  expect(await greeting(url("/ws"))).toBe("ws");
+});
+
 test("leaves plain requests to the server", async () => {
   const { port } = await site((server) => handle(server, "/ws", named("ws")));
   const response = await fetch(`http://127.0.0.1:${port}/ws`);

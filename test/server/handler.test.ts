@@ -418,6 +418,20 @@ describe("shutdown", () => {
     expect(await closed).toEqual({ code: 1001, reason: "" });
   });
 
+  test("is no fault of a function that goes on sending", async () => {
+    const { url, ws, errors } = await serving(async (conn) => {
+      for (;;) {
+        await conn.send("news");
+        await new Promise(setImmediate);
+      }
+    });
+    const { closed } = await dial(url());
+    await until(() => expect(ws.conns.size).toBe(1));
+    await ws.shutdown({ timeoutMs: Number.POSITIVE_INFINITY });
+    expect(await closed).toEqual({ code: 1001, reason: "" });
+    expect(errors).toEqual([]);
+  });
+
   test("resolves at once when nobody is there, and may be called again", async () => {
     const { ws } = await serving();
     await ws.shutdown();

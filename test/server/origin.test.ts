@@ -107,6 +107,11 @@ describe("with a function", () => {
     expect(await from(all, "http://example.com")).toBe(101);
   });
 
+  test("a promise is no yes", async () => {
+    const origins = (async () => true) as unknown as () => boolean;
+    expect(await from(await serving({ origins }), "http://example.com")).toBe(403);
+  });
+
   test("it is not asked where there is no origin", async () => {
     const origins = vi.fn(() => false);
     expect(await from(await serving({ origins }), undefined)).toBe(101);
