@@ -1,0 +1,55 @@
+import { type ExponentialOptions, exponential } from "../../src/backoff.ts";
+import { judge, type Past } from "../../src/plan.ts";
+import { step } from "../../src/state.ts";
+import type { Formula } from "./clients.ts";
+import type { Random } from "./random.ts";
+import type { Loss } from "./server.ts";
+
+/** Clients of one kind: how long each of them waits after a loss, in milliseconds, or undefined when it gives up. */
+export type Herd = (client: number, loss: Loss) => number | undefined;
+
+/** Brings up a herd. */
+export type Breed = (clients: number, random: Random) => Herd;
+
+/** Clients that follow a formula. */
+export function following({ wait, retries = Number.POSITIVE_INFINITY, needsStable = false }: Formula): Breed {
+  return (clients, random) => {
+    const tries = new Uint16Array(clients);
+    return (client, { had }) => {
+      const n = had === "opened" && !needsStable ? 0 : (tries[client] ?? 0);
+      tries[client] = n + 1;
+      return n < retries ? wait(n, random, (client + 0.5) / clients) : undefined;
+    };
+  };
+}
+
+/** Clients that run what a Conn runs: the verdict and the wait of `judge()`, the count of retries of `step()`. */
+export function tautline(options: Omit<ExponentialOptions, "random"> = {}): Breed {
+  return (clients, random) => {
+    const attempts = new Uint16Array(clients);
+    const rules = {
+      backoff: exponential({ ...options, random }),
+      shouldRetry: undefined,
+      maxRetries: Number.POSITIVE_INFINITY,
+      giveUpAfterMs: Number.POSITIVE_INFINITY,
+    };
+    const past: { -readonly [fact in keyof Past]: Past[fact] } = {
+      state: { name: "idle" },
+      everOpened: true,
+      canRenew: false,
+      refusals: 0,
+      triedMs: 0,
+      isOnline: true,
+      redials: true,
+    };
+    return (client, { had, ending }) => {
+      const attempt = attempts[client] ?? 0;
+      past.state =
+        had === "failed" ? { name: "connecting", attempt } : { name: "open", attempt, isStable: had === "been stable" };
+      const { info, plan } = judge(ending, past, rules, (_name, act) => act());
+      const [next] = step(past.state, { type: "lost", info, plan });
+      if ("attempt" in next) attempts[client] = next.attempt;
+      return plan.retry ? plan.delayMs : undefined;
+    };
+  };
+}

@@ -1,0 +1,78 @@
+import type { Ending } from "../../src/verdict.ts";
+
+/** A connection, or an attempt at one, that is over: its ending, and how far it had come. */
+export interface Loss {
+  readonly had: "been stable" | "opened" | "failed";
+  readonly ending: Ending;
+}
+
+/** What becomes of an attempt. */
+export interface Fate {
+  /** What it costs the server, where a connection that it keeps costs 1. */
+  readonly work: number;
+  /** How it ended, or undefined if the client is back for good. */
+  readonly loss: Loss | undefined;
+}
+
+/** The far end of all clients at once. Asked in the order of time. */
+export type Server = (nowMs: number) => Fate;
+
+/** How a server refuses that has kept `kept` clients so far. A queue of return slots would be one of these, with a memory. */
+export type Refusal = (nowMs: number, kept: number) => Loss;
+
+/** How long the server is down. */
+export const DOWN_MS = 5_000;
+/** A server that accepts N/60 a second has everybody back after a minute of work. */
+export const REFILL_S = 60;
+/** The bucket holds as many tokens as are earned in this time. */
+const BURST_S = 1;
+const REFUSAL_WORK = 0.05;
+
+const ABNORMAL = { code: 1006, reason: "", clean: false };
+const KEPT: Fate = { work: 1, loss: undefined };
+const UNREACHABLE: Fate = { work: 0, loss: { had: "failed", ending: ABNORMAL } };
+
+/** How everybody is dropped at the start. */
+export const DROPPED: Loss = { had: "been stable", ending: ABNORMAL };
+
+/** Refuses the upgrade with 503, and with `Retry-After` if it is given. */
+export function unavailable(retryAfter?: string): Refusal {
+  const loss: Loss = { had: "failed", ending: { ...ABNORMAL, status: 503, retryAfter } };
+  return () => loss;
+}
+
+/** Accepts the upgrade only to close it with 1013 and the wish `retry=<min>-<max>`, which a browser can read. */
+export function wishing(minMs: number, maxMs: number): Loss {
+  return {
+    had: "opened",
+    ending: { code: 1013, reason: `retry=${Math.ceil(minMs)}-${Math.ceil(maxMs)}`, clean: true },
+  };
+}
+
+/**
+ * Down at first, then accepts so many a second: a token bucket, empty when the server comes up. A refusal costs its part
+ * even of an empty one, so that a crowd can cost a server more than it has, and nobody gets in.
+ */
+export function limited(perSecond: number, refuse: Refusal = unavailable()): Server {
+  let tokens = 0;
+  let filledAtMs = DOWN_MS;
+  let kept = 0;
+  return (nowMs) => {
+    if (nowMs < DOWN_MS) return UNREACHABLE;
+    tokens = Math.min(perSecond * BURST_S, tokens + ((nowMs - filledAtMs) / 1_000) * perSecond);
+    filledAtMs = nowMs;
+    if (tokens >= 1) {
+      tokens--;
+      kept++;
+      return KEPT;
+    }
+    tokens -= REFUSAL_WORK;
+    return { work: REFUSAL_WORK, loss: refuse(nowMs, kept) };
+  };
+}
+
+/** Down at first, then has room for everybody: among others, for a client that is alone. */
+export const roomy: Server = (nowMs) => (nowMs < DOWN_MS ? UNREACHABLE : KEPT);
+
+/** Accepts everybody and drops everybody as soon as it is open. */
+export const dropping: Server = () => ({ work: 1, loss: { had: "opened", ending: ABNORMAL } });
