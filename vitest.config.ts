@@ -6,6 +6,7 @@ const elsewhere = [
   "test/docs/**",
   "test/browser/**",
   "test/soak/**",
+  "test/faults/**",
   "test/runtimes/**",
   "**/node_modules/**",
 ];
@@ -32,6 +33,16 @@ export default defineConfig({
           include: ["test/package/**/*.test.ts", "test/docs/**/*.test.ts"],
           pool: "forks",
           testTimeout: 20_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "faults",
+          include: ["test/faults/**/*.test.ts"],
+          pool: "forks",
+          testTimeout: 20_000,
+          maxConcurrency: 8,
         },
       },
       {

@@ -19,10 +19,16 @@ export interface Tcp {
   readonly bytesRead: number;
   readonly writableLength: number;
   readonly destroyed: boolean;
+  /** What Node itself looks at to tell a slow write from a stuck one (net.Socket, timeout); TLS has it one below. */
+  readonly _handle?: (WriteQueue & { readonly _parent?: WriteQueue }) | null;
   write(data: string, done: () => void): boolean;
   cork?(): void;
   uncork?(): void;
   setKeepAlive(enable: boolean, initialDelayMs: number): void;
+}
+
+interface WriteQueue {
+  readonly writeQueueSize?: number;
 }
 
 /** The part of `ws` that is relied on. Stand-ins under the same name (Bun's) lack some of it. */
@@ -147,6 +153,12 @@ export class NodeSocket extends BaseSocket {
     return super.progress() + (this.#tcp?.bytesRead ?? 0);
   }
 
+  /** What the kernel refused: it takes more only when the peer has acknowledged some, which the stream's buffer can't tell. */
+  protected override get stuck(): number {
+    const handle = this.#tcp?._handle;
+    return (handle?._parent ?? handle)?.writeQueueSize ?? super.stuck;
+  }
+
   close(code: number, reason: string): void {
     this.#uncork();
     this.#socket.close(code, reason);
@@ -162,6 +174,7 @@ export class NodeSocket extends BaseSocket {
 
   protected destroy(code?: number, reason?: string): void {
     this.#uncork();
+    this.#linger.stop();
     if (code === undefined || this.#socket.readyState === CONNECTING) return this.#socket.terminate();
     if (this.#socket.readyState === OPEN) this.#socket.close(code, reason);
     // Ended at once, the kernel would answer what is still coming in with a reset, and the close frame would be lost.

@@ -150,7 +150,7 @@ export abstract class BaseSocket implements Socket {
   }
 
   progress(): number {
-    const buffered = this.bufferedAmount;
+    const buffered = this.stuck;
     if (buffered < this.#lastBuffered) this.moved++;
     this.#lastBuffered = buffered;
     return this.moved;
@@ -167,6 +167,11 @@ export abstract class BaseSocket implements Socket {
       this.#poll.start(POLL_MS, this.#wake);
     });
     return this.#moment;
+  }
+
+  /** Bytes that the network does not take yet, as well as the platform tells. */
+  protected get stuck(): number {
+    return this.bufferedAmount;
   }
 
   protected receive(payload: Payload): void {

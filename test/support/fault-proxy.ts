@@ -1,104 +1,181 @@
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { Way, type Weather } from "./fault-way.ts";
+import { seeded } from "./seeded.ts";
 
-/** A TCP proxy on loopback that does to connections what networks do. */
+/** The two ends that a proxy is between. */
+export type Side = "client" | "server";
+
+/**
+ * A TCP proxy on loopback, between any client and any server, that does to connections what networks and gateways do.
+ * Where a command chooses anything, its seed decides, so that a failing run can be repeated.
+ */
 export interface FaultProxy {
   readonly port: number;
-  /** Connections that are open now. */
+  /** Connections that are held now, by whichever side. */
   readonly connections: number;
-  /** Ends every connection with a FIN, both ways. */
-  cut(): void;
-  /** Ends every connection with an RST, both ways. */
-  reset(): void;
+  /** When each client was taken, by `performance.now()`. */
+  readonly dials: readonly number[];
   /** Hands on each byte `ms` later, from now on. */
   delay(ms: number): void;
-  /** Takes connections and bytes and hands on nothing, without a word. */
-  black(): void;
+  /** Hands on no more than so many bytes a second, from now on, on each connection and each way. */
+  throttle(bytesPerSecond: number): void;
+  /** Ends every connection with a FIN, both ways. */
+  cut(): void;
+  /** Ends every connection with a FIN, both ways, in the middle of the next frame that goes to `side`. */
+  cutInFrame(side: Side): void;
+  /** Ends every connection with an RST, both ways. */
+  reset(): void;
+  /**
+   * Takes and hands on nothing, without a word, and keeps both sockets: bytes and ends are lost. New connections are
+   * taken into the same dark. With a side, it is only that side which hears nothing.
+   */
+  black(side?: Side): void;
+  /** Resets every connection to `gone`, as if its machine had lost it; the other side is told nothing and hears nothing. */
+  halfOpen(gone: Side): void;
+  /** Sends `side` bytes that nobody sent: those given, or so many of the seed's choice. */
+  inject(side: Side, garbage?: Uint8Array | number): void;
+  /** Takes new connections and never says a word to them. */
+  mute(): void;
+  /** Answers the next `times` upgrades itself, with an HTTP status and headers. */
+  answer(status: number, headers?: Readonly<Record<string, string>>, times?: number): void;
   /** Refuses connections. Those that are open stay. */
   refuse(): Promise<void>;
-  /** Back to normal. A connection that lost bytes in the dark stays dark, since what follows would make no sense. */
+  /** Back to normal. A connection that lost bytes in the dark stays dark until one side ends it, which the other hears. */
   heal(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** One connection: the client's side of it and the target's. */
-interface Pair {
-  readonly near: Socket;
-  readonly far: Socket;
-  isDark: boolean;
+export interface FaultProxyOptions {
+  readonly host?: string;
+  /** Default 1. */
+  readonly seed?: number;
 }
 
-export async function faultProxy(targetPort: number): Promise<FaultProxy> {
-  const pairs = new Set<Pair>();
-  let delayMs = 0;
-  let isBlack = false;
+/** One connection: the client's side of it and the server's, and the ways towards each. */
+interface Pair {
+  readonly client: Socket;
+  readonly server: Socket;
+  readonly to: Readonly<Record<Side, Way>>;
+}
 
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (near) => {
-    const far = connect({ port: targetPort, host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
-    const pair: Pair = { near, far, isDark: false };
-    pairs.add(pair);
-    carry(pair, near, far);
-    carry(pair, far, near);
+const SIDES: readonly Side[] = ["client", "server"];
+const GARBAGE_BYTES = 64;
+const FINE = { delayMs: 0, bytesPerSecond: Number.POSITIVE_INFINITY } as const;
+
+/** A proxy to `port`, by default on loopback, without faults until told. */
+export async function faultProxy(
+  port: number,
+  { host = "127.0.0.1", seed = 1 }: FaultProxyOptions = {},
+): Promise<FaultProxy> {
+  const random = seeded(seed);
+  const weather: Weather = { ...FINE };
+  const pairs = new Set<Pair>();
+  /** Clients without a server behind them. */
+  const alone = new Set<Socket>();
+  const dials: number[] = [];
+  /** Sides that hear nothing. */
+  let dark: readonly Side[] = [];
+  let isMute = false;
+  let answers: string[] = [];
+
+  const listener = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
+    dials.push(performance.now());
+    const answer = isMute ? "" : answers.shift();
+    if (answer === undefined) join(client);
+    else keep(client, answer);
   });
 
-  function carry(pair: Pair, from: Socket, to: Socket): void {
-    /** Does `act` in its turn, unless the dark swallows it. */
-    const later = (act: () => void) => {
-      if (isBlack) pair.isDark = true;
-      if (pair.isDark) return;
-      if (delayMs === 0) act();
-      else setTimeout(() => pair.isDark || act(), delayMs);
-    };
-    from.on("data", (chunk) => later(() => to.write(chunk)));
-    from.on("end", () => later(() => to.end()));
-    from.on("error", () => later(() => to.resetAndDestroy()));
-    from.on("close", () => {
-      if (to.destroyed) pairs.delete(pair);
-      else later(() => to.end());
-    });
+  function join(client: Socket): void {
+    const server = connect({ port, host, allowHalfOpen: true, noDelay: true });
+    const to = { client: new Way(server, client, weather), server: new Way(client, server, weather) };
+    const pair: Pair = { client, server, to };
+    pairs.add(pair);
+    for (const socket of [client, server]) {
+      socket.on("close", () => client.destroyed && server.destroyed && pairs.delete(pair));
+    }
+    for (const side of dark) to[side].darken();
   }
 
-  const listen = (port: number) =>
+  /** A client that gets no server but, if there is one, this answer. */
+  function keep(client: Socket, answer: string): void {
+    alone.add(client);
+    client.on("error", () => {});
+    client.on("close", () => alone.delete(client));
+    client.on("end", () => client.end());
+    client.on("data", () => answer && client.end(answer));
+  }
+
+  const each = (act: (pair: Pair) => void) => {
+    for (const pair of pairs) act(pair);
+  };
+  const listen = (at: number) =>
     new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(port, "127.0.0.1", () => {
-        server.off("error", reject);
+      listener.once("error", reject);
+      listener.listen(at, "127.0.0.1", () => {
+        listener.off("error", reject);
         resolve();
       });
     });
   /** The callback of close() waits for connections, the port does not. */
   const shut = () => {
-    if (server.listening) server.close();
-  };
-  const each = (act: (socket: Socket) => void) => {
-    for (const { near, far } of pairs) for (const socket of [near, far]) act(socket);
+    if (listener.listening) listener.close();
   };
 
   await listen(0);
-  const { port } = server.address() as AddressInfo;
+  const own = (listener.address() as AddressInfo).port;
   return {
-    port,
+    port: own,
+    dials,
     get connections() {
-      return pairs.size;
+      return pairs.size + alone.size;
     },
-    cut: () => each((socket) => socket.end()),
-    reset: () => each((socket) => socket.resetAndDestroy()),
     delay(ms) {
-      delayMs = ms;
+      weather.delayMs = ms;
     },
-    black() {
-      isBlack = true;
+    throttle(bytesPerSecond) {
+      weather.bytesPerSecond = bytesPerSecond;
+    },
+    cut: () => each((pair) => SIDES.map((side) => pair[side].end())),
+    cutInFrame: (side) => each(({ to }) => to[side].cutInFrame((size) => 1 + Math.floor(random() * (size - 1)))),
+    reset: () => each((pair) => SIDES.map((side) => pair[side].resetAndDestroy())),
+    black(side) {
+      dark = side ? [side] : SIDES;
+      for (const each of dark) for (const { to } of pairs) to[each].darken();
+    },
+    halfOpen(gone) {
+      each((pair) => {
+        for (const side of SIDES) pair.to[side].darken();
+        pair[gone].resetAndDestroy();
+      });
+    },
+    inject(side, garbage = GARBAGE_BYTES) {
+      const bytes =
+        typeof garbage === "number" ? Buffer.from(Array.from({ length: garbage }, () => random() * 256)) : garbage;
+      each(({ to }) => to[side].inject(Buffer.from(bytes)));
+    },
+    mute() {
+      isMute = true;
+    },
+    answer(status, headers = {}, times = 1) {
+      const all = { Connection: "close", "Content-Length": "0", ...headers };
+      const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+      answers = Array<string>(times).fill(`HTTP/1.1 ${status} Answered\r\n${lines.join("")}\r\n`);
     },
     async refuse() {
       shut();
     },
     async heal() {
-      isBlack = false;
-      delayMs = 0;
-      if (!server.listening) await listen(port);
+      Object.assign(weather, FINE);
+      dark = [];
+      isMute = false;
+      answers = [];
+      each(({ to }) => SIDES.map((side) => to[side].lighten()));
+      if (!listener.listening) await listen(own);
     },
     async close() {
       shut();
-      each((socket) => socket.destroy());
+      for (const socket of alone) socket.destroy();
+      each((pair) => SIDES.map((side) => pair[side].destroy()));
     },
   };
 }

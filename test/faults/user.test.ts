@@ -1,0 +1,49 @@
+import { describe, expect, test } from "vitest";
+import { end, hear, hush, leave, talk, world } from "./world.ts";
+
+describe.concurrent("whatever the user's functions do", () => {
+  test("a url that throws, hangs or is nonsense fails the attempt, and the next one is asked for", async (context) => {
+    const all = await world(context, { user: "unsure", options: { connectTimeoutMs: 300 } });
+    const { away } = all;
+    expect(await away.next("open")).toMatchObject({ attempt: 7 });
+    const of = (name: string) => away.history.filter(({ event }) => event === name);
+    const causes = ["provider", "provider", "timeout", "bad-url", "bad-url", "bad-url", "bad-url"];
+    expect(of("lost")).toMatchObject(
+      causes.map((code) => ({ code: 1006, clean: false, opened: false, retry: true, cause: { code } })),
+    );
+    expect(of("error")).toMatchObject([
+      { error: { code: "provider", message: "url failed: Error: no token" } },
+      { error: { code: "provider" } },
+    ]);
+    expect(of("user")).toContainEqual(expect.objectContaining({ aborted: 2 }));
+    await talk(all);
+    await hush(all);
+    await leave(all);
+  });
+
+  test("protocols and headers that are nonsense fail the attempt, and the next ones are asked for", async (context) => {
+    const all = await world(context, { user: "confused" });
+    const { away } = all;
+    expect(await away.next("open")).toMatchObject({ attempt: 8 });
+    for (const each of away.history.filter(({ event }) => event === "lost")) {
+      expect(each).toMatchObject({ code: 1006, clean: false, opened: false, retry: true });
+      expect(each.cause.message).toBeTruthy();
+    }
+    await talk(all);
+    await hush(all);
+    await leave(all);
+  });
+
+  test("listeners that throw are reported, one by one, and disturb nobody", async (context) => {
+    const all = await world(context, { user: "clumsy" });
+    const { away, proxy } = all;
+    await talk(all);
+    proxy.reset();
+    await away.next("open", ({ reconnected }) => reconnected);
+    await hear(all);
+    await hush(all);
+    away.tell("close");
+    expect(await away.next("closed")).toMatchObject({ code: 1000, clean: true });
+    await end(all, { well: true, uncaught: ["state", "open", "message", "lost", "waiting", "closed"] });
+  });
+});

@@ -1,0 +1,92 @@
+// What the users of a Conn bring along, well and badly behaved. Each gets the URL, and a way to tell the test something.
+
+const forever = () => new Promise(() => {});
+
+/** Has a token that is refreshed after a refusal. */
+const withToken = (_url, tell) => ({
+  options: {
+    headers: ({ attempt, last }) => {
+      tell({ attempt, status: last?.status, code: last?.code });
+      return { authorization: last ? "fresh" : "stale" };
+    },
+  },
+});
+
+/** Has a url function that fails in one way after the other, and then works. */
+const unsure = (url, tell) => {
+  const answers = [
+    () => {
+      throw new Error("no token");
+    },
+    () => Promise.reject("no error either"),
+    forever,
+    () => undefined,
+    () => 42,
+    () => "http://[",
+    () => "ftp://127.0.0.1/",
+    () => url,
+  ];
+  return {
+    url: ({ attempt, signal }) => {
+      signal.addEventListener("abort", () => tell({ aborted: attempt }));
+      return answers[Math.min(attempt, answers.length - 1)]();
+    },
+  };
+};
+
+/** Has protocols and headers functions that answer nonsense, and then sense. */
+const confused = () => {
+  const protocols = [[""], ["a b"], ["a", "a"], 7, {}, null];
+  const headers = [{ "bad name": "x" }, { good: "bad\nvalue" }];
+  return {
+    options: {
+      protocols: ({ attempt }) => (attempt < protocols.length ? protocols[attempt] : []),
+      headers: ({ attempt }) => headers[attempt - protocols.length] ?? {},
+    },
+  };
+};
+
+/** Has a url function that never answers. */
+const lost = () => ({ url: forever });
+
+/** Has a setup that never ends. */
+const pensive = (_url, tell) => ({
+  options: {
+    setup: async ({ signal }) => {
+      signal.addEventListener("abort", () => tell({ aborted: true }));
+      tell({ setup: true });
+      await forever();
+    },
+  },
+});
+
+/** Has a listener of every event that throws. */
+const clumsy = () => ({
+  listen: (conn) => {
+    for (const event of ["state", "open", "message", "lost", "waiting", "closed"]) {
+      conn.on(event, () => {
+        throw new Error(event);
+      });
+    }
+  },
+});
+
+/** Doubles its waits. */
+const patient = (_url, tell) => ({
+  options: {
+    backoff: (n) => {
+      tell({ n });
+      return 250 * 2 ** (n - 1);
+    },
+  },
+});
+
+/** Pulls what comes, and only when told to. */
+const slow = () => ({
+  pulls: true,
+  read: async (conn, heard) => {
+    for await (const message of conn) heard.push(Number(message));
+  },
+});
+
+export const users = { withToken, unsure, confused, lost, pensive, clumsy, patient, slow };

@@ -1,0 +1,138 @@
+import type { Server } from "node:http";
+import { expect, type TestContext, vi } from "vitest";
+import type { ServerOptions } from "ws";
+import { type FaultProxy, faultProxy } from "../support/fault-proxy.ts";
+import { type Away, away, type News } from "./away.ts";
+import { expectTruth } from "./ledger.ts";
+import { type Peer, peer } from "./peer.ts";
+
+/** What a busy machine may add to a time before it is wrong. */
+export const SLACK_MS = 1_000;
+/** A program with nothing left to do ends within this, however busy the machine. */
+const EXIT_MS = 1_500;
+/** What TCP may need for its own goodbye: less than any timer that could be left over. */
+const AFTERWARDS_MS = 900;
+export const HEARTBEAT = { intervalMs: 250, timeoutMs: 750 };
+
+/** A server, a program with a Conn, and a network between them that fails. */
+export interface World {
+  readonly proxy: FaultProxy;
+  readonly peer: Peer;
+  readonly away: Away;
+}
+
+export interface WorldOptions {
+  /** Of the Conn. */
+  readonly options?: object;
+  /** Whose functions the Conn gets, in users.mjs. */
+  readonly user?: string;
+  /** Of the server. */
+  readonly serverOptions?: ServerOptions;
+  readonly server?: Server;
+  readonly scheme?: "ws" | "wss";
+  /** Default the proxy's. */
+  readonly url?: string;
+  readonly seed?: number;
+  /** What the network is like when the Conn first dials. */
+  readonly before?: (world: Omit<World, "away">) => unknown;
+}
+
+export async function world({ onTestFinished }: TestContext, all: WorldOptions = {}): Promise<World> {
+  const { options, user, serverOptions, server, scheme = "ws", url, seed = 1, before } = all;
+  const server_ = await peer(serverOptions, server);
+  const proxy = await faultProxy(server_.port, { seed });
+  await before?.({ proxy, peer: server_ });
+  const program = away(
+    url ?? `${scheme}://127.0.0.1:${proxy.port}/`,
+    { heartbeat: HEARTBEAT, connectTimeoutMs: 500, ...options },
+    user,
+  );
+  onTestFinished(async () => {
+    program.kill();
+    await proxy.close();
+    await server_.close();
+  });
+  return { proxy, peer: server_, away: program };
+}
+
+export const until = (look: () => void): Promise<void> => vi.waitFor(look, { timeout: 10_000, interval: 10 });
+
+/** Both sides talk, and go on until they have heard something new of each other. */
+export async function talk({ peer, away }: World): Promise<void> {
+  const { length } = peer.heard;
+  peer.talk();
+  away.tell("talk");
+  await hear({ peer }, length);
+}
+
+/** Something new has come from the program. */
+export function hear({ peer }: Pick<World, "peer">, length = peer.heard.length): Promise<void> {
+  return until(() => expect(peer.heard.length).toBeGreaterThan(length + 20));
+}
+
+/** Both sides stop talking, and have heard all that the present connection carries. */
+export async function hush({ peer, away }: World): Promise<void> {
+  away.tell("hush", { until: peer.hush() });
+  const { sent } = await away.next("hushed");
+  await until(() => expect(peer.heard.at(-1)).toBe(sent - 1));
+}
+
+interface Last {
+  /** Whether the last connection was open and idle when it ended. */
+  readonly well?: boolean;
+  /** What the program's listeners threw. */
+  readonly uncaught?: readonly string[];
+  /** How long a close frame that nobody takes is given. */
+  readonly lingerMs?: number;
+}
+
+/**
+ * The Conn has ended: all that was said of it is true, what was sent arrived or was lost with its connection, nothing is
+ * left on either side or between, and the program ends by itself.
+ */
+export async function end(
+  { peer, proxy, away }: World,
+  { well = false, uncaught = [], lingerMs = 0 }: Last = {},
+): Promise<void> {
+  const news = await away.next("left");
+  const exit = away.exit();
+  const { left, heard, took, at } = news;
+  const closed = away.history.find(({ event }) => event === "closed") as News;
+  expect(left, "nothing is left of the Conn").toEqual([]);
+  expect(at - closed.at, "for how long something was").toBeLessThan(AFTERWARDS_MS + lingerMs);
+  expect(await exit).toBeLessThan(EXIT_MS);
+  await proxy.heal();
+  // Deaf ears would not hear of the end.
+  peer.each((socket) => socket.resume());
+  await until(() => {
+    expect([proxy.connections, peer.sockets, peer.live.size], "no socket is left").toEqual([0, 0, 0]);
+  });
+  if (took.length > 0) {
+    expectTruth(took, peer.heard, well);
+    expectTruth(peer.took(), heard, well);
+  }
+  expectTold(away.history);
+  const thrown = away.history.filter(({ event }) => event === "uncaught").map(({ message }) => message);
+  expect([...new Set(thrown)].sort()).toEqual([...uncaught].sort());
+}
+
+/** Says goodbye while open, which takes no time, and ends. */
+export async function leave(world: World): Promise<void> {
+  const { away } = world;
+  away.tell("close");
+  expect(await away.next("closed")).toMatchObject({ code: 1000, by: "us", clean: true, unsent: [] });
+  await end(world, { well: true });
+}
+
+/** Whatever happens, each end is told before what comes of it, and told as it was. */
+function expectTold(history: readonly News[]): void {
+  const told = history.filter(({ event }) => ["open", "lost", "waiting", "closed"].includes(event));
+  for (const [i, { event, by, code, clean, state }] of told.entries()) {
+    const before = told[i - 1]?.event;
+    if (event === "waiting") expect(before, "lost comes before waiting").toBe("lost");
+    if (event === "closed" && by !== "us") expect(before, "lost comes before closed").toBe("lost");
+    if (event === "lost") expect(before, "one end is told once").not.toBe("lost");
+    if (event === "open") expect(state).toBe("open");
+    if (event === "lost" || event === "closed") expect(clean && code === 1006, "1006 is never clean").toBe(false);
+  }
+}
