@@ -57,7 +57,7 @@ export class Attempting<In, Out> implements SocketOwner {
   readonly #timer = new Timer();
   #offered: readonly string[] = [];
   #socket: Socket | undefined;
-  /** What comes while setup runs: it is setup's to read, and the owner's what it leaves. */
+  /** What comes while setup runs: it is setup's to read, and what it leaves is the owner's if it succeeds. */
   #early: Inbox | undefined;
 
   constructor(url: Provider<Url>, settings: Settings<In, Out>, dialer: Dialer, owner: AttemptOwner, info: AttemptInfo) {

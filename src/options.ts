@@ -23,7 +23,7 @@ export interface SetupContext<In, Out> {
   receive(): Promise<In>;
   /** 0 for the first dial and after a stable connection, else the number of the retry. */
   readonly attempt: number;
-  /** Aborted when the attempt is given up. */
+  /** Aborted when the attempt is given up, or the connection that came of it ends. */
   readonly signal: AbortSignal;
 }
 

@@ -12,7 +12,7 @@ export interface Beginning {
 
 /**
  * What a resume layer may do. On each connection the core calls `offer` before the dial, `begin` when the socket is
- * open, `incoming` for every payload from then on, and `ended` once.
+ * open, `incoming` for every payload from then on, and `ended` if it ends by itself rather than being left by us.
  */
 export interface Session {
   /** The subprotocols to offer, given the application's own. */
@@ -21,7 +21,7 @@ export interface Session {
   begin(line: Line, protocol: string): Beginning | Promise<Beginning>;
   /** The payload as the application sees it, or `undefined` for one that was the session's own. */
   incoming(payload: Payload): Payload | undefined;
-  /** The connection is gone. */
+  /** The connection has ended unasked. */
   ended(ending: Ending): void;
 }
 

@@ -25,7 +25,7 @@ export interface LostInfo extends Ending {
 export interface Attempt {
   /** 0 for the first dial and after a stable connection, else the number of the retry. */
   readonly attempt: number;
-  /** Aborted when the attempt is given up. */
+  /** Aborted when the attempt is given up, or the connection that came of it ends. */
   readonly signal: AbortSignal;
   /** Why the previous connection ended. */
   readonly last: LostInfo | undefined;
