@@ -1,6 +1,6 @@
 import type { Breed } from "./herd.ts";
 import { seeded } from "./random.ts";
-import { DOWN_MS, dropping, limited, REFILL_S, type Refusal, roomy } from "./server.ts";
+import { DOWN_MS, dropping, limited, REFILL_S, roomy, type Server } from "./server.ts";
 import { type Outcome, SLICE_MS, simulate } from "./storm.ts";
 
 /** Whoever is not back by then counts as not back. */
@@ -43,9 +43,13 @@ export interface FlappingMeasures {
 }
 
 /** Everybody is dropped at once by a server that comes up after a while and accepts so many a second. */
-export function measureStorm(breed: Breed, { clients, seed }: Run, refuse?: Refusal): StormMeasures {
+export function measureStorm(
+  breed: Breed,
+  { clients, seed }: Run,
+  serve: (perSecond: number) => Server = limited,
+): StormMeasures {
   const perSecond = clients / REFILL_S;
-  const server = limited(perSecond, refuse);
+  const server = serve(perSecond);
   const random = seeded(seed);
   const ends = { endMs: STORM_END_MS, hopelessAfterMs: HOPELESS_AFTER_MS };
   const outcome = simulate({ clients, breed, server, ...ends, random });
@@ -63,9 +67,9 @@ export function measureStorm(breed: Breed, { clients, seed }: Run, refuse?: Refu
 }
 
 /** How much longer than the outage a client waits that is alone, in ms: the median. */
-export function measureLone(breed: Breed, seed: number): number | undefined {
+export function measureLone(breed: Breed, seed: number, server: Server = roomy): number | undefined {
   const random = seeded(seed);
-  const outcome = simulate({ clients: UNRELATED, breed, server: roomy, endMs: STORM_END_MS, random });
+  const outcome = simulate({ clients: UNRELATED, breed, server, endMs: STORM_END_MS, random });
   const median = whenBack(outcome, Math.ceil(UNRELATED / 2));
   return median === undefined ? undefined : median - DOWN_MS;
 }

@@ -1,8 +1,8 @@
 import { OTHERS } from "./clients.ts";
 import { curve } from "./curve.ts";
 import { type Breed, following, tautline } from "./herd.ts";
-import { FLAPPING_END_MS, measureFlapping, measureStorm, type Run, UNRELATED } from "./measures.ts";
-import { DOWN_MS, REFILL_S, type Refusal, unavailable, wishing } from "./server.ts";
+import { FLAPPING_END_MS, measureFlapping, measureLone, measureStorm, type Run, UNRELATED } from "./measures.ts";
+import { admitting, DOWN_MS, limited, quiet, REFILL_S, type Refusal, unavailable, wishing } from "./server.ts";
 import { enter, LONE_HEAD, loneRow, STORM_HEAD, stormRow } from "./storm-table.ts";
 import { one, seconds, table } from "./table.ts";
 
@@ -25,8 +25,15 @@ export function* report(run: Run): Generator<string> {
   yield "### What the server wishes";
   yield table(
     ["tautline, refused with", ...STORM_HEAD],
-    refusals(run.clients).map(([name, refuse]) => stormRow(name, measureStorm(tautline(), run, refuse))),
+    refusals(run.clients).map(([name, refuse]) =>
+      stormRow(
+        name,
+        measureStorm(tautline(), run, (perSecond) => limited(perSecond, refuse)),
+      ),
+    ),
   );
+  yield "### Slots from the server";
+  yield table(["tautline, before `handler()` with", ...LONE_HEAD], [admissionRow(run)]);
   yield "### Accepted and dropped";
   yield table(
     ["client", "attempts in the first minute", "in its busiest second", "in each of the last 10 s", "shortest wait"],
@@ -46,6 +53,19 @@ function refusals(clients: number): [name: string, refuse: Refusal][] {
     ...[30_000, 60_000].map((ms): [string, Refusal] => [`1013 and \`retry=0-${ms}\``, () => wishing(0, ms)]),
     ["1013 and `retry=0-<the time that the rest needs>`", (_nowMs, kept) => wishing(0, (clients - kept) / perMs)],
   ];
+}
+
+/** The bucket holds what is earned in 40 ms, so that a full one never takes the server above 1.05 of what it can do. */
+const BURST_PART = 1 / 25;
+/** Answers take 20 to 80 ms: with less than this in the bucket, who comes early by that is refused again. */
+const LEAST_BURST = 10;
+
+function admissionRow(run: Run): string[] {
+  const perSecond = run.clients / REFILL_S;
+  const options = { perSecond, burst: Math.max(LEAST_BURST, perSecond * BURST_PART) };
+  const storm = measureStorm(tautline(), run, () => admitting(options));
+  const loneMs = measureLone(tautline(), run.seed, quiet(options));
+  return loneRow({ name: "`admission`, burst of 1/25 s", storm, loneMs });
 }
 
 function flappingRow(name: string, breed: Breed, seed: number): string[] {

@@ -1,3 +1,4 @@
+import { Admission, type AdmissionOptions, REFUSAL } from "../../src/server/admission.ts";
 import type { Ending } from "../../src/verdict.ts";
 
 /** A connection, or an attempt at one, that is over: its ending, and how far it had come. */
@@ -17,7 +18,7 @@ export interface Fate {
 /** The far end of all clients at once. Asked in the order of time. */
 export type Server = (nowMs: number) => Fate;
 
-/** How a server refuses that has kept `kept` clients so far. A queue of return slots would be one of these, with a memory. */
+/** How a server refuses that has kept `kept` clients so far. */
 export type Refusal = (nowMs: number, kept: number) => Loss;
 
 /** How long the server is down. */
@@ -26,7 +27,7 @@ export const DOWN_MS = 5_000;
 export const REFILL_S = 60;
 /** The bucket holds as many tokens as are earned in this time. */
 const BURST_S = 1;
-const REFUSAL_WORK = 0.05;
+const REFUSAL_WORK = REFUSAL;
 
 const ABNORMAL = { code: 1006, reason: "", clean: false };
 const KEPT: Fate = { work: 1, loss: undefined };
@@ -70,6 +71,24 @@ export function limited(perSecond: number, refuse: Refusal = unavailable()): Ser
     return { work: REFUSAL_WORK, loss: refuse(nowMs, kept) };
   };
 }
+
+/** Down at first, then decides as the server's `admission` option does. */
+export function admitting(options: AdmissionOptions): Server {
+  let clockMs = DOWN_MS;
+  const admission = new Admission(options, () => clockMs);
+  return (nowMs) => {
+    if (nowMs < DOWN_MS) return UNREACHABLE;
+    clockMs = nowMs;
+    const slot = admission.ask();
+    return slot ? { work: REFUSAL_WORK, loss: wishing(slot.minMs, slot.maxMs) } : KEPT;
+  };
+}
+
+/** The same for a client that is alone: nobody else has asked before. */
+export const quiet =
+  (options: AdmissionOptions): Server =>
+  (nowMs) =>
+    admitting(options)(nowMs);
 
 /** Down at first, then has room for everybody: among others, for a client that is alone. */
 export const roomy: Server = (nowMs) => (nowMs < DOWN_MS ? UNREACHABLE : KEPT);

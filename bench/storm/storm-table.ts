@@ -30,7 +30,7 @@ export function stormRow(name: string, measures: StormMeasures): string[] {
     one(wasted),
     times(peak),
     times(peakTenth),
-    times(work),
+    `${work.toFixed(2)}×`,
   ];
 }
 

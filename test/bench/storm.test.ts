@@ -1,9 +1,19 @@
 import { expect, test } from "vitest";
 import { OTHERS } from "../../bench/storm/clients.ts";
 import { type Breed, following, tautline } from "../../bench/storm/herd.ts";
-import { measureFlapping, measureStorm } from "../../bench/storm/measures.ts";
+import { measureFlapping, measureLone, measureStorm } from "../../bench/storm/measures.ts";
 import { type Random, seeded } from "../../bench/storm/random.ts";
-import { DOWN_MS, dropping, limited, REFILL_S, roomy, type Server, wishing } from "../../bench/storm/server.ts";
+import {
+  admitting,
+  DOWN_MS,
+  dropping,
+  limited,
+  quiet,
+  REFILL_S,
+  roomy,
+  type Server,
+  wishing,
+} from "../../bench/storm/server.ts";
 import { simulate } from "../../bench/storm/storm.ts";
 
 const CLIENTS = 2_000;
@@ -110,7 +120,20 @@ test("full jitter peaks below every client without jitter", () => {
 test("a slower start peaks lower than the default, and a window that the server names is sooner over", () => {
   const usual = measureStorm(tautline(), RUN);
   const slower = measureStorm(tautline({ factor: 4, maxMs: 60_000 }), RUN);
-  const wished = measureStorm(tautline(), RUN, () => wishing(0, 60_000));
+  const wished = measureStorm(tautline(), RUN, (perSecond) => limited(perSecond, () => wishing(0, 60_000)));
   expect(slower.peak).toBeLessThan(usual.peak / 2);
   expect(wished.backAtMs).toBeLessThan(usual.backAtMs ?? 0);
+});
+
+test("slots from the server bring everybody back within its power, and without a second wave", () => {
+  const run = { clients: 20_000, seed: 1 };
+  const slotted = measureStorm(tautline(), run, (perSecond) => admitting({ perSecond, burst: perSecond / 25 }));
+  expect(slotted.back).toBe(1);
+  expect(slotted.backAtMs).toBeLessThan(71_000);
+  expect(slotted.wasted).toBeLessThan(4.2);
+  expect(slotted.work).toBeLessThanOrEqual(1.05);
+});
+
+test("slots from the server cost a client that is alone nothing", () => {
+  expect(measureLone(tautline(), 1, quiet({ perSecond: 10, burst: 1 }))).toBe(measureLone(tautline(), 1));
 });
