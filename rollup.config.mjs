@@ -9,6 +9,7 @@ import manifest from "./package.json" with { type: "json" };
 // An entry point is a line here and its place in the exports map of package.json.
 const anywhere = {
   index: "src/index.ts",
+  resume: "src/resume/index.ts",
   "codec/validated": "src/codec/validated.ts",
   "codec/compressed": "src/codec/compressed.ts",
   "codec/msgpack": "src/codec/msgpack.ts",

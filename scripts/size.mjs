@@ -5,7 +5,8 @@ import manifest from "../package.json" with { type: "json" };
 
 // The first row is the core alone; each later row is what its line adds to the first.
 const budgets = [
-  { name: "core", code: 'export { Conn, json } from "tautline";', budget: 11264 },
+  { name: "core", code: 'export { Conn, json } from "tautline";', budget: 11776 },
+  { name: "resume", code: 'export { resume } from "tautline/resume";', budget: 4096 },
   // Optional peers are not counted: whether a page has them is its own affair.
   { name: "codec/validated", code: 'export { validated } from "tautline/codec/validated";' },
   { name: "codec/compressed", code: 'export { compressed } from "tautline/codec/compressed";' },

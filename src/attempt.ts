@@ -5,6 +5,7 @@ import { INBOX, type Provider, parseUrl, type Settings, type SetupContext, type 
 import { exceeds, type Payload } from "./payload.ts";
 import type { Beginning, Session } from "./session.ts";
 import type { Socket, SocketOptions, SocketOwner } from "./socket.ts";
+import type { WaitReason } from "./state.ts";
 import { Timer } from "./timer.ts";
 import type { Ending, LostInfo } from "./verdict.ts";
 
@@ -12,20 +13,22 @@ import type { Ending, LostInfo } from "./verdict.ts";
 export interface Dialer {
   /** Starts an attempt. The owner hears of it only after this has returned. */
   open(url: string, options: SocketOptions, owner: SocketOwner): Socket;
-  /** Whether another attempt can be made once a connection has ended. */
-  readonly redials: boolean;
+  /** Why a Conn without a connection waits for another; false where there will be none. */
+  readonly redials: WaitReason | false;
+  /** Whether we dial. Who is dialed calls `dial` when a connection is there: it replaces the one that is in use. */
+  awaits?(dial: () => void): void;
+  /** What waits to be sent has grown or shrunk by so many bytes. */
+  queued?(bytes: number): void;
 }
 
 /** A connection that is ready for use. */
 export interface Connection extends Beginning {
   readonly socket: Socket;
-  readonly protocol: string;
   readonly extensions: string;
 }
 
 /** What an attempt, and the connection that came of it, tells its owner. Nothing after `ended` or `abandon()`. */
 export interface AttemptOwner {
-  readonly session: Session;
   dialing(url: string): void;
   ready(connection: Connection): void;
   received(payload: Payload): void;
@@ -51,19 +54,32 @@ export class Attempting<In, Out> implements SocketOwner {
   readonly #url: Provider<Url>;
   readonly #settings: Settings<In, Out>;
   readonly #dialer: Dialer;
+  readonly #session: Session;
   readonly #owner: AttemptOwner;
   readonly #info: AttemptInfo;
   readonly #controller = new AbortController();
   readonly #timer = new Timer();
+  /** Dials with what the providers gave; the protocols are the application's own. */
+  #open: (() => void) | undefined;
+  #protocols: readonly string[] = [];
   #offered: readonly string[] = [];
+  #isOpen = false;
   #socket: Socket | undefined;
-  /** What comes while setup runs: it is setup's to read, and what it leaves is the owner's if it succeeds. */
+  /** What comes before the connection is ready: it is setup's to read, and what it leaves the owner's if it succeeds. */
   #early: Inbox | undefined;
 
-  constructor(url: Provider<Url>, settings: Settings<In, Out>, dialer: Dialer, owner: AttemptOwner, info: AttemptInfo) {
+  constructor(
+    url: Provider<Url>,
+    settings: Settings<In, Out>,
+    dialer: Dialer,
+    session: Session,
+    owner: AttemptOwner,
+    info: AttemptInfo,
+  ) {
     this.#url = url;
     this.#settings = settings;
     this.#dialer = dialer;
+    this.#session = session;
     this.#owner = owner;
     this.#info = info;
   }
@@ -79,6 +95,7 @@ export class Attempting<In, Out> implements SocketOwner {
     this.#timer.stop();
     this.#controller.abort();
     this.#socket?.abandon(code, reason);
+    this.#session.left();
     this.#release((payload) =>
       this.#owner.dropped(payload, new ConnError("setup", "The attempt failed.", { payload })),
     );
@@ -92,33 +109,33 @@ export class Attempting<In, Out> implements SocketOwner {
     const headers = await this.#provided("headers", this.#settings.headers);
     if (signal.aborted) return;
     this.#owner.dialing(url);
-    this.#offered = this.#owner.session.offer([protocols].flat() as string[]);
-    const options = {
-      protocols: this.#offered,
-      headers,
-      maxPayloadBytes,
-      closeTimeoutMs,
-      WebSocket,
-      origin,
-      clientOptions,
+    this.#protocols = [protocols].flat() as string[];
+    const options = { headers, maxPayloadBytes, closeTimeoutMs, WebSocket, origin, clientOptions };
+    this.#open = () => {
+      this.#isOpen = false;
+      this.#offered = this.#session.offer(this.#protocols);
+      this.#socket = this.#dialer.open(url, { ...options, protocols: this.#offered }, this);
     };
-    this.#socket = this.#dialer.open(url, options, this);
+    this.#open();
   }
 
   opened(protocol: string, extensions: string): void {
+    this.#isOpen = true;
     this.#begin(protocol, extensions).catch((error) => this.#fail(error));
   }
 
   received(payload: Payload): void {
-    const own = this.#owner.session.incoming(payload);
+    const own = this.#session.incoming(payload);
     if (own === undefined) return;
     if (this.#early) this.#early.put(own);
     else this.#owner.received(own);
   }
 
   ended(ending: Ending): void {
+    if (!this.#isOpen && this.#open && this.#session.declined(ending.cause, ending.status)) {
+      return this.#dialAgain();
+    }
     this.abandon();
-    this.#owner.session.ended(ending);
     this.#owner.ended(ending);
   }
 
@@ -129,33 +146,48 @@ export class Attempting<In, Out> implements SocketOwner {
   async #begin(protocol: string, extensions: string): Promise<void> {
     const { signal } = this.#controller;
     const { setup } = this.#settings;
-    if (this.#offered.length > 0 && !this.#offered.includes(protocol)) {
+    if (this.#protocols.length > 0 && !this.#offered.includes(protocol)) {
       throw new ConnError("refused", "The server selected none of the offered protocols.");
     }
     const socket = this.#socket as Socket;
-    const { session } = this.#owner;
-    const beginning = session.begin(socket, protocol);
-    const { line, resumed } = beginning instanceof Promise ? await beginning : beginning;
-    if (setup && !resumed && !signal.aborted) {
-      await this.#asked("setup", () => setup(this.#context(line)));
-    }
-    if (signal.aborted) return;
-    this.#timer.stop();
-    this.#owner.ready({ socket, protocol, extensions, line, resumed });
-    this.#release((payload) => this.#owner.received(payload));
-  }
-
-  #context(line: Beginning["line"]): SetupContext<In, Out> {
-    const { codec, maxSendBytes } = this.#settings;
-    const { signal } = this.#controller;
     const early = new Inbox(INBOX, {
       listens: () => false,
       deliver() {},
       pressed() {},
+      took() {},
       dropped: (payload, why) => this.#owner.dropped(payload, why),
       overflowed: (why) => this.#fail(why),
     });
     this.#early = early;
+    const given = this.#session.begin(socket, protocol);
+    const beginning = given instanceof Promise ? await given : given;
+    if (signal.aborted) return;
+    if (!beginning) {
+      socket.abandon();
+      return this.#dialAgain();
+    }
+    if (setup && !beginning.resumed) {
+      await this.#asked("setup", () => setup(this.#context(beginning.line, early)));
+      if (signal.aborted) return;
+    }
+    this.#timer.stop();
+    this.#owner.ready({ socket, extensions, ...beginning });
+    this.#release((payload) => this.#owner.received(payload));
+  }
+
+  /** The session asks for another connection, in this same attempt. */
+  #dialAgain(): void {
+    this.#session.left();
+    try {
+      this.#open?.();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #context(line: Beginning["line"], early: Inbox): SetupContext<In, Out> {
+    const { codec, maxSendBytes } = this.#settings;
+    const { signal } = this.#controller;
     return {
       attempt: this.#info.attempt,
       signal,

@@ -61,15 +61,17 @@ export class Conn<In = Payload, Out = In> {
     const news = this.#news;
     requireSupport(settings);
     this.#settings = settings;
-    this.#dialer = (options as { [DIALER]?: Dialer })[DIALER] ?? { open: openSocket, redials: true };
+    this.#dialer = (options as { [DIALER]?: Dialer })[DIALER] ?? { open: openSocket, redials: "backoff" };
     this.#outbox = new Outbox(settings.outbox, {
       dropped: (payload, why) => news.emitSoon("dropped", { payload, why, direction: "out" }),
       drained: () => news.emit("drained", undefined),
+      queued: (bytes) => this.#dialer.queued?.(bytes),
     });
     this.#inbox = new Inbox(settings.inbox, {
       listens: () => news.hears("message"),
       deliver: (payload) => this.#deliver(payload),
       pressed: (on) => this.#life.hold(on),
+      took: () => this.#life.session.took(),
       dropped: (payload, why) => news.emitSoon("dropped", { payload, why, direction: "in" }),
       overflowed: (why) => this.#life.overflow(why),
     });
@@ -113,6 +115,7 @@ export class Conn<In = Payload, Out = In> {
       opens: this.#life.opens,
       outbox: { messages: this.#outbox.length, bytes: this.#outbox.bytes },
       inbox: { messages: this.#inbox.length, bytes: this.#inbox.bytes },
+      unacknowledged: this.#life.session.unacknowledged,
       bufferedAmount: this.#life.connection?.socket.bufferedAmount ?? 0,
     };
   }
@@ -122,7 +125,9 @@ export class Conn<In = Payload, Out = In> {
    * open or closing. @throws `closed`
    */
   connect(): void {
-    if (this.#life.state.name === "closed") throw this.#life.closedError();
+    const { name } = this.#life.state;
+    if (name === "closed") throw this.#life.closedError();
+    if (this.#isDialed && name !== "idle") return;
     this.#life.feed({ type: "connect", floorMs: this.#life.floorMs });
   }
 
@@ -132,7 +137,7 @@ export class Conn<In = Payload, Out = In> {
    */
   reconnect(): void {
     if (this.#life.state.name === "closed") throw this.#life.closedError();
-    if (!this.#dialer.redials) throw new ConnError("misuse", "A server is dialed and can't dial.");
+    if (this.#isDialed) throw new ConnError("misuse", "A server is dialed and can't dial.");
     const { floorMs, state } = this.#life;
     this.#life.feed({ type: "reconnect", floorMs: state.name === "waiting" ? floorMs : 0 });
   }
@@ -170,12 +175,13 @@ export class Conn<In = Payload, Out = In> {
   }
 
   /**
-   * Resolves when all sent so far has left, or the connection that took it has ended; at once when nothing is pending.
-   * Rejects with `closed` when the Conn ends before, and with `aborted`.
+   * Resolves when all sent so far has left, or the connection that took it has ended; with `resume`, when the peer has
+   * acknowledged it. At once when nothing is pending. Rejects with `closed` when the Conn ends before, with `aborted`, and
+   * with `session-lost`.
    */
   flush({ signal }: ReceiveOptions = {}): Promise<void> {
     const { promise, resolve, reject } = deferred<void>();
-    this.#outbox.flush().then(resolve, reject);
+    this.#life.flush().then(resolve, reject);
     onAbort(signal, promise, () => reject(aborted(signal as AbortSignal)));
     return promise;
   }
@@ -224,7 +230,7 @@ export class Conn<In = Payload, Out = In> {
    * @throws {@link ConnError} `bad-option` for a code that may not be sent
    */
   close(code = 1000, reason = "", { signal }: ReceiveOptions = {}): Promise<CloseInfo> {
-    checkCode(code, !this.#dialer.redials);
+    checkCode(code, this.#isDialed);
     this.#life.feed({ type: "close", goodbye: { code, reason: cutReason(reason) } });
     onAbort(signal, this.closed, () => this.#life.feed({ type: "timedOut" }));
     return this.closed;
@@ -235,10 +241,18 @@ export class Conn<In = Payload, Out = In> {
     return this.#life.closed.promise;
   }
 
+  /** Whether this is a server's Conn. */
+  get #isDialed(): boolean {
+    return this.#dialer.redials !== "backoff";
+  }
+
   #put(payload: Payload, options?: SendOptions): Promise<void> {
     if (this.#life.isEnding) throw this.#life.closedError(payload);
     checkedPayload(payload, this.#settings.maxSendBytes);
     if (options) checkSend(options);
+    if (options?.confirm && !this.#settings.resume) {
+      throw new ConnError("misuse", "Only a Conn with resume knows what was counted: confirm needs the resume option.");
+    }
     return this.#outbox.send(payload, options);
   }
 

@@ -1,5 +1,6 @@
 import type { ConnError } from "./errors.ts";
 import type { Payload } from "./payload.ts";
+import type { LostSession } from "./session.ts";
 import type { EndedBy, StateName, WaitReason } from "./state.ts";
 import type { LostInfo } from "./verdict.ts";
 
@@ -36,6 +37,8 @@ export interface ConnEvents<In> {
   lost: LostInfo;
   /** `delayMs` is infinite for a page that is cached: its return ends the wait. */
   waiting: { readonly attempt: number; readonly delayMs: number; readonly reason: WaitReason };
+  /** A session could not be resumed: what became of each message that was not acknowledged (resume). */
+  "lost-session": LostSession;
   closed: CloseInfo;
   /** News of something that went wrong and did not end the Conn: nothing is thrown when nobody listens. */
   error: ConnError;
@@ -57,6 +60,8 @@ export interface Stats {
   readonly opens: number;
   readonly outbox: { readonly messages: number; readonly bytes: number };
   readonly inbox: { readonly messages: number; readonly bytes: number };
+  /** Written and not acknowledged by the peer (resume). */
+  readonly unacknowledged: { readonly messages: number; readonly bytes: number };
   /** Bytes that the connection has taken and not yet handed to the network. */
   readonly bufferedAmount: number;
 }

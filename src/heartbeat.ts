@@ -54,6 +54,8 @@ export class Heartbeat {
   readonly #owner: HeartbeatOwner;
   readonly #timer = new Timer();
   #patient: Patient | undefined;
+  /** How the patient is asked. */
+  #ping: (() => void) | undefined;
   #askedAt = Number.NEGATIVE_INFINITY;
   #isAnswered = true;
   #isProbing = false;
@@ -63,9 +65,12 @@ export class Heartbeat {
     this.#owner = owner;
   }
 
-  /** Begins with a quiet interval, if `patient` can be asked at all. */
-  start(patient: Patient): void {
-    if (!this.#options.ping && !patient.ping) return;
+  /** Begins with a quiet interval, if `patient` can be asked at all: in the way of a session, the user's, or its own. */
+  start(patient: Patient, ownWay?: () => void): void {
+    const { ping } = this.#options;
+    const users = ping && (() => this.#owner.guard("ping", () => patient.write(ping())));
+    this.#ping = ownWay ?? users ?? (patient.ping && (() => patient.ping?.()));
+    if (!this.#ping) return;
     this.#patient = patient;
     this.#rest(this.#options.intervalMs);
   }
@@ -131,7 +136,7 @@ export class Heartbeat {
   }
 
   #ask(timeoutMs: number, isProbe: boolean): void {
-    const { intervalMs, ping } = this.#options;
+    const { intervalMs } = this.#options;
     const patient = this.#patient as Patient;
     const needed = Math.min(Math.max(LOOKS, Math.ceil(timeoutMs / intervalMs)), MAX_LOOKS);
     const before = patient.progress();
@@ -154,7 +159,6 @@ export class Heartbeat {
     this.#isAnswered = false;
     wait();
     // Last, since a ping of the user's may end the connection.
-    if (ping) this.#owner.guard("ping", () => patient.write(ping()));
-    else patient.ping?.();
+    this.#ping?.();
   }
 }

@@ -19,6 +19,8 @@ export interface InboxOwner {
   deliver(payload: Payload): void;
   /** The peer should be held back, or let go on. */
   pressed(on: boolean): void;
+  /** A message that waited has been taken. */
+  took(): void;
   dropped(payload: Payload, why: ConnError): void;
   overflowed(why: ConnError): void;
 }
@@ -121,6 +123,7 @@ export class Inbox {
     const payload = this.#waiting.shift() as Payload;
     this.bytes -= weight(payload);
     if (this.#bounds && this.bytes <= this.#bounds.highWaterMark / 2) this.#press(false);
+    this.#owner.took();
     return payload;
   }
 

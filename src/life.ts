@@ -10,7 +10,7 @@ import type { Outbox } from "./outbox.ts";
 import type { Payload } from "./payload.ts";
 import { FLOOR_MS, judge } from "./plan.ts";
 import { deferred } from "./promise.ts";
-import { plain } from "./session.ts";
+import { plain, type Session } from "./session.ts";
 import { type Effect, type Goodbye, type Input, type State, step } from "./state.ts";
 import { Timer } from "./timer.ts";
 import { type Ending, isAuth, type LostInfo } from "./verdict.ts";
@@ -24,6 +24,8 @@ export interface Belongings<In> {
 
 /** Ends the Conn when its inbox overflows: a browser can't hold the peer back. */
 const INBOX_FULL = 4413;
+/** Told to a peer that broke the rules of a session. */
+const BREACH = 4400;
 
 /**
  * Performs what `step` decides. An input is worked off whole: state first, then its effect, and what comes meanwhile
@@ -37,6 +39,7 @@ export class Life<In, Out> {
   readonly #outbox: Outbox;
   readonly #inbox: Inbox;
   readonly #heartbeat: Heartbeat | undefined;
+  readonly session: Session;
   readonly #inputs: Input[] = [];
   /** The timer of the state: the wait, the time until stable, the time for closing. */
   readonly #timer = new Timer();
@@ -80,7 +83,9 @@ export class Life<In, Out> {
           this.#end({ code: 1006, reason: "", clean: false, cause: new ConnError("timeout", "The peer is silent.") }),
       });
     }
+    this.session = this.#sessionOf(settings);
     signal?.addEventListener("abort", this.aborted);
+    dialer.awaits?.(() => this.feed({ type: "reconnect" }));
   }
 
   get isEnding(): boolean {
@@ -117,7 +122,8 @@ export class Life<In, Out> {
   /** Holds the peer back, where the platform can, or lets it go on. */
   hold(on: boolean): void {
     if (this.state.name !== "open") return;
-    const { socket } = this.connection as Connection;
+    const { socket, line } = this.connection as Connection;
+    if (line.hold) return line.hold(on);
     if (!socket.pause || !socket.resume) return;
     if (on) socket.pause();
     else socket.resume();
@@ -126,8 +132,13 @@ export class Life<In, Out> {
 
   /** The inbox can take no more, and the Conn ends of it. */
   overflow(why: ConnError): void {
-    this.#attempt?.abandon(INBOX_FULL, "");
-    this.#end({ code: INBOX_FULL, reason: "", clean: false, cause: why });
+    this.#endBy(INBOX_FULL, why);
+  }
+
+  /** Resolves when all that was sent so far is out, and acknowledged where there is a session. */
+  async flush(): Promise<void> {
+    await this.#outbox.flush();
+    await this.session.flush();
   }
 
   /** What calls reject with from the end on. */
@@ -146,15 +157,18 @@ export class Life<In, Out> {
           this.#guard("subscribe", () => lifecycle?.subscribe((signal) => this.#heed(signal))) ?? (() => {});
         const timeoutMs = Math.min(connectTimeoutMs, giveUpAfterMs - elapsed(this.#triedSince));
         const info = { attempt: effect.attempt, last: this.#last, timeoutMs };
-        this.#attempt = new Attempting(this.#url, this.#settings, this.#dialer, this.#owner, info);
+        this.#attempt = new Attempting(this.#url, this.#settings, this.#dialer, this.session, this.#owner, info);
         return this.#attempt.start();
       }
       case "wait": {
         const { delayMs } = effect;
         this.#leave(effect.goodbye);
-        if (delayMs < Number.POSITIVE_INFINITY) this.#timer.start(delayMs, () => this.feed({ type: "elapsed" }));
         if (this.state.name !== "waiting") return;
         const { attempt, reason } = this.state;
+        const isBackground = reason === "peer";
+        if (delayMs < Number.POSITIVE_INFINITY) {
+          this.#timer.start(delayMs, () => this.feed({ type: "elapsed" }), isBackground);
+        }
         return this.#news.emit("waiting", { attempt, delayMs, reason });
       }
       case "serve":
@@ -165,12 +179,14 @@ export class Life<In, Out> {
         this.#timer.start(closeTimeoutMs, () => this.feed({ type: "timedOut" }));
         // The peer's goodbye would wait behind closed ears.
         this.connection?.socket.resume?.();
-        this.#outbox.flush().then(
+        this.connection?.line.hold?.(false);
+        this.flush().then(
           () => this.feed({ type: "flushed" }),
           () => {},
         );
         return;
       case "sayGoodbye":
+        this.session.goodbye(effect.goodbye.code);
         return this.connection?.socket.close(effect.goodbye.code, effect.goodbye.reason);
       case "settle":
         this.#leave(effect.goodbye);
@@ -180,7 +196,7 @@ export class Life<In, Out> {
 
   #serve(): void {
     const { socket, line, protocol, extensions, resumed } = this.connection as Connection;
-    this.#heartbeat?.start(socket);
+    this.#heartbeat?.start(socket, line.ping && (() => line.ping?.()));
     if (this.#inbox.isPressed) this.hold(true);
     const { attempt } = this.state as Extract<State, { name: "open" }>;
     const downMs = elapsed(this.#downSince);
@@ -188,6 +204,7 @@ export class Life<In, Out> {
     this.#downSince = undefined;
     this.#triedSince = undefined;
     this.#news.emit("open", { protocol, extensions, attempt, reconnected, resumed, downMs });
+    this.session.serve();
     this.#outbox.open(line);
   }
 
@@ -212,9 +229,10 @@ export class Life<In, Out> {
     this.#settings.signal?.removeEventListener("abort", this.aborted);
     this.#guard("unsubscribe", () => this.#unsubscribe?.());
     this.#error = error;
-    const unsent = this.#outbox.end(this.closedError());
+    const rest = this.session.end((payload) => this.closedError(payload), by === "peer" && clean, end.code);
+    const unsent = [...rest.unsent, ...this.#outbox.end(this.closedError())];
     this.#inbox.end(error ?? this.closedError());
-    const info: CloseInfo = { ...end, clean, by, unsent, inDoubt: [], ...(error && { error }) };
+    const info: CloseInfo = { ...end, clean, by, unsent, inDoubt: rest.inDoubt, ...(error && { error }) };
     this.#news.emit("closed", info);
     this.#news.after(() => this.closed.resolve(info));
   }
@@ -256,8 +274,26 @@ export class Life<In, Out> {
     else if (!this.#heartbeat?.probe() && signal !== "visible") this.feed({ type: "reconnect", floorMs });
   }
 
+  /** The connection ends by our doing, and with it the Conn, unless the user thinks otherwise. */
+  #endBy(code: number, cause: ConnError): void {
+    this.#attempt?.abandon(code, "");
+    this.#end({ code, reason: "", clean: false, cause });
+  }
+
+  #sessionOf({ resume }: Settings<In, Out>): Session {
+    if (!resume) return plain;
+    return resume({
+      untaken: () => ({ messages: this.#inbox.length, bytes: this.#inbox.bytes }),
+      ponged: () => this.#heartbeat?.ponged(),
+      lost: (report) => this.#news.emit("lost-session", report),
+      dropped: (payload, why) => this.#news.emitSoon("dropped", { payload, why, direction: "out" }),
+      breached: (why) => this.#endBy(BREACH, new ConnError("session-lost", why)),
+      toldToMove: () => this.feed({ type: "toldToMove" }),
+      error: (code, message, payload) => new ConnError(code, message, { payload }),
+    });
+  }
+
   readonly #owner: AttemptOwner = {
-    session: plain,
     dialing: (url) => {
       this.dialed = url;
     },
@@ -269,6 +305,7 @@ export class Life<In, Out> {
       if (this.#heartbeat?.takes(payload)) return;
       this.received++;
       this.#inbox.put(payload);
+      this.session.took();
     },
     ended: (ending) => this.#end(ending),
     ponged: () => this.#heartbeat?.ponged(),

@@ -6,6 +6,7 @@ import type { InboxBounds } from "./inbox.ts";
 import { type LifecycleSource, pageLifecycle } from "./lifecycle.ts";
 import type { OutboxBounds } from "./outbox.ts";
 import type { Payload, SendOptions } from "./payload.ts";
+import type { Resume } from "./session.ts";
 import type { WebSocketConstructor } from "./socket.ts";
 import type { Attempt, LostInfo } from "./verdict.ts";
 
@@ -50,7 +51,10 @@ export interface ConnOptions<In = Payload, Out = In> {
   readonly outbox?: Partial<OutboxBounds> | undefined;
   /** Bounds of what waits to be received; `false` throws away what nobody waits for, and counts it in `stats`. */
   readonly inbox?: Partial<InboxBounds> | false | undefined;
-  /** How a dead connection is noticed. In a browser it needs `ping` and `isPong`; without them there is none. */
+  /**
+   * How a dead connection is noticed. In a browser it needs `ping` and `isPong`, or `resume` with a server that speaks
+   * it; without them there is none.
+   */
   readonly heartbeat?: HeartbeatOptions | false | undefined;
   /** The wait before each retry. If it throws or returns no number, the wait is the longest. Default {@link exponential}. */
   readonly backoff?: Backoff | undefined;
@@ -79,6 +83,8 @@ export interface ConnOptions<In = Payload, Out = In> {
    * own signals, where there is a page.
    */
   readonly lifecycle?: LifecycleSource | false | undefined;
+  /** Exactly once across drops: `resume()` from `tautline/resume`. Default none: what is in flight may be lost. */
+  readonly resume?: Resume | undefined;
   /** Ends the Conn at once when aborted. Default none. */
   readonly signal?: AbortSignal | undefined;
   /** Whether to dial without being asked, a microtask after construction. Default true. */
@@ -108,6 +114,7 @@ export interface Settings<In, Out> {
   readonly giveUpAfterMs: number;
   readonly setup: ((context: SetupContext<In, Out>) => void | Promise<void>) | undefined;
   readonly lifecycle: LifecycleSource | undefined;
+  readonly resume: Resume | undefined;
   readonly signal: AbortSignal | undefined;
   readonly autoConnect: boolean;
   readonly WebSocket: WebSocketConstructor | undefined;
@@ -141,7 +148,7 @@ const isString = (value: unknown) => typeof value === "string";
 
 /** What the other options must be. */
 const KINDS: readonly (readonly [string, readonly (keyof ConnOptions)[], (value: unknown) => boolean])[] = [
-  ["a function", ["backoff", "shouldRetry", "setup", "WebSocket"], isFunction],
+  ["a function", ["backoff", "shouldRetry", "setup", "resume", "WebSocket"], isFunction],
   ["an object", ["outbox", "clientOptions", "codec"], isObject],
   ["an object or false", ["inbox", "heartbeat", "lifecycle"], (value) => value === false || isObject(value)],
   ["an object or a function", ["headers"], (value) => isObject(value) || isFunction(value)],

@@ -14,24 +14,36 @@ export interface OutboxBounds {
   readonly highWaterMark: number;
 }
 
+/** What matters of a message beyond its being written (resume). */
+export interface Fate extends Pick<SendOptions, "volatile" | "resend"> {
+  /** Settled when the peer has counted the message, or never will. */
+  readonly confirmed?: Deferred<void> | undefined;
+}
+
 /** What the outbox needs of a connection. */
 export interface Line {
-  /** Bytes taken and not yet handed to the network. */
+  /** Bytes taken and not yet handed to the network; infinite while the peer's window is full. */
   readonly bufferedAmount: number;
   /** Takes the message, or answers false where the connection takes none any more. */
-  write(payload: Payload): boolean;
+  write(payload: Payload, fate?: Fate): boolean;
   /** Resolves when `bufferedAmount` is at most `bytes`, or the connection is left. */
   drain(bytes: number): Promise<void>;
+  /** Asks for a sign of life, where a session has its own way. */
+  ping?(): void;
+  /** Holds the peer back, or lets it go on, where a session has its own way. */
+  hold?(on: boolean): void;
 }
 
 export interface OutboxOwner {
   dropped(payload: Payload, why: ConnError): void;
   /** The connection has room again, and nothing waits. */
   drained(): void;
+  /** What waits has grown or shrunk by so many bytes. */
+  queued(bytes: number): void;
 }
 
-/** One message that waits. */
-interface Entry extends Deferred<void> {
+/** One message that waits, or that is to be confirmed. */
+interface Entry extends Deferred<void>, Fate {
   readonly payload: Payload;
   readonly bytes: number;
   readonly key: string | undefined;
@@ -76,10 +88,11 @@ export class Outbox {
 
   /** Takes a message. The promise tells its fate, and is never an unhandled rejection. */
   send(payload: Payload, options: SendOptions = {}): Promise<void> {
-    const { signal, key, ttlMs, volatile } = options;
-    const isClear = this.#line && !this.#pressure && this.length === 0;
-    if (isClear && !signal?.aborted && this.#write(payload)) return this.#pressure ?? DONE;
+    const { signal, key, ttlMs, volatile, confirm, resend } = options;
+    const isClear = this.#line && !this.#pressure && this.length === 0 && !signal?.aborted;
+    if (isClear && !confirm && this.#write(payload, options)) return this.#pressure ?? DONE;
 
+    const call = deferred<void>();
     const entry: Entry = {
       // The caller may use his buffer again as soon as send() returns.
       payload: typeof payload === "string" ? payload : new Uint8Array(payload),
@@ -88,19 +101,26 @@ export class Outbox {
       expiresAt: performance.now() + (ttlMs ?? Number.POSITIVE_INFINITY),
       sequence: ++this.#sequence,
       expiry: ttlMs === undefined ? undefined : new Timer(),
-      ...deferred<void>(),
+      volatile,
+      resend,
+      confirmed: confirm ? call : undefined,
+      ...call,
     };
     if (signal?.aborted) this.#refuse(entry, aborted(signal));
+    else if (isClear && confirm && this.#write(payload, entry))
+      onAbort(signal, call.promise, () => call.reject(aborted(signal as AbortSignal)));
     else if (volatile) this.#refuse(entry, "not-writable");
     else if (!this.#makesRoom(entry)) this.#refuse(entry, "outbox-full");
     else {
       this.#waiting.add(entry);
-      this.bytes += entry.bytes;
       if (key !== undefined) this.#keys.set(key, entry);
       entry.expiry?.start(ttlMs as number, () => this.#refuse(entry, "expired"), true);
       onAbort(signal, entry.promise, () => {
         if (this.#waiting.has(entry)) this.#refuse(entry, aborted(signal as AbortSignal));
+        else entry.reject(aborted(signal as AbortSignal));
       });
+      // Last, since it may end the Conn.
+      this.#weigh(entry.bytes);
     }
     return entry.promise;
   }
@@ -108,6 +128,7 @@ export class Outbox {
   /** A connection is there: what waits is written to it, in order. */
   open(line: Line): void {
     this.#line = line;
+    this.#press(line);
     this.#drain();
   }
 
@@ -152,30 +173,34 @@ export class Outbox {
     for (const entry of this.#waiting) {
       if (!this.#line || this.#pressure) return;
       if (entry.expiresAt <= performance.now()) this.#refuse(entry, "expired");
-      else if (this.#write(entry.payload)) {
+      else if (this.#write(entry.payload, entry)) {
         this.#remove(entry);
-        entry.resolve(this.#pressure);
+        if (!entry.confirmed) entry.resolve(this.#pressure);
       }
     }
   }
 
   /** Whether the connection took the message. One that takes none is as good as gone: what follows waits for the next. */
-  #write(payload: Payload): boolean {
+  #write(payload: Payload, fate: Fate): boolean {
     const line = this.#line;
-    if (!line?.write(payload)) {
+    if (!line?.write(payload, fate)) {
       this.shut();
       return false;
     }
     this.written++;
-    if (line.bufferedAmount > this.#bounds.highWaterMark) {
-      this.#pressure = line.drain(this.#bounds.highWaterMark).then(() => {
-        if (this.#line !== line) return;
-        this.#pressure = undefined;
-        this.#drain();
-        if (!this.#pressure) this.#owner.drained();
-      });
-    }
+    this.#press(line);
     return true;
+  }
+
+  /** Above the high-water mark what follows waits. */
+  #press(line: Line): void {
+    if (line.bufferedAmount <= this.#bounds.highWaterMark) return;
+    this.#pressure = line.drain(this.#bounds.highWaterMark).then(() => {
+      if (this.#line !== line) return;
+      this.#pressure = undefined;
+      this.#drain();
+      if (!this.#pressure) this.#owner.drained();
+    });
   }
 
   /** Whether there is room for `entry`, once those have given way that must. */
@@ -205,9 +230,14 @@ export class Outbox {
     this.#owner.dropped(payload, error);
   }
 
+  #weigh(bytes: number): void {
+    this.bytes += bytes;
+    this.#owner.queued(bytes);
+  }
+
   #remove(entry: Entry): void {
     entry.expiry?.stop();
-    if (this.#waiting.delete(entry)) this.bytes -= entry.bytes;
+    if (this.#waiting.delete(entry)) this.#weigh(-entry.bytes);
     if (entry.key !== undefined && this.#keys.get(entry.key) === entry) this.#keys.delete(entry.key);
   }
 }

@@ -37,4 +37,14 @@ export interface SendOptions {
   readonly key?: string | undefined;
   /** Written at once or refused with `not-writable`, for news that is stale a moment later. Default false. */
   readonly volatile?: boolean | undefined;
+  /**
+   * Resume only: resolves when the peer has counted the message, rather than when the connection has taken it. Rejects
+   * with `session-lost`, `poison` or `unsupported` (the server speaks no resume; it was not sent). Default false.
+   */
+  readonly confirm?: boolean | undefined;
+  /**
+   * Resume only: sent again in the next session where a session was lost and nobody knows whether it arrived, so that it
+   * arrives at least once. Default false: it is told in `lost-session`.
+   */
+  readonly resend?: boolean | undefined;
 }

@@ -1,7 +1,7 @@
 import { MAX_MS } from "./backoff.ts";
 import { ConnError } from "./errors.ts";
 import type { Settings } from "./options.ts";
-import type { EndedBy, Plan, State } from "./state.ts";
+import type { EndedBy, Plan, State, WaitReason } from "./state.ts";
 import { MAX_TIMER_MS } from "./timer.ts";
 import { deservesRetry, type Ending, type LostInfo, wish } from "./verdict.ts";
 
@@ -18,8 +18,8 @@ export interface Past {
   readonly triedMs: number;
   /** Whether the platform believes that there is a network. */
   readonly isOnline: boolean;
-  /** Whether another connection can be had at all. */
-  readonly redials: boolean;
+  /** Why we wait for another connection; false where there will be none. */
+  readonly redials: WaitReason | false;
 }
 
 type Rules = Pick<Settings<never, never>, "shouldRetry" | "backoff" | "maxRetries" | "giveUpAfterMs">;
@@ -74,6 +74,6 @@ export function judge(
   if (attempt > maxRetries || past.triedMs + delayMs > giveUpAfterMs) return over("gave-up");
   return {
     info: told(true),
-    plan: { retry: true, delayMs, reason: window ? "server" : isOffline ? "offline" : "backoff" },
+    plan: { retry: true, delayMs, reason: window ? "server" : isOffline ? "offline" : past.redials },
   };
 }

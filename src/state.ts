@@ -1,8 +1,11 @@
 import type { ConnError } from "./errors.ts";
 import type { LostInfo } from "./verdict.ts";
 
-/** Why a Conn waits before it dials: our own backoff, no network, the server's wish, a page in the back/forward cache. */
-export type WaitReason = "backoff" | "offline" | "server" | "page";
+/**
+ * Why a Conn waits before it dials: our own backoff, no network, the server's wish, a page in the back/forward cache. On
+ * a server: the peer is away, and its session kept.
+ */
+export type WaitReason = "backoff" | "offline" | "server" | "page" | "peer";
 /** Who ended the Conn. */
 export type EndedBy = "us" | "peer" | "verdict" | "gave-up" | "signal";
 
@@ -28,12 +31,10 @@ export type Plan =
   | { readonly retry: false; readonly by: EndedBy; readonly error: ConnError | undefined };
 
 export type Input =
-  | { readonly type: "ready" | "stable" | "flushed" | "timedOut" | "elapsed" }
+  | { readonly type: "ready" | "stable" | "flushed" | "timedOut" | "elapsed" | "toldToMove" }
   /** `floorMs` is what the last dial leaves of the shortest time between two, where it counts. */
   | { readonly type: "connect" | "reconnect"; readonly floorMs?: number }
   | { readonly type: "lost"; readonly info: LostInfo; readonly plan: Plan }
-  /** The server asks to come back after `delayMs`. */
-  | { readonly type: "toldToMove"; readonly delayMs: number }
   | { readonly type: "close"; readonly goodbye: Goodbye }
   | { readonly type: "pageCached" | "pageBack" }
   /** The network or the page is back. */
@@ -77,7 +78,7 @@ const FOR_EVER = Number.POSITIVE_INFINITY;
  * | open | stable | open, attempt 0 | – |
  * | connecting, open | lost, to be retried | waiting | wait |
  * | connecting, open | lost, final | closed | settle |
- * | open | toldToMove | waiting (server) | wait |
+ * | open | toldToMove | connecting | dial |
  * | connecting, open, waiting (not page) | pageCached | waiting (page) | wait for ever |
  * | open | close | closing | flush |
  * | closing | flushed | closing | sayGoodbye |
@@ -137,7 +138,7 @@ export function step(state: State, input: Input): Step {
       ];
     }
     case "toldToMove":
-      if (name === "open") return wait("server", input.delayMs);
+      if (name === "open") return dial();
       break;
     case "pageCached":
       if (isLive || (isWaiting && state.reason !== "page")) return wait("page", FOR_EVER);

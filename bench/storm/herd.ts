@@ -40,7 +40,7 @@ export function tautline(options: Omit<ExponentialOptions, "random"> = {}): Bree
       refusals: 0,
       triedMs: 0,
       isOnline: true,
-      redials: true,
+      redials: "backoff",
     };
     return (client, { had, ending }) => {
       const attempt = attempts[client] ?? 0;

@@ -85,12 +85,12 @@ export function isControl(payload: Payload): payload is string {
 }
 
 /** `payload` as it travels, so that no message is ever taken for control. */
-export function escape(payload: Payload): Payload {
+export function escaped(payload: Payload): Payload {
   return isMarked(payload) ? MARK + payload : payload;
 }
 
 /** The message that travelled as `payload`. */
-export function unescape(payload: Payload): Payload {
+export function unescaped(payload: Payload): Payload {
   return isMarked(payload) ? payload.slice(1) : payload;
 }
 

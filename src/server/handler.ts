@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import { setTimeout } from "node:timers/promises";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Dialer } from "../attempt.ts";
 import { Conn, DIALER } from "../conn.ts";
@@ -7,9 +8,11 @@ import { ConnError } from "../errors.ts";
 import type { CloseInfo } from "../events.ts";
 import { type ConnOptions, settle } from "../options.ts";
 import type { Payload } from "../payload.ts";
+import { speaksResume, withResume } from "../resume/name.ts";
 import { NodeSocket, type Tcp, type WsSocket } from "../socket-node.ts";
 import { allowsOrigin, type Origins } from "./origin.ts";
 import { refuse } from "./refusal.ts";
+import { type SessionOptions, Sessions } from "./sessions.ts";
 
 /** A Conn on the server's side. It ends when its connection does. */
 export interface ServerConn<In = Payload, Out = In> extends Conn<In, Out> {
@@ -37,6 +40,11 @@ export interface HandlerOptions<In = Payload, Out = In> extends Pick<ConnOptions
    * `console.error`.
    */
   readonly onError?: ((error: unknown, conn: ServerConn<In, Out> | undefined) => void) | undefined;
+  /**
+   * Sessions: a client with `resume()` finds its Conn again after a drop, and nothing is lost or doubled. The function
+   * sees one Conn, `waiting` while its client is away. Default none. Clients without resume are served all the same.
+   */
+  readonly resume?: SessionOptions | undefined;
   /** Passed to the server of `ws`, such as `{ perMessageDeflate: true }`. Default `{ perMessageDeflate: false }`. */
   readonly serverOptions?: object | undefined;
 }
@@ -44,6 +52,11 @@ export interface HandlerOptions<In = Payload, Out = In> extends Pick<ConnOptions
 export interface ShutdownOptions {
   /** Milliseconds for all Conns to flush and say goodbye, then they are left. Default and limit their `closeTimeoutMs`. */
   readonly timeoutMs?: number | undefined;
+  /**
+   * Milliseconds over which the clients leave, so that they do not arrive elsewhere all at once: those with resume are
+   * asked to reconnect at a moment of their own, the others are closed one after another. Default 0: all at once.
+   */
+  readonly spreadMs?: number | undefined;
 }
 
 /** What serves upgrades: see {@link handler}. */
@@ -59,6 +72,8 @@ export interface Handler<In = Payload, Out = In> {
 /** Told to clients when the server goes away (RFC 6455, section 7.4.1). */
 const GOING_AWAY = 1001;
 const INTERNAL_ERROR = 1011;
+/** How often some of the clients leave, where they leave one after another. */
+const STEP_MS = 20;
 
 /**
  * Runs `serve` for each connection, as Go's `websocket.Handler` does. A promise that it returns ends the Conn when it
@@ -75,10 +90,13 @@ export function handler<In = Payload, Out = In>(
     origins,
     onError = (error: unknown) => console.error(error),
     serverOptions,
+    resume,
     ...rest
   } = options;
   const { maxPayloadBytes, closeTimeoutMs } = settle(rest);
   const conns = new Set<ServerConn<In, Out>>();
+  /** Those whose clients can return. */
+  const resumable = new WeakSet<ServerConn<In, Out>>();
   let isDown = false;
   const sockets = new WebSocketServer({
     perMessageDeflate: false,
@@ -89,26 +107,44 @@ export function handler<In = Payload, Out = In>(
     clientTracking: false,
     maxPayload: maxPayloadBytes,
     // The default would echo the first name offered, known or not.
-    handleProtocols: (offered) => protocols.find((name) => offered.has(name)) ?? false,
+    handleProtocols: (offered) => select(offered) ?? false,
   });
+  const sessions =
+    resume &&
+    new Sessions(resume, maxPayloadBytes, ({ dialer, request, ...own }) => {
+      const conn = open(urlOf(request) as string, request, dialer, own);
+      resumable.add(conn);
+      return conn as unknown as Conn<never, never>;
+    });
+
+  /** The subprotocol to speak: one of ours with resume where the client speaks it, else without. */
+  function select(offered: ReadonlySet<string>): string | undefined {
+    const ours = sessions ? [...withResume(protocols), ...withResume([])] : protocols;
+    return ours.find((name) => offered.has(name));
+  }
 
   function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (isDown) return refuse(socket, 503);
     const url = urlOf(request);
     if (!url) return refuse(socket, 400);
+    let principal: string | undefined;
     try {
       if (!allowsOrigin(request, origins)) return refuse(socket, 403);
+      principal = sessions?.principalOf(request);
     } catch (error) {
       refuse(socket, 500);
       return onError(error, undefined);
     }
-    sockets.handleUpgrade(request, socket, head, (accepted) => accept(accepted, url, request));
+    sockets.handleUpgrade(request, socket, head, (accepted) => {
+      if (sessions && speaksResume(accepted.protocol)) sessions.greet(accepted, request, principal);
+      else accept(accepted, url, request);
+    });
   }
 
   function accept(accepted: WebSocket, url: string, request: IncomingMessage): void {
     // What came with the upgrade would be emitted before the Conn listens.
     accepted.pause();
-    const dialer: Dialer = {
+    open(url, request, {
       redials: false,
       open(_url, { maxPayloadBytes: limit }, owner) {
         const socket = new NodeSocket(accepted as unknown as WsSocket, limit, owner, request.socket as Tcp);
@@ -116,12 +152,16 @@ export function handler<In = Payload, Out = In>(
         queueMicrotask(() => owner.opened(accepted.protocol, accepted.extensions));
         return socket;
       },
-    };
-    const connOptions = { ...rest, lifecycle: false, [DIALER]: dialer } as ConnOptions<In, Out>;
+    });
+  }
+
+  function open(url: string, request: IncomingMessage, dialer: Dialer, own: object = {}): ServerConn<In, Out> {
+    const connOptions = { ...rest, ...own, lifecycle: false, [DIALER]: dialer } as ConnOptions<In, Out>;
     const conn = Object.assign(new Conn<In, Out>(url, connOptions), { request });
     conns.add(conn);
     conn.closed.then(() => conns.delete(conn));
     conn.on("open", () => run(conn, request), { once: true });
+    return conn;
   }
 
   async function run(conn: ServerConn<In, Out>, request: IncomingMessage): Promise<void> {
@@ -131,17 +171,31 @@ export function handler<In = Payload, Out = In>(
       await done;
       conn.close();
     } catch (error) {
-      if (conn.state === "open") conn.close(INTERNAL_ERROR);
+      if (conn.state !== "closing" && conn.state !== "closed") conn.close(INTERNAL_ERROR);
       else if (isEndOf(await conn.closed, error)) return;
       onError(error, conn);
+    }
+  }
+
+  /** Lets the clients leave one after another within this time. */
+  async function spread(spreadMs: number): Promise<void> {
+    sessions?.move(spreadMs);
+    const others = [...conns].filter((conn) => !resumable.has(conn));
+    const steps = Math.ceil(spreadMs / STEP_MS);
+    for (let step = 1; step <= steps && conns.size > 0; step++) {
+      const leaving = others.splice(0, Math.ceil(others.length / (steps - step + 1)));
+      for (const conn of leaving) conn.close(GOING_AWAY);
+      await setTimeout(spreadMs / steps);
     }
   }
 
   return {
     upgrade,
     conns,
-    async shutdown({ timeoutMs } = {}) {
+    async shutdown({ timeoutMs, spreadMs = 0 } = {}) {
       isDown = true;
+      if (spreadMs > 0) await spread(spreadMs);
+      sessions?.clear();
       const signal = Number.isFinite(timeoutMs) ? AbortSignal.timeout(timeoutMs as number) : undefined;
       await Promise.all(Array.from(conns, (conn) => conn.close(GOING_AWAY, "", { signal })));
     },

@@ -18,11 +18,9 @@ export interface SessionRecord<T extends Kept> {
   over: "ended" | Why | undefined;
 }
 
-/** Where sessions are kept. A store that several machines share would implement this, and nothing else would change. */
+/** Where sessions are found. One that several machines share would implement this, and the protocol would not change. */
 export interface SessionStore<T extends Kept> {
   get(sid: string): SessionRecord<T> | undefined;
-  set(sid: string, record: SessionRecord<T>): unknown;
-  delete(sid: string): unknown;
 }
 
 /** A socket that has been given H and has no session in use yet. */

@@ -21,6 +21,7 @@ const NAMES: Record<string, readonly string[]> = {
     "text",
     "writable",
   ],
+  "tautline/resume": ["resume"],
   "tautline/codec/validated": ["validated"],
   "tautline/codec/compressed": ["compressed"],
   "tautline/codec/msgpack": ["msgpack"],

@@ -73,12 +73,12 @@ test.each<[rule: string, tree: Record<string, string>, violation: string]>([
   [
     "resume that takes a value from the core",
     { "resume/index.ts": 'import { Conn } from "../conn.ts";' },
-    "resume/index.ts may import only types from the core, not conn.ts",
+    "resume/index.ts may import only types and tools from the core, not conn.ts",
   ],
   [
     "resume that takes a value beside a type",
     { "resume/index.ts": 'import { type Conn, dial } from "../conn.ts";' },
-    "resume/index.ts may import only types from the core, not conn.ts",
+    "resume/index.ts may import only types and tools from the core, not conn.ts",
   ],
   [
     "an import from outside src",

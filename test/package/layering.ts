@@ -31,7 +31,7 @@ const RANKS: Record<string, number> = {
   "index.ts": 9,
 };
 
-/** Folders built on the core, and whether they may use its values or only its types. */
+/** Folders built on the core, and whether they may use its values or only its types and tools. */
 const LAYERS: Record<string, "values" | "types"> = { server: "values", codec: "values", resume: "types" };
 
 /** Where each foreign package may be named. */
@@ -97,8 +97,9 @@ function inward(file: string, target: string, typeOnly: boolean): string | undef
     if (own === undefined || other === undefined || own > other) return undefined;
     return `${file} (rank ${own}) imports ${target} (rank ${other})`;
   }
-  if (targetLayer !== undefined || typeOnly || LAYERS[layer] !== "types") return undefined;
-  return `${file} may import only types from the core, not ${target}`;
+  // The tools of rank 0 know nothing of the core: a copy of one does no harm.
+  if (targetLayer !== undefined || typeOnly || LAYERS[layer] !== "types" || RANKS[target] === 0) return undefined;
+  return `${file} may import only types and tools from the core, not ${target}`;
 }
 
 function cycles(graph: ReadonlyMap<string, readonly string[]>): string[] {
