@@ -1,10 +1,12 @@
 import type { Fate, Line } from "../outbox.ts";
 import type { Payload } from "../payload.ts";
 import type { Rest, SessionOwner } from "../session.ts";
-import { Timer } from "../timer.ts";
+import { Acks } from "./acks.ts";
 import { acknowledged, type Flow, isOpen, put, type Remains, type Return, weigh } from "./flow.ts";
+import { Flushes } from "./flushes.ts";
 import { decode, encode, escaped, type Frame, isControl, unescaped } from "./frame.ts";
 import type { Carried } from "./guest.ts";
+import { KeptLine, type LineOwner, OpenLine } from "./line.ts";
 
 /** A message that is kept. */
 export interface Item extends Carried, Pick<Fate, "confirmed"> {
@@ -23,52 +25,40 @@ export interface Habits {
   readonly moved?: (minMs: number, maxMs: number) => void;
 }
 
-interface Waiter {
-  /** The last message that is waited for. */
-  readonly upTo: number;
-  resolve(): void;
-  reject(error: unknown): void;
-}
-
-/** When what was taken in is acknowledged, at the latest: a number of messages, a part of the window, a time. */
-const ACK_MESSAGES = 128;
-const ACK_PART = 1 / 4;
-const ACK_MS = 2_000;
-/** How much of its window a sender uses before it asks. */
+/** How much of its window a sender uses before it asks for an acknowledgement. */
 const ASK_PART = 1 / 2;
+const NO_FATE: Fate = {};
 
 /**
  * One end of a session, in use: what it writes is kept until the peer acknowledges it, what comes in is counted and
  * acknowledged. The flow survives the lines under it.
  */
-export class Endpoint {
+export class Endpoint implements LineOwner {
   readonly #owner: SessionOwner;
   readonly #habits: Habits;
-  readonly #timer = new Timer();
-  readonly #waiters = new Set<Waiter>();
-  /** Whether setup is over, so that what waits may go. */
-  #isServing = false;
+  readonly #acks: Acks;
+  readonly #flushes = new Flushes();
   #line: Line | undefined;
   #flow: Flow<Item> | undefined;
-  /** What goes before anything else, as far as the window lets it. */
+  /** What a lost session left: it goes before anything else, as far as the window lets it, and not before setup is over. */
   #first: Item[] = [];
+  #isServing = false;
   #ordinal = 0;
-  /** Weight of what came since the last acknowledgement. */
-  #unstated = 0;
-  #isTiming = false;
-  #isHeld = false;
+  /** The last message whose acknowledgement somebody waits for. */
+  #awaited = 0;
   #hasAsked = false;
   #isAsked = false;
   /** Whether we have said goodbye, and take nothing in. */
   #isDeaf = false;
-  /** Whether the peer's last word was how far it had come, so that it is known if the line closes on it. */
+  /** Whether the peer's last word was how far it had come: it knows no more than that if it closes now. */
   #isTold = false;
-  #roomMade: (() => void) | undefined;
-  #room: Promise<void> | undefined;
+  #room: { readonly promise: Promise<void>; made(): void } | undefined;
 
   constructor(owner: SessionOwner, habits: Habits) {
     this.#owner = owner;
     this.#habits = habits;
+    const due = () => this.#state("a");
+    this.#acks = new Acks({ untaken: () => owner.untaken(), due }, habits.acksTaken, habits.windowBytes);
   }
 
   get unacknowledged(): { messages: number; bytes: number } {
@@ -76,39 +66,47 @@ export class Endpoint {
     return { messages: sent - acked + this.#first.length, bytes: weight };
   }
 
+  get isClear(): boolean {
+    return this.#first.length === 0 && (this.#flow === undefined || isOpen(this.#flow));
+  }
+
   /** The session goes on, or begins, over `line`; without a flow nothing is kept. Answers with the line to write to. */
   bind(line: Line, flow: Flow<Item> | undefined): Line {
     this.#flow = flow;
     this.#line = line;
-    this.#unstated = 0;
-    this.#hasAsked = this.#isTold = this.#isHeld = false;
-    return flow ? new KeptLine(this, line) : new OpenLine(this, line);
+    this.#hasAsked = this.#isTold = false;
+    if (!flow) return new OpenLine(this, line);
+    this.#acks.start(flow);
+    return new KeptLine(this, line);
   }
 
   /** The peer is back, and has shown what it did not count: some of it goes no further. */
   returned({ stale, poison }: Return<Item>): void {
-    for (const { confirmed } of stale) {
-      confirmed?.reject(this.#owner.error("not-writable", "The volatile message was lost with its connection."));
+    this.#dropStale(stale);
+    if (poison) {
+      const { payload, confirmed } = poison;
+      const error = this.#owner.error("poison", "The message ended the connection each time it was sent.", payload);
+      confirmed?.reject(error);
+      this.#owner.dropped(payload as Payload, error);
     }
-    if (poison) this.#refuse(poison);
     this.#settle();
   }
 
-  /** What the peer has not counted is written again. */
+  /** What the peer has not counted is written again. What we acknowledged on the last line may not have arrived. */
   resume({ again }: Return<Item>): void {
-    for (const item of again) this.#line?.write(escaped(item.payload as Payload));
+    if (this.#flow?.rx) this.#state("a");
+    for (const { payload } of again) this.#line?.write(escaped(payload as Payload));
     this.#look();
-    if (this.#flow) this.#consider(this.#flow);
   }
 
   /** The peer had ended the session, and says what it had counted until then. */
   ended(delivered: readonly Item[]): void {
-    for (const { confirmed } of delivered) confirmed?.resolve();
+    confirm(delivered);
     this.#isTold = true;
     this.#settle();
   }
 
-  /** Setup is over: what a lost session left goes ahead of everything else. */
+  /** Setup is over. */
   serve(): void {
     this.#isServing = true;
     this.#pump();
@@ -120,10 +118,11 @@ export class Endpoint {
     this.#first = goOn;
     const error = (payload?: Payload) =>
       this.#owner.error("session-lost", "The session was lost before the message was acknowledged.", payload);
-    for (const { confirmed } of delivered) confirmed?.resolve();
+    confirm(delivered);
+    this.#dropStale(notDelivered.filter(({ volatile }) => volatile));
     const forgotten = inDoubt.filter(({ resend, volatile }) => volatile || !resend);
     for (const { confirmed, payload } of forgotten) confirmed?.reject(error(payload));
-    if (forgotten.length > 0) this.#giveUp(error());
+    if (forgotten.some(({ volatile }) => !volatile)) this.#flushes.giveUp(error());
     this.#owner.lost({
       delivered: payloads(delivered),
       notDelivered: payloads(notDelivered),
@@ -132,36 +131,23 @@ export class Endpoint {
     this.#settle();
   }
 
-  /** The session ends with its connection, and what was written in it is of no concern. */
+  /** The session ends with its connection, and what setup wrote in it is of no concern. */
   forget(): void {
     this.#flow = undefined;
     this.#settle();
   }
 
-  /** Whether the next message can be written. */
-  get isClear(): boolean {
-    return this.#first.length === 0 && (this.#flow === undefined || isOpen(this.#flow));
-  }
-
-  /** Writes a message, and keeps it. `line` is the one that the writer knows. */
+  /** Writes a message, and keeps it if there is a session. `line` is the one that the writer knows. */
   write(line: Line, given: Payload, { volatile, resend, confirmed }: Fate = NO_FATE): boolean {
-    if (line !== this.#line || !this.#flow) return false;
+    if (line !== this.#line) return false;
+    if (!this.#flow) return this.#writePlain(line, given, confirmed);
     // The caller may use its bytes again when this returns.
     const copy = typeof given === "string" || volatile ? given : new Uint8Array(given);
     if (!line.write(escaped(copy))) return false;
     const payload = volatile ? undefined : copy;
     put(this.#flow, { payload, weight: weigh(given), volatile, resend, confirmed, ordinal: ++this.#ordinal });
+    if (confirmed) this.#awaited = this.#ordinal;
     this.#look();
-    return true;
-  }
-
-  /** Writes a message to a peer that acknowledges nothing. */
-  writePlain(line: Line, payload: Payload, { confirmed }: Fate = NO_FATE): boolean {
-    if (!confirmed) return line.write(payload);
-    const why = "The server does not speak resume: nothing can be confirmed, and the message was not sent.";
-    const error = this.#owner.error("unsupported", why, payload);
-    confirmed.reject(error);
-    this.#owner.dropped(payload, error);
     return true;
   }
 
@@ -174,21 +160,17 @@ export class Endpoint {
       this.#control(flow, decode(payload));
       return undefined;
     }
-    flow.rx++;
-    this.#unstated += weigh(payload);
-    this.#consider(flow);
+    this.#acks.count(payload);
     return unescaped(payload);
   }
 
   /** The application may have taken messages in. */
   took(): void {
-    if (this.#flow && this.#line && (this.#habits.acksTaken || this.#isHeld)) this.#consider(this.#flow);
+    this.#acks.took();
   }
 
-  /** While the application can't follow, only what it took in is acknowledged: the peer's window does the rest. */
   hold(on: boolean): void {
-    this.#isHeld = on;
-    if (!on && this.#flow && this.#line) this.#consider(this.#flow);
+    this.#acks.hold(on);
   }
 
   ping(): void {
@@ -202,8 +184,9 @@ export class Endpoint {
 
   flush(): Promise<void> {
     if (this.#oldest() > this.#ordinal) return Promise.resolve();
-    this.#ask();
-    return new Promise((resolve, reject) => this.#waiters.add({ upTo: this.#ordinal, resolve, reject }));
+    this.#awaited = this.#ordinal;
+    this.#look();
+    return this.#flushes.add(this.#ordinal);
   }
 
   /** The last word before our close frame: how far we have come. */
@@ -214,8 +197,8 @@ export class Endpoint {
   }
 
   left(): void {
-    this.#timer.stop();
-    this.#isTiming = this.#isServing = false;
+    this.#acks.stop();
+    this.#isServing = false;
     this.#line = undefined;
     this.#makeRoom();
   }
@@ -226,7 +209,7 @@ export class Endpoint {
     const written = kept.slice(start) as Item[];
     const first = this.#first;
     for (const { confirmed, payload } of [...written, ...first]) confirmed?.reject(error(payload));
-    this.#giveUp(error());
+    this.#flushes.giveUp(error());
     this.#flow = undefined;
     this.#first = [];
     return this.#isTold && isByPeer
@@ -234,41 +217,48 @@ export class Endpoint {
       : { unsent: payloads(first), inDoubt: payloads(written) };
   }
 
-  /** Resolves when the next message can be written to `line`, or `line` is left. */
   async drain(line: Line): Promise<void> {
     while (line === this.#line && !this.isClear) {
-      this.#room ??= new Promise((resolve) => {
-        this.#roomMade = resolve;
-      });
-      await this.#room;
+      if (!this.#room) {
+        let made = () => {};
+        const promise = new Promise<void>((resolve) => {
+          made = resolve;
+        });
+        this.#room = { promise, made };
+      }
+      await this.#room.promise;
     }
   }
 
+  #writePlain(line: Line, payload: Payload, confirmed: Fate["confirmed"]): boolean {
+    if (!confirmed) return line.write(payload);
+    const why = "The server does not speak resume: nothing can be confirmed, and the message was not sent.";
+    const error = this.#owner.error("unsupported", why, payload);
+    confirmed.reject(error);
+    this.#owner.dropped(payload, error);
+    return true;
+  }
+
   #control(flow: Flow<Item>, frame: Frame | undefined): void {
-    switch (frame?.type) {
-      case "a":
-      case "p":
-      case "q": {
-        const done = acknowledged(flow, frame.n);
-        if (!done) break;
-        for (const { confirmed } of done) confirmed?.resolve();
-        this.#hasAsked = false;
-        if (frame.type === "a") this.#isTold = true;
-        else if (frame.type === "p") this.#state("q");
-        else this.#owner.ponged();
-        this.#settle();
-        this.#pump();
-        return;
-      }
-      case "?":
-        return this.#answer();
-      case "m":
-        if (!this.#habits.moved) break;
-        return this.#habits.moved(frame.min, frame.max);
-      default:
-        break;
-    }
+    const { moved } = this.#habits;
+    if (frame?.type === "a" || frame?.type === "p" || frame?.type === "q") {
+      const done = acknowledged(flow, frame.n);
+      if (done) return this.#acknowledged(done, frame.type);
+    } else if (frame?.type === "?") return this.#answer();
+    else if (frame?.type === "m" && moved) return moved(frame.min, frame.max);
     this.#owner.breached("The peer broke the rules of resume.v1.");
+  }
+
+  #acknowledged(done: readonly Item[], type: "a" | "p" | "q"): void {
+    confirm(done);
+    // A peer that has nothing more to acknowledge is not asked again at once: it will when its application goes on.
+    if (done.length > 0) this.#hasAsked = false;
+    this.#isTold = type === "a";
+    if (type === "p") this.#state("q");
+    if (type === "q") this.#owner.ponged();
+    this.#settle();
+    this.#pump();
+    this.#look();
   }
 
   /** One answer a turn, however often the peer asked in it. */
@@ -281,85 +271,51 @@ export class Endpoint {
     });
   }
 
-  /** Whether it is time to acknowledge. */
-  #consider(flow: Flow<Item>): void {
-    const owed = this.#acknowledgeable(flow) - flow.stated;
-    if (owed <= 0) return;
-    const isMuch =
-      owed >= ACK_MESSAGES || this.#unstated - this.#untaken().bytes >= this.#habits.windowBytes * ACK_PART;
-    if (isMuch) this.#state("a");
-    else if (!this.#isTiming) {
-      this.#isTiming = true;
-      this.#timer.start(ACK_MS, () => this.#state("a"), true);
-    }
-  }
-
-  #acknowledgeable({ rx, stated }: Flow<Item>): number {
-    return Math.max(stated, rx - this.#untaken().messages);
-  }
-
-  /** What the application has not taken in, where that matters. */
-  #untaken(): { messages: number; bytes: number } {
-    return this.#habits.acksTaken || this.#isHeld ? this.#owner.untaken() : NOTHING;
-  }
-
   /** States how far we have come. */
   #state(type: "a" | "p" | "q"): void {
-    const flow = this.#flow;
-    if (!flow) return;
-    this.#timer.stop();
-    this.#isTiming = false;
-    flow.stated = this.#acknowledgeable(flow);
-    this.#unstated = this.#untaken().bytes;
-    this.#say({ type, n: flow.stated });
+    if (this.#line && this.#flow) this.#say({ type, n: this.#acks.state() });
   }
 
   #say(frame: Frame): void {
     this.#line?.write(encode(frame));
   }
 
-  /** Asks for an acknowledgement when much of the window is used. */
+  /** Asks for an acknowledgement when much of the window is used, or somebody waits for it. */
   #look(): void {
-    const { weight = 0, window = 0 } = this.#flow ?? {};
-    if (weight >= window * ASK_PART) this.#ask();
-  }
-
-  #ask(): void {
-    if (this.#hasAsked || !this.#flow) return;
+    const flow = this.#flow;
+    if (!flow || !this.#line || this.#hasAsked) return;
+    if (flow.weight < flow.window * ASK_PART && this.#awaited < this.#oldest()) return;
     this.#hasAsked = true;
     this.#say({ type: "?" });
   }
 
   #pump(): void {
-    const line = this.#line;
     const flow = this.#flow;
+    const line = this.#line;
     if (!line || !this.#isServing) return;
     let written = 0;
     for (const item of this.#first) {
       const payload = item.payload as Payload;
-      if (flow) {
-        if (!isOpen(flow) || !line.write(escaped(payload))) break;
-        put(flow, item);
-      } else if (!this.writePlain(line, payload, item)) break;
+      if (flow && !isOpen(flow)) break;
+      if (!(flow ? line.write(escaped(payload)) : this.#writePlain(line, payload, item.confirmed))) break;
+      if (flow) put(flow, item);
       written++;
     }
     this.#first.splice(0, written);
-    if (written > 0) {
-      this.#look();
-      this.#settle();
-    }
+    if (written > 0) this.#settle();
     if (this.isClear) this.#makeRoom();
   }
 
   #makeRoom(): void {
-    this.#roomMade?.();
+    this.#room?.made();
     this.#room = undefined;
   }
 
-  #refuse({ payload, confirmed }: Item): void {
-    const error = this.#owner.error("poison", "The message ended the connection each time it was sent.", payload);
-    confirmed?.reject(error);
-    this.#owner.dropped(payload as Payload, error);
+  /** Volatile messages that were lost with their connection. */
+  #dropStale(stale: readonly Item[]): void {
+    for (const { confirmed } of stale) {
+      confirmed?.reject(this.#owner.error("not-writable", "The volatile message was lost with its connection."));
+    }
   }
 
   /** The ordinal of the oldest message that is neither acknowledged nor settled otherwise. */
@@ -371,61 +327,13 @@ export class Endpoint {
   }
 
   #settle(): void {
-    const oldest = this.#oldest();
-    for (const waiter of this.#waiters) {
-      if (waiter.upTo >= oldest) return;
-      this.#waiters.delete(waiter);
-      waiter.resolve();
-    }
-  }
-
-  #giveUp(error: Error): void {
-    for (const { reject } of this.#waiters) reject(error);
-    this.#waiters.clear();
+    this.#flushes.settle(this.#oldest());
   }
 }
 
-/** A connection as the outbox sees it: full while something goes ahead of what it has. */
-class OpenLine implements Line {
-  protected readonly endpoint: Endpoint;
-  protected readonly line: Line;
-
-  constructor(endpoint: Endpoint, line: Line) {
-    this.endpoint = endpoint;
-    this.line = line;
-  }
-
-  get bufferedAmount(): number {
-    return this.endpoint.isClear ? this.line.bufferedAmount : Number.POSITIVE_INFINITY;
-  }
-
-  write(payload: Payload, fate?: Fate): boolean {
-    return this.endpoint.writePlain(this.line, payload, fate);
-  }
-
-  async drain(bytes: number): Promise<void> {
-    await this.endpoint.drain(this.line);
-    await this.line.drain(bytes);
-  }
+function confirm(items: readonly Item[]): void {
+  for (const { confirmed } of items) confirmed?.resolve();
 }
-
-/** The same while a session is on it: full when the peer's window is, too. */
-class KeptLine extends OpenLine {
-  override write(payload: Payload, fate?: Fate): boolean {
-    return this.endpoint.write(this.line, payload, fate);
-  }
-
-  ping(): void {
-    this.endpoint.ping();
-  }
-
-  hold(on: boolean): void {
-    this.endpoint.hold(on);
-  }
-}
-
-const NOTHING = { messages: 0, bytes: 0 };
-const NO_FATE: Fate = {};
 
 /** The bytes of those that still have them. */
 function payloads(items: readonly Item[]): Payload[] {

@@ -118,7 +118,8 @@ export class Seat {
       took: () => endpoint.took(),
       left: () => {
         endpoint.left();
-        if (this.isServed) this.#owner.away(this, true);
+        // Whoever is about to take over is not away.
+        if (this.isServed && !this.#next) this.#owner.away(this, true);
       },
       flush: () => endpoint.flush(),
       goodbye: (code) => {
