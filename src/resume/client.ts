@@ -7,8 +7,12 @@ import { encode } from "./frame.ts";
 import { declined, type Guest, guest, heard, left, offers, opened, type Step, served, unheard } from "./guest.ts";
 import { speaksResume, withoutResume, withResume } from "./name.ts";
 
-/** How long a server that speaks resume can take for its first message, which rides with the handshake's answer. */
+/**
+ * How long a server that speaks resume can take for its first message, which rides with the handshake's answer; and one
+ * that spoke it before.
+ */
 const GREETING_MS = 1_000;
+const NEXT_GREETING_MS = 5_000;
 /** Statuses by which a server refuses something else than the offer. */
 const NOT_THE_OFFER = new Set([401, 403, 404, 408, 410, 425, 429]);
 
@@ -65,8 +69,7 @@ export class ClientSession implements Session {
     if (step) return this.#plain(line, step);
     return new Promise((resolve) => {
       this.#begun = resolve;
-      if (this.#guest.knows) return;
-      this.#greeting.start(GREETING_MS, () => {
+      this.#greeting.start(this.#guest.knows ? NEXT_GREETING_MS : GREETING_MS, () => {
         if (unheard(this.#guest)) resolve(undefined);
       });
     });

@@ -38,7 +38,7 @@ export interface Guest<T extends Carried> {
   isSure: boolean;
   /** Whether the offer is made no more. */
   gaveUp: boolean;
-  /** Sockets in a row on which the server selected the name and said nothing. */
+  /** Sockets in a row on which the server selected the name and for long said nothing. */
   silences: number;
 }
 
@@ -106,10 +106,14 @@ export function opened<T extends Carried>(guest: Guest<T>, selected: boolean): S
   return plain(guest);
 }
 
-/** H did not come in the time that a server which speaks resume would need. Answers whether to dial without the offer. */
+/**
+ * H did not come in the time that a server which speaks resume would need. Answers whether to dial without the offer:
+ * one that spoke it before is believed for longer, since a session is at stake.
+ */
 export function unheard(guest: Guest<Carried>): boolean {
-  guest.skips = guest.phase === "greeting" && !guest.knows;
-  return guest.skips;
+  if (guest.phase !== "greeting" || (guest.knows && ++guest.silences < MAX_SILENCES)) return false;
+  guest.skips = guest.isSure = true;
+  return true;
 }
 
 /** A message has come before the session is in use. */
@@ -145,7 +149,6 @@ export function served<T extends Carried>(guest: Guest<T>): void {
 
 /** The socket is gone, or left. */
 export function left(guest: Guest<Carried>): void {
-  if (guest.phase === "greeting" && ++guest.silences >= MAX_SILENCES) guest.skips = guest.isSure = true;
   // What setup said and heard is nothing that another setup could go on from.
   if (guest.phase === "joining") guest.own = undefined;
   guest.fresh = undefined;

@@ -1,0 +1,408 @@
+import { acknowledged, type Flow, put, type Remains, type Return } from "../../src/resume/flow.ts";
+import { decode, encode, escaped, type Frame, isControl, unescaped } from "../../src/resume/frame.ts";
+import {
+  type Carried,
+  type Guest,
+  guest,
+  heard,
+  left,
+  offers,
+  opened,
+  type Step,
+  served,
+} from "../../src/resume/guest.ts";
+import { answer, greeting, type SessionRecord, session } from "../../src/server/host.ts";
+
+/** A message, known by its number. Texts on the wire are `c1`, `c2`, … from the client and `s1`, … from the server. */
+export interface Message extends Carried {
+  readonly id: number;
+}
+
+/** One socket: two channels in order, each end of which may be gone without the other's knowing. */
+interface Socket {
+  readonly up: string[];
+  readonly down: string[];
+  /** Whether the server still reads and writes it. */
+  isServed: boolean;
+  isAccepted: boolean;
+  isTurnedAway: boolean;
+  /** The session issued on it, and the one that it carries. */
+  issued: string;
+  bound: string | undefined;
+}
+
+/** Everything there is, as plain data. */
+export interface World {
+  client: Guest<Message>;
+  /** The client's socket, by index; -1 for none. */
+  current: number;
+  sockets: Socket[];
+  sessions: Record<string, SessionRecord<Message>>;
+  /** Messages that each application has given to its end so far. */
+  given: { client: number; server: number };
+  /** What each application got, and what it was told to be in doubt. */
+  got: { client: number[]; server: number[] };
+  doubted: { client: number[]; server: number[] };
+  forgettings: number;
+  /** Whether memory was lost so thoroughly that no count is left. */
+  isBlank: boolean;
+}
+
+export interface Bounds {
+  /** Messages that each application sends. */
+  readonly client: number;
+  readonly server: number;
+  readonly sockets: number;
+  readonly forgettings: number;
+}
+
+/** A rule that is taken out, to see that it is needed. */
+export type Without =
+  | "the fence"
+  | "the fence of the issuing socket"
+  | "the exact count"
+  | "retention"
+  | "gen"
+  | "the wait for H"
+  | "issued sessions that outlive their socket";
+
+/** What must never be: thrown by an action. */
+export class Violation extends Error {}
+
+const WINDOW = 1_000;
+const item = (id: number): Message => ({ id, weight: 1 });
+const idOf = (text: string) => Number(text.slice(1));
+
+export function world(): World {
+  return {
+    client: guest(WINDOW),
+    current: -1,
+    sockets: [],
+    sessions: {},
+    given: { client: 0, server: 0 },
+    got: { client: [], server: [] },
+    doubted: { client: [], server: [] },
+    forgettings: 0,
+    isBlank: false,
+  };
+}
+
+/** Whether all was delivered and acknowledged, or truthfully told. */
+export function isComplete({ client, sessions, given, got, doubted }: World, bounds: Bounds): boolean {
+  if (given.client < bounds.client || given.server < bounds.server) return false;
+  if (client.own?.flow.kept.length || client.waiting.length > 0) return false;
+  if (Object.values(sessions).some(({ flow, over }) => !over && flow.kept.length > 0)) return false;
+  return (
+    new Set([...got.server, ...doubted.client]).size === bounds.client &&
+    new Set([...got.client, ...doubted.server]).size === bounds.server
+  );
+}
+
+type Act = (world: World) => void;
+
+/** Forgets what can make no difference any more: what a socket was that neither end has. */
+export function tidy(w: World): void {
+  for (const [index, socket] of w.sockets.entries()) {
+    // A socket that the client has left, without a session and with nothing on its way, is as good as gone.
+    if (index !== w.current && socket.bound === undefined && socket.up.length === 0) socket.isServed = false;
+    if (!socket.isServed) socket.up.length = 0;
+    if (socket.isServed || index === w.current) continue;
+    socket.isAccepted = socket.isTurnedAway = false;
+    socket.bound = undefined;
+    socket.issued = "";
+  }
+  const named = w.sockets.flatMap(({ issued, bound, up }) => [issued, bound, ...up.map(sidOf)]);
+  for (const { sid, isTaken } of Object.values(w.sessions)) {
+    if (!isTaken && w.client.own?.sid !== sid && !named.includes(sid)) delete w.sessions[sid];
+  }
+}
+
+const frames = new Map<string, Frame | undefined>();
+
+/** What `text` says. There are few texts here, and each is read often. */
+function read(text: string): Frame | undefined {
+  if (!frames.has(text)) frames.set(text, decode(text));
+  return frames.get(text);
+}
+
+/** The session that a frame names. */
+function sidOf(text: string): string | undefined {
+  const frame = read(text);
+  return frame?.type === "R" ? frame.sid : undefined;
+}
+
+/** All that can happen next. */
+export function actions(now: World, bounds: Bounds, without?: Without): Act[] {
+  const all: Act[] = [];
+  const { client, current, sockets, sessions, given } = now;
+  const isLast = sockets.length === bounds.sockets;
+  if (current < 0 && !isLast) all.push((w) => dial(w, without));
+  const socket = sockets[current];
+  // The last socket stays, or there would be nothing left to complete with.
+  if (socket && !isLast) all.push(drop);
+  if (socket && socket.down.length > 0) all.push((w) => hear(w, without));
+  if (client.phase === "bound" && given.client < bounds.client) all.push(clientSends);
+  if (client.phase === "bound" && owes(client.own?.flow, socket?.up)) all.push(clientAcks);
+  if (client.phase === "plain" && given.client < bounds.client) all.push(clientSendsPlain);
+  for (const [index, { isAccepted, isServed, up, bound }] of sockets.entries()) {
+    if (!isServed) continue;
+    if (!isAccepted) all.push((w) => accept(w, index));
+    if (isAccepted && up.length > 0) all.push((w) => serve(w, index, without));
+    // Noticed late, or never. What is still on its way is then lost.
+    if (index !== current || !isLast) all.push((w) => lose(w, index, without));
+    const record = bound === undefined ? undefined : sessions[bound];
+    if (!record) continue;
+    if (given.server < bounds.server) all.push((w) => serverSends(w, index));
+    if (owes(record.flow, sockets[index]?.down)) all.push((w) => serverAcks(w, index));
+  }
+  if (now.forgettings < bounds.forgettings && !isLast) {
+    for (const { sid, isTaken, over } of Object.values(sessions)) {
+      if (!isTaken || over) continue;
+      all.push((w) => forget(w, sid, true));
+      all.push((w) => forget(w, sid, false));
+    }
+  }
+  return all;
+}
+
+/** Whether an acknowledgement would say something new; one that is on its way already is not overtaken by another. */
+function owes(flow: Flow<Message> | undefined, channel: readonly string[] | undefined): boolean {
+  return flow !== undefined && flow.rx > flow.stated && !isAck(channel?.at(-1));
+}
+
+function isAck(text: string | undefined): boolean {
+  return text !== undefined && read(text)?.type === "a";
+}
+
+function dial(w: World, without: Without | undefined): void {
+  offers(w.client);
+  w.current = w.sockets.length;
+  w.sockets.push({
+    up: [],
+    down: [],
+    isServed: true,
+    isAccepted: false,
+    isTurnedAway: false,
+    issued: `s${w.sockets.length}`,
+    bound: undefined,
+  });
+  opened(w.client, without !== "the wait for H");
+}
+
+function drop(w: World): void {
+  const socket = w.sockets[w.current] as Socket;
+  left(w.client);
+  // An end that is gone hears nothing.
+  socket.down.length = 0;
+  w.current = -1;
+}
+
+function hear(w: World, without: Without | undefined): void {
+  const socket = w.sockets[w.current] as Socket;
+  const text = socket.down.shift() as string;
+  const { client } = w;
+  if (client.phase === "plain") return;
+  if (client.phase !== "bound") return follow(w, socket, heard(client, text), without);
+  const flow = client.own?.flow as Flow<Message>;
+  if (isControl(text)) return acknowledge(flow, text, w.got.server);
+  flow.rx++;
+  deliver(w.got.client, text, w.doubted.server);
+}
+
+function follow(w: World, socket: Socket, step: Step<Message>, without: Without | undefined): void {
+  const { client } = w;
+  if (step.type === "say") socket.up.push(encode(step.frame));
+  else if (step.type === "resumed") resend(socket.up, "c", client.own?.flow as Flow<Message>, step.back, without);
+  else if (step.type === "fresh") {
+    if (step.remains) report(w, step.remains);
+    socket.up.push(encode(step.frame));
+    served(client);
+    const flow = client.own?.flow as Flow<Message>;
+    for (const message of client.waiting.splice(0)) {
+      put(flow, message);
+      socket.up.push(`c${message.id}`);
+    }
+  } else throw new Violation(`the client meets ${step.type}`);
+}
+
+/** What the client is told of a lost session must be true. */
+function report(w: World, { delivered, notDelivered, inDoubt }: Remains<Message>): void {
+  const { server } = w.got;
+  for (const { id } of delivered) if (!server.includes(id)) throw new Violation(`${id} is told delivered and was not`);
+  for (const { id } of notDelivered) if (server.includes(id)) throw new Violation(`${id} is told undelivered and was`);
+  if (inDoubt.length > 0 && !w.isBlank) throw new Violation("in doubt, though the server forgot nothing");
+  w.doubted.client.push(...inDoubt.map(({ id }) => id));
+}
+
+function clientSends(w: World): void {
+  const id = ++w.given.client;
+  put(w.client.own?.flow as Flow<Message>, item(id));
+  w.sockets[w.current]?.up.push(`c${id}`);
+}
+
+function clientSendsPlain(w: World): void {
+  w.sockets[w.current]?.up.push(`c${++w.given.client}`);
+}
+
+function clientAcks(w: World): void {
+  state(w.client.own?.flow as Flow<Message>, (w.sockets[w.current] as Socket).up);
+}
+
+function state(flow: Flow<Message>, channel: string[]): void {
+  flow.stated = flow.rx;
+  channel.push(encode({ type: "a", n: flow.rx }));
+}
+
+function accept(w: World, index: number): void {
+  const socket = w.sockets[index] as Socket;
+  const { issued } = socket;
+  socket.isAccepted = true;
+  const record = session<Message>({ sid: issued, secret: issued }, undefined);
+  w.sessions[issued] = record;
+  say(w, index, encode(greeting({ issued: record, principal: undefined, window: WINDOW, isTurnedAway: false }, 1_000)));
+}
+
+/** Who has left hears nothing. */
+function say(w: World, index: number, text: string): void {
+  if (index === w.current) w.sockets[index]?.down.push(text);
+}
+
+function serve(w: World, index: number, without: Without | undefined): void {
+  const socket = w.sockets[index] as Socket;
+  const text = socket.up.shift() as string;
+  const record = socket.bound === undefined ? undefined : w.sessions[socket.bound];
+  if (!record) return receive(w, index, text, without);
+  if (isControl(text) && !isHandshake(text)) return acknowledge(record.flow, text, w.got.client);
+  if (isControl(text)) throw new Violation("the server is told of a session twice");
+  record.flow.rx++;
+  deliver(w.got.server, text, w.doubted.client);
+}
+
+function isHandshake(text: string): boolean {
+  return read(text)?.type !== "a";
+}
+
+function receive(w: World, index: number, text: string, without: Without | undefined): void {
+  const socket = w.sockets[index] as Socket;
+  const issued = w.sessions[socket.issued] ?? session<Message>({ sid: socket.issued, secret: "" }, undefined);
+  const arrival = { issued, principal: undefined, window: WINDOW, isTurnedAway: socket.isTurnedAway };
+  const frame = read(text);
+  const target = frame?.type === "R" ? w.sessions[frame.sid] : undefined;
+  if (without === "gen" && target) target.gen = 0;
+  const wasTaken = target?.isTaken === true;
+  const step = answer(arrival, text, { get: (sid) => w.sessions[sid] });
+  socket.isTurnedAway = arrival.isTurnedAway;
+  switch (step.type) {
+    case "say":
+      return say(w, index, encode(step.frame));
+    case "taken":
+      socket.bound = step.session.sid;
+      return;
+    case "resumed": {
+      const { sid, flow } = step.session;
+      const isSpared = without === "the fence" || (without === "the fence of the issuing socket" && !wasTaken);
+      if (!isSpared) fence(w, sid, index);
+      socket.bound = sid;
+      delete w.sessions[socket.issued];
+      say(w, index, encode({ type: "A", rx: without === "the exact count" ? flow.stated : flow.rx }));
+      const channel: string[] = [];
+      resend(channel, "s", flow, step.back, without);
+      for (const each of channel) say(w, index, each);
+      return;
+    }
+    case "refuse":
+      socket.isServed = false;
+      socket.up.length = 0;
+      if (step.over) throw new Violation("a count is out of range");
+      return;
+    case "ended":
+      throw new Violation("nobody said goodbye");
+  }
+}
+
+function fence(w: World, sid: string, arriving: number): void {
+  for (const [index, socket] of w.sockets.entries()) {
+    if (index === arriving || (socket.bound !== sid && socket.issued !== sid)) continue;
+    socket.isServed = false;
+    socket.up.length = 0;
+  }
+}
+
+function resend(
+  channel: string[],
+  side: string,
+  flow: Flow<Message>,
+  { again }: Return<Message>,
+  without: Without | undefined,
+): void {
+  // A message set aside as poison takes more returns than there are sockets here: the count would only part equal states.
+  flow.suspect = flow.trials = 0;
+  // What was acknowledged on the last socket may not have arrived.
+  if (flow.rx > 0) state(flow, channel);
+  if (without === "retention") return;
+  for (const { id } of again) channel.push(`${side}${id}`);
+}
+
+function lose(w: World, index: number, without: Without | undefined): void {
+  const socket = w.sockets[index] as Socket;
+  socket.isServed = false;
+  socket.up.length = 0;
+  const issued = w.sessions[socket.issued];
+  if (without === "issued sessions that outlive their socket" && issued && !issued.isTaken) {
+    delete w.sessions[socket.issued];
+  }
+}
+
+function serverSends(w: World, index: number): void {
+  const id = ++w.given.server;
+  const { bound } = w.sockets[index] as Socket;
+  put(w.sessions[bound as string]?.flow as Flow<Message>, item(id));
+  say(w, index, `s${id}`);
+}
+
+function serverAcks(w: World, index: number): void {
+  const { bound } = w.sockets[index] as Socket;
+  const channel: string[] = [];
+  state(w.sessions[bound as string]?.flow as Flow<Message>, channel);
+  for (const each of channel) say(w, index, each);
+}
+
+function forget(w: World, sid: string, keepsCount: boolean): void {
+  const record = w.sessions[sid] as SessionRecord<Message>;
+  w.forgettings++;
+  w.doubted.server.push(...record.flow.kept.map((kept) => (kept as Message).id));
+  if (keepsCount) {
+    record.over = "e";
+    record.flow.kept = [];
+  } else {
+    delete w.sessions[sid];
+    w.isBlank = true;
+  }
+  for (const socket of w.sockets) {
+    if (socket.bound !== sid) continue;
+    socket.isServed = false;
+    socket.up.length = 0;
+  }
+}
+
+function acknowledge(flow: Flow<Message>, text: string, got: readonly number[]): void {
+  const frame = read(text);
+  const done = frame?.type === "a" && acknowledged(flow, frame.n);
+  if (!done) throw new Violation("an acknowledgement that can't be");
+  for (const { id } of done) if (!got.includes(id)) throw new Violation(`${id} is acknowledged and was not received`);
+  // Where the tail begins in memory makes no difference.
+  flow.kept.splice(0, flow.start);
+  flow.start = 0;
+}
+
+/** What an application gets is in order and once; what it misses was told to be in doubt. */
+function deliver(got: number[], wire: string, doubted: readonly number[]): void {
+  const id = idOf(unescaped(escaped(wire)) as string);
+  const last = got.at(-1) ?? 0;
+  if (got.includes(id)) throw new Violation(`${id} is delivered twice`);
+  if (id < last) throw new Violation(`${id} is delivered out of order`);
+  for (let missed = last + 1; missed < id; missed++) {
+    if (!doubted.includes(missed)) throw new Violation(`${missed} is lost`);
+  }
+  got.push(id);
+}
