@@ -93,7 +93,7 @@ export function put<T extends Kept>(flow: Flow<T>, item: T): void {
 
 /** The peer has acknowledged up to `n`: lets go of these and returns them; `undefined` for a count that can't be. */
 export function acknowledged<T extends Kept>(flow: Flow<T>, n: number): T[] | undefined {
-  if (n < flow.acked || n > flow.sent) return undefined;
+  if (!(n >= flow.acked && n <= flow.sent)) return undefined;
   const done = flow.kept.slice(flow.start, flow.start + n - flow.acked) as T[];
   flow.kept.fill(undefined, flow.start, flow.start + done.length);
   flow.start += done.length;
@@ -144,7 +144,7 @@ export function remains<T extends Kept>(flow: Flow<T>, rx: number | undefined): 
 
 /** What is kept, parted at the count that the peer states. */
 function split<T extends Kept>({ kept, start, acked, reached, sent }: Flow<T>, rx: number): [T[], T[]] | undefined {
-  if (rx < acked || rx < reached || rx > sent) return undefined;
+  if (!(rx >= acked && rx >= reached && rx <= sent)) return undefined;
   const at = start + rx - acked;
   return [kept.slice(start, at) as T[], kept.slice(at) as T[]];
 }
