@@ -58,7 +58,8 @@ export class Acks {
     if (!this.#flow) return;
     this.#flow.rx++;
     this.#weight += weigh(payload);
-    this.#look();
+    // What waits for the application is known when it waits there: see took().
+    if (!this.#countsTaken && !this.#isHeld) this.#look();
   }
 
   /** The application may have taken messages in. */
@@ -68,6 +69,7 @@ export class Acks {
 
   /** The application can't follow, or can again. */
   hold(on: boolean): void {
+    if (on === this.#isHeld) return;
     this.#isHeld = on;
     // The peer may stand still for it.
     if (!on) this.#owner.due();

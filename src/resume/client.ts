@@ -56,7 +56,7 @@ export class ClientSession implements Session {
   }
 
   declined(cause: unknown, status: number | undefined): boolean {
-    const isNetwork = typeof cause === "object" && cause !== null && "syscall" in cause;
+    const isNetwork = typeof cause === "object" && cause !== null && "code" in cause;
     const isOther = status !== undefined && (status < 400 || status >= 500 || NOT_THE_OFFER.has(status));
     return !isNetwork && !isOther && declined(this.#guest);
   }
@@ -83,7 +83,8 @@ export class ClientSession implements Session {
   incoming(payload: Payload): Payload | undefined {
     const { phase } = this.#guest;
     if (phase === "bound" || phase === "joining") return this.#endpoint.incoming(payload);
-    return phase === "plain" ? payload : this.#heard(payload);
+    if (phase === "plain") return payload;
+    return phase === "away" ? undefined : this.#heard(payload);
   }
 
   took(): void {

@@ -302,7 +302,10 @@ export class Endpoint implements LineOwner {
       written++;
     }
     this.#first.splice(0, written);
-    if (written > 0) this.#settle();
+    if (written > 0) {
+      this.#settle();
+      this.#look();
+    }
     if (this.isClear) this.#makeRoom();
   }
 

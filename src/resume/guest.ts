@@ -40,6 +40,8 @@ export interface Guest<T extends Carried> {
   gaveUp: boolean;
   /** Sockets in a row on which the server selected the name and for long said nothing. */
   silences: number;
+  /** Handshakes in a row that failed. */
+  declines: number;
 }
 
 /** What a message of the handshake leads to. */
@@ -54,7 +56,8 @@ export type Step<T> =
   | { readonly type: "breach" };
 
 const BREACH = { type: "breach" } as const;
-/** Silences of a server that once spoke, after which it is taken to have changed. */
+/** Handshakes in a row that a server which once spoke resume failed, and silences, after which it may have changed. */
+const MAX_DECLINES = 3;
 const MAX_SILENCES = 2;
 
 export function guest<T extends Carried>(window: number): Guest<T> {
@@ -70,6 +73,7 @@ export function guest<T extends Carried>(window: number): Guest<T> {
     isSure: false,
     gaveUp: false,
     silences: 0,
+    declines: 0,
   };
 }
 
@@ -80,9 +84,14 @@ export function offers(guest: Guest<Carried>): boolean {
   return guest.offered;
 }
 
-/** The handshake failed. Answers whether another dial, without the offer, tells if it was the offer. */
+/**
+ * The handshake failed. Answers whether another dial at once, without the offer, is to tell if it was the offer: not each
+ * time where the server spoke resume before, since it may only be down.
+ */
 export function declined(guest: Guest<Carried>): boolean {
-  guest.skips = guest.offered;
+  const isDoubted = !guest.knows || guest.isSure || ++guest.declines >= MAX_DECLINES;
+  guest.skips = guest.offered && isDoubted;
+  if (!guest.offered || isDoubted) guest.declines = 0;
   return guest.skips;
 }
 
@@ -122,7 +131,7 @@ export function heard<T extends Carried>(guest: Guest<T>, payload: Payload): Ste
   if (guest.phase === "greeting") {
     if (frame?.type !== "H") return plain(guest);
     const { sid, secret, win } = frame;
-    Object.assign(guest, { knows: true, isSure: false, silences: 0, fresh: { sid, secret, win } });
+    Object.assign(guest, { knows: true, isSure: false, silences: 0, declines: 0, fresh: { sid, secret, win } });
     return guest.own ? comeBack(guest, guest.own) : join(guest, undefined);
   }
   const { own, fresh } = guest;
