@@ -10,6 +10,7 @@ import { type ConnOptions, settle } from "../options.ts";
 import type { Payload } from "../payload.ts";
 import { speaksResume, withResume } from "../resume/name.ts";
 import { NodeSocket, type Tcp, type WsSocket } from "../socket-node.ts";
+import { Admission, type AdmissionOptions } from "./admission.ts";
 import { allowsOrigin, type Origins } from "./origin.ts";
 import { refuse } from "./refusal.ts";
 import { type SessionOptions, Sessions } from "./sessions.ts";
@@ -45,6 +46,11 @@ export interface HandlerOptions<In = Payload, Out = In> extends Pick<ConnOptions
    * sees one Conn, `waiting` while its client is away. Default none. Clients without resume are served all the same.
    */
   readonly resume?: SessionOptions | undefined;
+  /**
+   * How many connections a second are accepted. Above that a client is told when to come back, each at its own moment, so
+   * that a crowd returns as a queue. Default no limit.
+   */
+  readonly admission?: AdmissionOptions | undefined;
   /** Passed to the server of `ws`, such as `{ perMessageDeflate: true }`. Default `{ perMessageDeflate: false }`. */
   readonly serverOptions?: object | undefined;
 }
@@ -72,6 +78,7 @@ export interface Handler<In = Payload, Out = In> {
 /** Told to clients when the server goes away (RFC 6455, section 7.4.1). */
 const GOING_AWAY = 1001;
 const INTERNAL_ERROR = 1011;
+const TRY_AGAIN_LATER = 1013;
 /** How often some of the clients leave, where they leave one after another. */
 const STEP_MS = 20;
 
@@ -91,12 +98,14 @@ export function handler<In = Payload, Out = In>(
     onError = (error: unknown) => console.error(error),
     serverOptions,
     resume,
+    admission,
     ...rest
   } = options;
   const { maxPayloadBytes, closeTimeoutMs } = settle(rest);
   const conns = new Set<ServerConn<In, Out>>();
   /** Those whose clients can return. */
   const resumable = new WeakSet<ServerConn<In, Out>>();
+  const gate = admission && new Admission(admission);
   let isDown = false;
   const sockets = new WebSocketServer({
     perMessageDeflate: false,
@@ -135,8 +144,13 @@ export function handler<In = Payload, Out = In>(
       refuse(socket, 500);
       return onError(error, undefined);
     }
+    const slot = gate?.ask();
+    if (slot && request.headers.origin === undefined) {
+      return refuse(socket, 503, { "Retry-After": String(Math.ceil(slot.maxMs / 1000)) });
+    }
     sockets.handleUpgrade(request, socket, head, (accepted) => {
-      if (sessions && speaksResume(accepted.protocol)) sessions.greet(accepted, request, principal);
+      if (slot) putOff(accepted, slot);
+      else if (sessions && speaksResume(accepted.protocol)) sessions.greet(accepted, request, principal);
       else accept(accepted, url, request);
     });
   }
@@ -182,10 +196,12 @@ export function handler<In = Payload, Out = In>(
     sessions?.move(spreadMs);
     const others = [...conns].filter((conn) => !resumable.has(conn));
     const steps = Math.ceil(spreadMs / STEP_MS);
+    let left = 0;
     for (let step = 1; step <= steps && conns.size > 0; step++) {
-      const leaving = others.splice(0, Math.ceil(others.length / (steps - step + 1)));
-      for (const conn of leaving) conn.close(GOING_AWAY);
       await setTimeout(spreadMs / steps);
+      const due = Math.ceil((others.length * step) / steps);
+      for (const conn of others.slice(left, due)) conn.close(GOING_AWAY);
+      left = due;
     }
   }
 
@@ -200,6 +216,12 @@ export function handler<In = Payload, Out = In>(
       await Promise.all(Array.from(conns, (conn) => conn.close(GOING_AWAY, "", { signal })));
     },
   };
+}
+
+/** Tells a client when to come back. A page can read a close reason, and no HTTP status: so do all that send an Origin. */
+function putOff(accepted: WebSocket, { minMs, maxMs }: { readonly minMs: number; readonly maxMs: number }): void {
+  accepted.on("error", () => {});
+  accepted.close(TRY_AGAIN_LATER, `retry=${minMs}-${maxMs}`);
 }
 
 /** Whether `error` only says that the Conn has ended: news to the function, and none to the server. */

@@ -1,3 +1,4 @@
+export type { AdmissionOptions } from "./admission.ts";
 export { handle, type UpgradeServer } from "./handle.ts";
 export { type Handler, type HandlerOptions, handler, type ServerConn, type ShutdownOptions } from "./handler.ts";
 export type { Origins } from "./origin.ts";

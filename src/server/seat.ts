@@ -118,8 +118,8 @@ export class Seat {
       took: () => endpoint.took(),
       left: () => {
         endpoint.left();
-        // Whoever is about to take over is not away.
-        if (this.isServed && !this.#next) this.#owner.away(this, true);
+        // Whoever is about to take over is not away, and whoever is forgotten has no place there.
+        if (this.isServed && !this.#next && !this.why) this.#owner.away(this, true);
       },
       flush: () => endpoint.flush(),
       goodbye: (code) => {
