@@ -126,8 +126,12 @@ const browser = [
   },
 }));
 
-const script = {
-  input: anywhere.index,
+// The second adds its names to the first's: what a page does not ask for it does not load.
+const scripts = [
+  { input: anywhere.index, file: "tautline" },
+  { input: anywhere.resume, file: "tautline-resume" },
+].map(({ input, file }) => ({
+  input,
   plugins: [
     webSocketOnly(),
     resolveForBrowser(),
@@ -136,10 +140,10 @@ const script = {
     terser({ format: { comments: /^! tautline/ } }),
   ],
   output: [
-    { ...common, file: "dist/tautline.min.js", format: "iife", name: "Tautline" },
-    { ...common, file: "dist/tautline.min.mjs", format: "es" },
+    { ...common, file: `dist/${file}.min.js`, format: "iife", name: "Tautline", extend: true },
+    { ...common, file: `dist/${file}.min.mjs`, format: "es" },
   ],
-};
+}));
 
 // All entries in one build: a type they share is declared once.
 const types = {
@@ -156,4 +160,4 @@ const types = {
   })),
 };
 
-export default [node, nodeCbor, ...browser, script, types];
+export default [node, nodeCbor, ...browser, ...scripts, types];
