@@ -6,7 +6,7 @@ const SEED = Number(process.env.SEED ?? 1);
 
 test.for(["received", "taken"] as const)(
   "60,000 messages each way arrive exactly once over a line that breaks 60 times, acknowledged when %s",
-  { timeout: 300_000 },
+  { timeout: 900_000 },
   async (ack) => {
     const report = await soak({ seed: SEED, ack, messages: 60_000, faults: 60 });
     const faults = Object.entries(report.faults).map(([name, times]) => `${name} ${times}`);

@@ -1,0 +1,113 @@
+// What many clients leave behind on a server, in a process of its own: prints bytes of heap before and after as JSON.
+// Sockets are made of memory: a million real ones would take their time, and what is measured is not theirs.
+import { EventEmitter } from "node:events";
+import type { IncomingMessage } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
+import type { WebSocket } from "ws";
+import { Conn, DIALER } from "../../src/conn.ts";
+import { decode, encode } from "../../src/resume/frame.ts";
+import { Sessions } from "../../src/server/sessions.ts";
+
+/** An accepted socket, of which only what a session touches is there. */
+class Accepted extends EventEmitter {
+  readyState = 1;
+  readonly bufferedAmount = 0;
+  readonly protocol = "resume.v1";
+  readonly extensions = "";
+  greeting = "";
+
+  send(data: string): void {
+    this.greeting ||= data;
+  }
+
+  close(code: number): void {
+    this.end(code);
+  }
+
+  terminate(): void {
+    this.end(1006);
+  }
+
+  ping(): void {}
+  pong(): void {}
+
+  message(text: string): void {
+    this.emit("message", Buffer.from(text), false);
+  }
+
+  end(code: number): void {
+    if (this.readyState === 3) return;
+    this.readyState = 3;
+    this.emit("close", code, Buffer.alloc(0));
+  }
+}
+
+const [, , kind, given] = process.argv;
+const count = Number(given);
+const TTL_MS = 500;
+
+const conns = new Set<Conn<never, never>>();
+const sessions = new Sessions({ ttlMs: TTL_MS, maxSessions: 1_000 }, 2 ** 20, ({ dialer, request: _, ...own }) => {
+  const conn = new Conn<never, never>("ws://x.test/", {
+    ...own,
+    lifecycle: false,
+    heartbeat: false,
+    [DIALER]: dialer,
+  } as object);
+  conns.add(conn);
+  conn.closed.then(() => conns.delete(conn));
+  return conn;
+});
+const request = { socket: {}, headers: {} } as IncomingMessage;
+
+function arrive(): Accepted {
+  const accepted = new Accepted();
+  sessions.greet(accepted as unknown as WebSocket, request, undefined);
+  return accepted;
+}
+
+const lives: Record<string, (accepted: Accepted) => Promise<void> | void> = {
+  /** Takes its session, says something, is gone without a word, comes back and ends well. */
+  async short(accepted) {
+    accepted.message(encode({ type: "N", win: 1_000 }));
+    accepted.message("hello");
+    await null;
+    const greeting = decode(accepted.greeting);
+    accepted.end(1006);
+    if (greeting?.type !== "H") throw new Error("no greeting");
+    const { sid, secret } = greeting;
+    const again = arrive();
+    again.message(encode({ type: "R", sid, secret, gen: 1, rx: 0, win: 1_000 }));
+    await null;
+    again.end(1000);
+  },
+  /** Never says which session it wants. */
+  silent(accepted) {
+    accepted.end(1006);
+  },
+};
+
+async function live(times: number): Promise<void> {
+  for (let n = 0; n < times; n++) {
+    await lives[kind as string]?.(arrive());
+    if (n % 500 === 0) await pause(0);
+  }
+}
+
+/** What is left when all that has its time had it. */
+async function heap(): Promise<number> {
+  sessions.clear();
+  for (let wait = 0; conns.size > 0 && wait < 100; wait++) await pause(TTL_MS);
+  await pause(1_500);
+  for (let n = 0; n < 5; n++) {
+    globalThis.gc?.();
+    await pause(10);
+  }
+  return process.memoryUsage().heapUsed;
+}
+
+await live(20_000);
+const before = await heap();
+await live(count);
+const after = await heap();
+console.log(JSON.stringify({ before, after, left: conns.size }));
