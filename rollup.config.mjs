@@ -17,6 +17,7 @@ const anywhere = {
 };
 const nodeOnly = {
   server: "src/server/index.ts",
+  testing: "src/testing/index.ts",
 };
 
 const banner = `/*! ${manifest.name} ${manifest.version} | ${manifest.license} */`;

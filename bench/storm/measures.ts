@@ -1,5 +1,5 @@
+import { seeded } from "../../src/testing/seeded.ts";
 import type { Breed } from "./herd.ts";
-import { seeded } from "./random.ts";
 import { DOWN_MS, dropping, limited, REFILL_S, roomy, type Server } from "./server.ts";
 import { type Outcome, SLICE_MS, simulate } from "./storm.ts";
 

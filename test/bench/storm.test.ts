@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { OTHERS } from "../../bench/storm/clients.ts";
 import { type Breed, following, tautline } from "../../bench/storm/herd.ts";
 import { measureFlapping, measureLone, measureStorm } from "../../bench/storm/measures.ts";
-import { type Random, seeded } from "../../bench/storm/random.ts";
+import type { Random } from "../../bench/storm/random.ts";
 import {
   admitting,
   DOWN_MS,
@@ -15,6 +15,7 @@ import {
   wishing,
 } from "../../bench/storm/server.ts";
 import { simulate } from "../../bench/storm/storm.ts";
+import { seeded } from "../../src/testing/seeded.ts";
 
 const CLIENTS = 2_000;
 const PER_SECOND = CLIENTS / REFILL_S;

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { type FaultProxy, faultProxy } from "../support/fault-proxy.ts";
+import { type FaultProxy, faultProxy } from "../../src/testing/fault-proxy.ts";
 import { expectTruth, type Took } from "./ledger.ts";
 import { until } from "./world.ts";
 

@@ -1,7 +1,7 @@
 import type { Server } from "node:http";
 import { expect, type TestContext, vi } from "vitest";
 import type { ServerOptions } from "ws";
-import { type FaultProxy, faultProxy } from "../support/fault-proxy.ts";
+import { type FaultProxy, faultProxy } from "../../src/testing/fault-proxy.ts";
 import { type Away, away, type News } from "./away.ts";
 import { expectTruth } from "./ledger.ts";
 import { type Peer, peer } from "./peer.ts";

@@ -27,6 +27,7 @@ const NAMES: Record<string, readonly string[]> = {
   "tautline/codec/msgpack": ["msgpack"],
   "tautline/codec/cbor": ["cbor"],
   "tautline/server": ["handle", "handler"],
+  "tautline/testing": ["faultProxy"],
 };
 
 /** Runs a program in Node itself, since Vitest resolves and loads modules its own way. */
@@ -48,17 +49,22 @@ test.each(Object.keys(NAMES))("%s has the listed names in Node, imported and req
   expect(required(entry)).toEqual(NAMES[entry]);
 });
 
-const anywhere = Object.keys(NAMES).filter((entry) => entry !== "tautline/server");
+const nodeOnly = ["tautline/server", "tautline/testing"];
+const anywhere = Object.keys(NAMES).filter((entry) => !nodeOnly.includes(entry));
 
 test.each(anywhere)("%s has the listed names in a bundle for browsers, imported and required", (entry) => {
   expect(imported(entry, "--conditions=browser")).toEqual(NAMES[entry]);
   expect(required(entry, "--conditions=browser")).toEqual(NAMES[entry]);
 });
 
-test.each(["browser", "workerd", "deno"])("tautline/server is not there for %s", (condition) => {
+const elsewhere = nodeOnly.flatMap((entry) =>
+  ["browser", "workerd", "deno"].map((condition) => [entry, condition] as const),
+);
+
+test.each(elsewhere)("%s is not there for %s", (entry, condition) => {
   expect(
     node(
-      'import("tautline/server").then(() => "loaded", (error) => error.code).then((it) => console.log(JSON.stringify(it)))',
+      `import("${entry}").then(() => "loaded", (error) => error.code).then((it) => console.log(JSON.stringify(it)))`,
       `--conditions=${condition}`,
     ),
   ).toBe("ERR_PACKAGE_PATH_NOT_EXPORTED");

@@ -32,7 +32,12 @@ const RANKS: Record<string, number> = {
 };
 
 /** Folders built on the core, and whether they may use its values or only its types and tools. */
-const LAYERS: Record<string, "values" | "types"> = { server: "values", codec: "values", resume: "types" };
+const LAYERS: Record<string, "values" | "types"> = {
+  server: "values",
+  codec: "values",
+  resume: "types",
+  testing: "types",
+};
 
 /** Where each foreign package may be named. */
 const PACKAGES: Record<string, (file: string) => boolean> = {
@@ -43,7 +48,7 @@ const PACKAGES: Record<string, (file: string) => boolean> = {
   fflate: (file) => file === "codec/compressed.ts",
   "@msgpack/msgpack": (file) => file === "codec/msgpack.ts",
   cborg: (file) => file === "codec/cbor.ts",
-  "node:": (file) => file.startsWith("server/") || file === "socket-node.ts",
+  "node:": (file) => file.startsWith("server/") || file.startsWith("testing/") || file === "socket-node.ts",
 };
 
 interface Import {

@@ -5,8 +5,8 @@ import { Conn, type Payload } from "../../src/index.ts";
 import { deferred } from "../../src/promise.ts";
 import { resume } from "../../src/resume/index.ts";
 import { handle, handler, type ServerConn } from "../../src/server/index.ts";
-import { type FaultProxy, faultProxy } from "./fault-proxy.ts";
-import { seeded } from "./seeded.ts";
+import { type FaultProxy, faultProxy } from "../../src/testing/fault-proxy.ts";
+import { seeded } from "../../src/testing/seeded.ts";
 
 export interface SoakOptions {
   readonly seed: number;

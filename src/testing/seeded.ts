@@ -1,4 +1,4 @@
-/** Numbers from 0 to 1 that a seed decides (mulberry32), so that a run can be repeated. */
+/** Numbers from 0 up to 1 that the seed decides, so that a run can be repeated: mulberry32, by Tommy Ettinger. */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -1,0 +1,1 @@
+export { type FaultProxy, type FaultProxyOptions, faultProxy, type Side } from "./fault-proxy.ts";
