@@ -29,13 +29,14 @@ export const FLOOR_MS = 250;
 
 /**
  * What comes of an ending: another attempt after a wait, or the end. `guard` runs the user's functions; it answers
- * undefined for one that throws.
+ * undefined for one that throws. `random` gives a number from 0 up to 1.
  */
 export function judge(
   ending: Ending,
   past: Past,
   { shouldRetry, backoff, maxRetries, giveUpAfterMs }: Rules,
   guard: <T>(name: string, act: () => T) => T | undefined,
+  random: () => number = Math.random,
 ): { info: LostInfo; plan: Plan } {
   const { state } = past;
   const { code, reason, clean, cause } = ending;
@@ -63,7 +64,7 @@ export function judge(
   const attempt = "attempt" in state ? state.attempt + 1 : 1;
   const window = answer === true ? wish(ending) : undefined;
   const waitMs = window
-    ? window[0] + Math.random() * (window[1] - window[0])
+    ? window[0] + random() * (window[1] - window[0])
     : Number(answer === true ? guard("backoff", () => backoff(attempt)) : answer);
   // The platform's word is a hint: without a network the longest wait, cut when it says that there is one.
   const isOffline = !past.isOnline && answer === true && !window;

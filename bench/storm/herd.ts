@@ -46,7 +46,7 @@ export function tautline(options: Omit<ExponentialOptions, "random"> = {}): Bree
       const attempt = attempts[client] ?? 0;
       past.state =
         had === "failed" ? { name: "connecting", attempt } : { name: "open", attempt, isStable: had === "been stable" };
-      const { info, plan } = judge(ending, past, rules, (_name, act) => act());
+      const { info, plan } = judge(ending, past, rules, (_name, act) => act(), random);
       const [next] = step(past.state, { type: "lost", info, plan });
       if ("attempt" in next) attempts[client] = next.attempt;
       return plan.retry ? plan.delayMs : undefined;

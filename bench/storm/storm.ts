@@ -1,6 +1,6 @@
 import { Calendar } from "./calendar.ts";
 import type { Breed } from "./herd.ts";
-import { drawingFrom, type Random } from "./random.ts";
+import type { Random } from "./random.ts";
 import { DROPPED, type Loss, type Server } from "./server.ts";
 
 /** Load is counted in slices of this many milliseconds. */
@@ -39,11 +39,7 @@ export interface Outcome {
 }
 
 /** Drops all clients at 0 and follows them until each is back, has given up, or the end. Time goes in whole milliseconds. */
-export function simulate(scene: Scene): Outcome {
-  return drawingFrom(scene.random, () => run(scene));
-}
-
-function run({ clients, breed, server, endMs, hopelessAfterMs = endMs, random }: Scene): Outcome {
+export function simulate({ clients, breed, server, endMs, hopelessAfterMs = endMs, random }: Scene): Outcome {
   const calendar = new Calendar(clients, endMs, random);
   const herd = breed(clients, random);
   const backAtMs = new Int32Array(clients).fill(NOT_YET);
