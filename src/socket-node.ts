@@ -55,6 +55,7 @@ export interface WsSocket {
 const CONNECTING = 0;
 const OPEN = 1;
 const ABNORMAL = 1006;
+const PROTOCOL_ERROR = 1002;
 /** Codes that mean that no close frame came (RFC 6455, section 7.4.1), and so no clean end. */
 const UNCLEAN = new Set([0, 1006, 1015]);
 const KEEP_ALIVE_MS = 15_000;
@@ -119,6 +120,8 @@ export class NodeSocket extends BaseSocket {
       failure = error;
       if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") this.refuseTooLarge();
       else if (socket.readyState === CONNECTING) this.#fail({ cause: error });
+      // ws has said its close frame, and would wait for the peer's.
+      else if (error.code?.startsWith("WS_ERR_")) this.#fail({ cause: error }, PROTOCOL_ERROR);
     });
     socket.on("close", (code, reason) => {
       const clean = !UNCLEAN.has(code);
@@ -193,9 +196,9 @@ export class NodeSocket extends BaseSocket {
     return new Promise((resolve) => tcp.write("", () => resolve()));
   }
 
-  /** The attempt failed. */
-  #fail(why: Pick<Ending, "cause" | "status" | "retryAfter">): void {
-    this.end({ code: ABNORMAL, reason: "", clean: false, ...why });
+  /** The attempt failed, or the peer broke the protocol. */
+  #fail(why: Pick<Ending, "cause" | "status" | "retryAfter">, code?: number): void {
+    this.end({ code: ABNORMAL, reason: "", clean: false, ...why }, code);
   }
 
   #know(tcp: Tcp | undefined): void {

@@ -144,6 +144,7 @@ export abstract class BaseSocket implements Socket {
   }
 
   abandon(code?: number, reason?: string): void {
+    if (this.owner === NOBODY) return;
     this.owner = NOBODY;
     this.#wake?.();
     this.destroy(code, reason);

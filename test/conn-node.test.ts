@@ -165,6 +165,19 @@ test("a message over maxPayloadBytes that ws refused is reported as 1009, by us"
   expect(await conn.closed).toMatchObject({ code: 1009, by: "us", error: { cause: { code: "too-large" } } });
 });
 
+test("what a peer sends against the protocol ends the connection at once, though the peer never closes", async () => {
+  const { conn, socket } = await opened();
+  const lost = told(conn, "lost");
+  const error = Object.assign(new RangeError("Invalid frame"), { code: "WS_ERR_UNEXPECTED_RSV_1" });
+  // ws has sent its close frame by then, and would wait for the peer's.
+  socket.close();
+  socket.emit("error", error);
+  expect(lost).toMatchObject([{ code: 1006, clean: false, opened: true, retry: true, cause: error }]);
+  expect(socket.isTerminated).toBe(false);
+  await pass(1_000);
+  expect(socket.isTerminated).toBe(true);
+});
+
 test("why a connection was lost is told where ws knows it", async () => {
   const conn = dial();
   const lost = told(conn, "lost");
