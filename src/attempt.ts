@@ -63,7 +63,8 @@ export class Attempting<In, Out> implements SocketOwner {
   #open: (() => void) | undefined;
   #protocols: readonly string[] = [];
   #offered: readonly string[] = [];
-  #isOpen = false;
+  /** Whether there is a connection, in use or in setup. */
+  isOpen = false;
   #socket: Socket | undefined;
   /** What comes before the connection is ready: it is setup's to read, and what it leaves the owner's if it succeeds. */
   #early: Inbox | undefined;
@@ -112,7 +113,7 @@ export class Attempting<In, Out> implements SocketOwner {
     this.#protocols = [protocols].flat() as string[];
     const options = { headers, maxPayloadBytes, closeTimeoutMs, WebSocket, origin, clientOptions };
     this.#open = () => {
-      this.#isOpen = false;
+      this.isOpen = false;
       this.#offered = this.#session.offer(this.#protocols);
       this.#socket = this.#dialer.open(url, { ...options, protocols: this.#offered }, this);
     };
@@ -120,7 +121,7 @@ export class Attempting<In, Out> implements SocketOwner {
   }
 
   opened(protocol: string, extensions: string): void {
-    this.#isOpen = true;
+    this.isOpen = true;
     this.#begin(protocol, extensions).catch((error) => this.#fail(error));
   }
 
@@ -132,7 +133,7 @@ export class Attempting<In, Out> implements SocketOwner {
   }
 
   ended(ending: Ending): void {
-    if (!this.#isOpen && this.#open && this.#session.declined(ending.cause, ending.status)) {
+    if (!this.isOpen && this.#open && this.#session.declined(ending.cause, ending.status)) {
       return this.#dialAgain();
     }
     this.abandon();

@@ -188,9 +188,12 @@ export class Life<In, Out> {
       case "sayGoodbye":
         this.session.goodbye(effect.goodbye.code);
         return this.connection?.socket.close(effect.goodbye.code, effect.goodbye.reason);
-      case "settle":
+      case "settle": {
+        // Whoever is left in setup with a goodbye has no time to answer it.
+        const clean = effect.clean && !(effect.goodbye && this.#attempt?.isOpen);
         this.#leave(effect.goodbye);
-        return this.#settle(effect);
+        return this.#settle({ ...effect, clean });
+      }
     }
   }
 

@@ -65,6 +65,15 @@ describe("close()", () => {
     expect(info.error).toBeUndefined();
   });
 
+  test("in setup is not clean: its goodbye is not waited for", async () => {
+    const { conn, net } = rig({ setup: () => new Promise<never>(() => {}) });
+    await tick();
+    net.last.open();
+    await tick();
+    expect(await conn.close(4001, "bye")).toMatchObject({ code: 4001, reason: "bye", clean: false, by: "us" });
+    expect(net.last.goodbye).toEqual({ code: 4001, reason: "bye" });
+  });
+
   test("gives the same promise and the same object every time", async () => {
     const { conn } = await openRig();
     const closed = told(conn, "closed");
