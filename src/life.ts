@@ -200,7 +200,8 @@ export class Life<In, Out> {
   #serve(): void {
     const { socket, line, protocol, extensions, resumed } = this.connection as Connection;
     this.#heartbeat?.start(socket, line.ping && (() => line.ping?.()));
-    if (this.#inbox.isPressed) this.hold(true);
+    const { isPressed } = this.#inbox;
+    if (isPressed || line.hold) this.hold(isPressed);
     const { attempt } = this.state as Extract<State, { name: "open" }>;
     const downMs = elapsed(this.#downSince);
     const reconnected = this.opens++ > 0;

@@ -27,7 +27,6 @@ const NOTHING: Untaken = { messages: 0, bytes: 0 };
 export class Acks {
   readonly #owner: AcksOwner;
   readonly #countsTaken: boolean;
-  readonly #window: number;
   readonly #timer = new Timer();
   #flow: Flow<Kept> | undefined;
   /** Weight of what came since the last acknowledgement. */
@@ -35,17 +34,15 @@ export class Acks {
   #isTiming = false;
   #isHeld = false;
 
-  constructor(owner: AcksOwner, countsTaken: boolean, window: number) {
+  constructor(owner: AcksOwner, countsTaken: boolean) {
     this.#owner = owner;
     this.#countsTaken = countsTaken;
-    this.#window = window;
   }
 
   start(flow: Flow<Kept>): void {
     this.stop();
     this.#flow = flow;
     this.#weight = 0;
-    this.#isHeld = false;
   }
 
   stop(): void {
@@ -88,8 +85,8 @@ export class Acks {
   #look(): void {
     const flow = this.#flow;
     const owed = flow ? this.#reached(flow) - flow.stated : 0;
-    if (owed <= 0) return;
-    if (owed >= MAX_MESSAGES || this.#weight - this.#untaken().bytes >= this.#window * MAX_PART) this.#owner.due();
+    if (!flow || owed <= 0) return;
+    if (owed >= MAX_MESSAGES || this.#weight - this.#untaken().bytes >= flow.window * MAX_PART) this.#owner.due();
     else if (!this.#isTiming) {
       this.#isTiming = true;
       this.#timer.start(MAX_MS, () => this.#owner.due(), true);

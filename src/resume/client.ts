@@ -41,7 +41,6 @@ export class ClientSession implements Session {
     this.#options = options;
     this.#guest = guest(windowBytes);
     this.#endpoint = new Endpoint(owner, {
-      windowBytes,
       acksTaken,
       moved: (minMs, maxMs) => this.#moveIn(minMs + this.#options.random() * Math.max(0, maxMs - minMs)),
     });

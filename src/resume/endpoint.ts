@@ -2,7 +2,7 @@ import type { Fate, Line } from "../outbox.ts";
 import type { Payload } from "../payload.ts";
 import type { Rest, SessionOwner } from "../session.ts";
 import { Acks } from "./acks.ts";
-import { acknowledged, type Flow, isOpen, put, type Remains, type Return, weigh } from "./flow.ts";
+import { acknowledged, type Flow, isOpen, put, type Remains, type Return, remains, weigh } from "./flow.ts";
 import { Flushes } from "./flushes.ts";
 import { decode, encode, escaped, type Frame, isControl, unescaped } from "./frame.ts";
 import type { Carried } from "./guest.ts";
@@ -17,8 +17,6 @@ export interface Item extends Carried, Pick<Fate, "confirmed"> {
 }
 
 export interface Habits {
-  /** Own limit of what is unacknowledged, either way. */
-  readonly windowBytes: number;
   /** Whether what the application has taken is acknowledged, rather than what was received. */
   readonly acksTaken: boolean;
   /** The peer asks to come back over another connection, in a window of time. Only a server may. */
@@ -47,7 +45,8 @@ export class Endpoint implements LineOwner {
   /** The last message whose acknowledgement somebody waits for. */
   #awaited = 0;
   #hasAsked = false;
-  #isAsked = false;
+  /** What the peer has asked for in this turn. */
+  #answering: "a" | "q" | undefined;
   /** Whether we have said goodbye, and take nothing in. */
   #isDeaf = false;
   /** Whether the peer's last word was how far it had come: it knows no more than that if it closes now. */
@@ -58,7 +57,7 @@ export class Endpoint implements LineOwner {
     this.#owner = owner;
     this.#habits = habits;
     const due = () => this.#state("a");
-    this.#acks = new Acks({ untaken: () => owner.untaken(), due }, habits.acksTaken, habits.windowBytes);
+    this.#acks = new Acks({ untaken: () => owner.untaken(), due }, habits.acksTaken);
   }
 
   get unacknowledged(): { messages: number; bytes: number } {
@@ -82,6 +81,7 @@ export class Endpoint implements LineOwner {
 
   /** The peer is back, and has shown what it did not count: some of it goes no further. */
   returned({ stale, poison }: Return<Item>): void {
+    confirm(this.#parts().delivered);
     this.#dropStale(stale);
     if (poison) {
       const { payload, confirmed } = poison;
@@ -205,9 +205,9 @@ export class Endpoint implements LineOwner {
 
   /** The Conn has ended. A peer that closes says how far it had come. */
   end(error: (payload?: Payload) => Error, isByPeer: boolean): Rest {
-    const { kept = [], start = 0 } = this.#flow ?? {};
-    const written = kept.slice(start) as Item[];
+    const { delivered, inDoubt: written } = this.#parts();
     const first = this.#first;
+    confirm(delivered);
     for (const { confirmed, payload } of [...written, ...first]) confirmed?.reject(error(payload));
     this.#flushes.giveUp(error());
     this.#flow = undefined;
@@ -244,7 +244,7 @@ export class Endpoint implements LineOwner {
     if (frame?.type === "a" || frame?.type === "p" || frame?.type === "q") {
       const done = acknowledged(flow, frame.n);
       if (done) return this.#acknowledged(done, frame.type);
-    } else if (frame?.type === "?") return this.#answer();
+    } else if (frame?.type === "?") return this.#answer("a");
     else if (frame?.type === "m" && moved) return moved(frame.min, frame.max);
     this.#owner.breached("The peer broke the rules of resume.v1.");
   }
@@ -254,20 +254,21 @@ export class Endpoint implements LineOwner {
     // A peer that has nothing more to acknowledge is not asked again at once: it will when its application goes on.
     if (done.length > 0) this.#hasAsked = false;
     this.#isTold = type === "a";
-    if (type === "p") this.#state("q");
+    if (type === "p") this.#answer("q");
     if (type === "q") this.#owner.ponged();
     this.#settle();
     this.#pump();
     this.#look();
   }
 
-  /** One answer a turn, however often the peer asked in it. */
-  #answer(): void {
-    if (this.#isAsked) return;
-    this.#isAsked = true;
+  /** One answer a turn, however often the peer asked in it: one that does not read can't make us heap up answers. */
+  #answer(type: "a" | "q"): void {
+    const before = this.#answering;
+    if (before !== "q") this.#answering = type;
+    if (before) return;
     queueMicrotask(() => {
-      this.#isAsked = false;
-      this.#state("a");
+      if (this.#answering) this.#state(this.#answering);
+      this.#answering = undefined;
     });
   }
 
@@ -307,6 +308,11 @@ export class Endpoint implements LineOwner {
       this.#look();
     }
     if (this.isClear) this.#makeRoom();
+  }
+
+  /** What is unacknowledged, parted at the count that the peer last stated. */
+  #parts(): Remains<Item> {
+    return (this.#flow && remains(this.#flow, undefined)) ?? { delivered: [], notDelivered: [], inDoubt: [] };
   }
 
   #makeRoom(): void {

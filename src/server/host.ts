@@ -21,6 +21,8 @@ export interface SessionRecord<T extends Kept> {
 /** Where sessions are found. One that several machines share would implement this, and the protocol would not change. */
 export interface SessionStore<T extends Kept> {
   get(sid: string): SessionRecord<T> | undefined;
+  /** The client of `session` wants it back. One that can't be returned to now is over from here on. */
+  claim(session: SessionRecord<T>): void;
 }
 
 /** A socket that has been given H and has no session in use yet. */
@@ -86,6 +88,7 @@ function comeBack<T extends Kept>(arrival: Arrival<T>, frame: ReturnFrame, store
   if (found.principal !== arrival.principal) return turnAway("p");
   if (frame.gen <= found.gen) return { type: "refuse", code: FENCED };
   found.gen = frame.gen;
+  store.claim(found);
   const { rx } = found.flow;
   if (found.over === "ended") return { type: "ended", frame: { type: "a", n: rx } };
   if (found.over) return turnAway(found.over, rx);

@@ -9,7 +9,7 @@ import type { Return } from "../resume/flow.ts";
 import type { Resume } from "../session.ts";
 import { MAX_TIMER_MS } from "../timer.ts";
 import type { LostInfo } from "../verdict.ts";
-import { type SessionRecord, session } from "./host.ts";
+import { FENCED, type SessionRecord, session } from "./host.ts";
 import { Seat, type SeatOwner } from "./seat.ts";
 import { Shelf } from "./shelf.ts";
 import { Visit, type VisitOwner } from "./visit.ts";
@@ -64,6 +64,8 @@ type Settled = typeof DEFAULTS & Pick<SessionOptions, "ack" | "principal">;
 
 /** How long a session that nobody has taken is kept. */
 const ISSUED_MS = 30_000;
+/** Those who are just coming find room, however few may be away. */
+const MIN_ISSUED = 1_000;
 const TRY_AGAIN_LATER = 1013;
 const GOING_AWAY = 1001;
 const SID_BYTES = 12;
@@ -78,6 +80,8 @@ export class Sessions implements VisitOwner, SeatOwner {
   readonly #seated = new Map<string, Seated>();
   /** The clients that are away, the longest first, and what waits for them in bytes. */
   readonly #away = new Map<Seat, number>();
+  /** The same clients by principal. */
+  readonly #awayOf = new Map<string, Set<Seat>>();
   readonly #issued: Shelf<Visit>;
   readonly #over: Shelf<SessionRecord<Item>>;
   #awayBytes = 0;
@@ -88,7 +92,7 @@ export class Sessions implements VisitOwner, SeatOwner {
     this.#maxPayloadBytes = maxPayloadBytes;
     this.#open = open;
     const { ttlMs, maxSessions } = this.#options;
-    this.#issued = new Shelf(ISSUED_MS, Math.max(1, maxSessions), (visit) => visit.leave(TRY_AGAIN_LATER));
+    this.#issued = new Shelf(ISSUED_MS, Math.max(MIN_ISSUED, maxSessions), (visit) => visit.leave(TRY_AGAIN_LATER));
     this.#over = new Shelf(ttlMs, maxSessions);
   }
 
@@ -107,16 +111,19 @@ export class Sessions implements VisitOwner, SeatOwner {
   }
 
   get(sid: string): SessionRecord<Item> | undefined {
+    return this.#seated.get(sid)?.seat.record ?? this.#issued.get(sid)?.issued ?? this.#over.get(sid);
+  }
+
+  claim({ sid }: SessionRecord<Item>): void {
     const seated = this.#seated.get(sid);
     // Who is not yet served, or about to end, is not returned to: that Conn ends first.
     if (seated && (!seated.seat.isServed || seated.conn.state === "closing")) cut(seated.conn);
-    return this.#seated.get(sid)?.seat.record ?? this.#issued.get(sid)?.issued ?? this.#over.get(sid);
   }
 
   taken(visit: Visit, record: SessionRecord<Item>, back?: Return<Item>): void {
     this.#issued.delete(record.sid);
-    const { windowBytes, ack, ttlMs } = this.#options;
-    const seat = new Seat(record, visit, back, { windowBytes, acksTaken: ack === "taken" }, this);
+    const { ack, ttlMs } = this.#options;
+    const seat = new Seat(record, visit, back, { acksTaken: ack === "taken" }, this);
     const { dialer, session: resume } = seat;
     const shouldRetry = ({ retry }: LostInfo) => retry && seat.isServed && ttlMs;
     const conn = this.#open({ dialer, resume, shouldRetry, request: visit.request });
@@ -131,7 +138,7 @@ export class Sessions implements VisitOwner, SeatOwner {
       return seated.seat.resume(visit, back);
     }
     // Issued on a socket whose N was lost, or may still come.
-    this.#issued.get(record.sid)?.leave(TRY_AGAIN_LATER);
+    this.#issued.get(record.sid)?.leave(FENCED);
     this.taken(visit, record, back);
   }
 
@@ -144,10 +151,12 @@ export class Sessions implements VisitOwner, SeatOwner {
     const seated = this.#seated.get(seat.record.sid);
     if (!isAway || !seated) return this.#arrived(seat);
     if (this.#away.has(seat)) return;
+    const { principal } = seat.record;
     const bytes = seat.bytes + seated.conn.stats.outbox.bytes;
     this.#away.set(seat, bytes);
     this.#awayBytes += bytes;
-    this.#bound(seat.record.principal);
+    if (principal !== undefined) this.#awayOf.set(principal, (this.#awayOf.get(principal) ?? new Set()).add(seat));
+    this.#bound(principal);
   }
 
   queued(seat: Seat, bytes: number): void {
@@ -180,8 +189,11 @@ export class Sessions implements VisitOwner, SeatOwner {
   }
 
   #arrived(seat: Seat): void {
+    const { principal = "" } = seat.record;
+    const own = this.#awayOf.get(principal);
     this.#awayBytes -= this.#away.get(seat) ?? 0;
     this.#away.delete(seat);
+    if (own?.delete(seat) && own.size === 0) this.#awayOf.delete(principal);
   }
 
   /** Forgets whom there is no room for, the longest away first. */
@@ -192,9 +204,11 @@ export class Sessions implements VisitOwner, SeatOwner {
       if (!isFull()) break;
       this.#forget(seat);
     }
-    if (principal === undefined || maxSessionsPerPrincipal === Number.POSITIVE_INFINITY) return;
-    const own = [...this.#away.keys()].filter(({ record }) => record.principal === principal);
-    for (const seat of own.slice(0, Math.max(0, own.length - maxSessionsPerPrincipal))) this.#forget(seat);
+    const own = principal === undefined ? undefined : this.#awayOf.get(principal);
+    for (const seat of own ?? []) {
+      if ((own as Set<Seat>).size <= maxSessionsPerPrincipal) return;
+      this.#forget(seat);
+    }
   }
 
   #forget(seat: Seat): void {

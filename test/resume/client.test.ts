@@ -8,7 +8,7 @@ import { isSettled, pass, rejection, rig, story, thrown, tick, told, useFakeTime
 useFakeTime();
 
 const NAME = "resume.v1";
-const greeting = (sid: string, win = 10_000) => encode({ type: "H", sid, secret: `${sid}-key`, ttl: 120, win });
+const greeting = (sid: string, win = 100_000) => encode({ type: "H", sid, secret: `${sid}-key`, ttl: 120, win });
 const ack = (n: number) => encode({ type: "a", n });
 const frames = (socket: FakeSocket) => socket.sent.map((sent) => (typeof sent === "string" && decode(sent)) || sent);
 /** What was sent since this was last asked. */
@@ -354,6 +354,57 @@ describe("acknowledging", () => {
     await tick();
     expect(taken(socket).at(-1)).toEqual({ type: "a", n: 310 });
   });
+
+  test("goes on holding the peer back after a return", async () => {
+    const { net, conn, socket } = await inUse({}, { inbox: { highWaterMark: 1_000 } });
+    receive(socket, 20, "x".repeat(100));
+    await conn.receive();
+    const next = await dropped(net);
+    taken(next);
+    next.message(encode({ type: "A", rx: 0 }));
+    next.message(encode({ type: "?" }));
+    await tick();
+    expect(taken(next)).toEqual([
+      { type: "a", n: 1 },
+      { type: "a", n: 1 },
+    ]);
+    while (conn.stats.inbox.messages > 0) await conn.receive();
+    await tick();
+    expect(taken(next).at(-1)).toEqual({ type: "a", n: 20 });
+  });
+
+  test("lets the peer go on after a return when the application followed meanwhile", async () => {
+    const { net, conn, socket } = await inUse({}, { inbox: { highWaterMark: 1_000 } });
+    receive(socket, 20, "x".repeat(100));
+    net.last.drop();
+    while (conn.stats.inbox.messages > 0) await conn.receive();
+    await pass(300);
+    await greet(net.last, "two");
+    net.last.message(encode({ type: "A", rx: 0 }));
+    await tick();
+    taken(net.last);
+    receive(net.last, 5, "x");
+    net.last.message(encode({ type: "?" }));
+    await tick();
+    expect(taken(net.last)).toEqual([{ type: "a", n: 25 }]);
+  });
+
+  test("comes after a quarter of the window that the peer may use, where that is the smaller one", async () => {
+    const { conn, socket } = await inUse({ windowBytes: 2 ** 20, ack: "taken" });
+    receive(socket, 40, "x".repeat(9_936));
+    for (let n = 0; n < 2; n++) await conn.receive();
+    expect(taken(socket)).toEqual([]);
+    await conn.receive();
+    expect(taken(socket)).toEqual([{ type: "a", n: 3 }]);
+  });
+
+  test("answers a turn's pings once", async () => {
+    const { socket } = await inUse();
+    for (let n = 0; n < 1_000; n++) socket.message(encode({ type: "p", n: 0 }));
+    socket.message(encode({ type: "?" }));
+    await tick();
+    expect(taken(socket)).toEqual([{ type: "q", n: 0 }]);
+  });
 });
 
 describe("sending", () => {
@@ -494,6 +545,7 @@ describe("pings", () => {
     const { socket } = await inUse();
     socket.message("x");
     socket.message(encode({ type: "p", n: 0 }));
+    await tick();
     expect(taken(socket)).toEqual([{ type: "q", n: 1 }]);
   });
 });
@@ -562,6 +614,19 @@ describe("closing", () => {
     conn.send("a");
     socket.drop(1000, "", true);
     expect(await conn.closed).toMatchObject({ by: "peer", unsent: [], inDoubt: ["a"] });
+  });
+
+  test("counts what a return showed to be received as delivered, though it is not acknowledged", async () => {
+    const { net, conn } = await inUse();
+    const call = conn.send("a", { confirm: true });
+    conn.send("b");
+    const next = await dropped(net);
+    next.message(encode({ type: "A", rx: 1 }));
+    await call;
+    net.answersClose = false;
+    const closing = conn.close();
+    await pass(2_000);
+    expect(await closing).toMatchObject({ clean: false, unsent: [], inDoubt: ["b"] });
   });
 
   test("of a session that had ended well is learned on the return", async () => {

@@ -80,7 +80,7 @@ describe("dialogues", () => {
           bound.flow.rx++;
           got.push(unescaped(text));
         } else if (who === "client" && !bound) {
-          const step = answer(arrival, text, sessions);
+          const step = answer(arrival, text, { get: (sid) => sessions.get(sid), claim() {} });
           if (step.type !== "taken" && step.type !== "resumed") throw new Error(step.type);
           bound = step.session;
         } else if (who === "server" && bound && !isControl(text)) put(bound.flow, { weight: 1 });

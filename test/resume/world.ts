@@ -290,7 +290,7 @@ function receive(w: World, index: number, text: string, without: Without | undef
   const target = frame?.type === "R" ? w.sessions[frame.sid] : undefined;
   if (without === "gen" && target) target.gen = 0;
   const wasTaken = target?.isTaken === true;
-  const step = answer(arrival, text, { get: (sid) => w.sessions[sid] });
+  const step = answer(arrival, text, { get: (sid) => w.sessions[sid], claim() {} });
   socket.isTurnedAway = arrival.isTurnedAway;
   switch (step.type) {
     case "say":

@@ -404,6 +404,29 @@ describe("shutdown", () => {
     await until(() => expect(client.isClosed()).toBe(true));
   });
 
+  test("with a deadline makes no noise, however many are there", async () => {
+    const warned = vi.spyOn(process, "emitWarning").mockReturnValue();
+    const { url, ws } = await serving(forever);
+    await Promise.all(Array.from({ length: 12 }, () => dial(url())));
+    await until(() => expect(ws.conns.size).toBe(12));
+    await ws.shutdown({ timeoutMs: 1_000 });
+    expect(warned).not.toHaveBeenCalled();
+  });
+
+  test("spreads over the time given, however busy the process is", async () => {
+    const { url, ws } = await serving(forever);
+    const clients = await Promise.all([dial(url()), dial(url())]);
+    await until(() => expect(ws.conns.size).toBe(2));
+    const busy = setInterval(() => {
+      for (const until = performance.now() + 60; performance.now() < until; );
+    }, 1);
+    const start = performance.now();
+    await ws.shutdown({ spreadMs: 400 }).finally(() => clearInterval(busy));
+    expect(performance.now() - start).toBeGreaterThan(190);
+    expect(performance.now() - start).toBeLessThan(900);
+    for (const { closed } of clients) expect(await closed).toMatchObject({ code: 1001 });
+  });
+
   test("tells 1001 to a client that is still in setup", async () => {
     const inSetup = vi.fn();
     const { url, ws } = await serving(forever, {

@@ -16,7 +16,13 @@ function arrive(sid: string, principal?: string): Arrival<Item> {
   return { issued, principal, window: WINDOW, isTurnedAway: false };
 }
 
-const says = (arrival: Arrival<Item>, text: string) => answer(arrival, text, sessions);
+/** The sessions that were claimed by who could show that they are his. */
+let claimed: string[];
+const store = {
+  get: (sid: string) => sessions.get(sid),
+  claim: ({ sid }: SessionRecord<Item>) => claimed.push(sid),
+};
+const says = (arrival: Arrival<Item>, text: string) => answer(arrival, text, store);
 const take = encode({ type: "N", win: 300 });
 const back = (sid: string, more: object = {}) =>
   encode({ type: "R", sid, secret: `${sid}-secret`, gen: 1, rx: 0, win: 400, ...more });
@@ -32,6 +38,7 @@ function used(sid = "one", principal?: string): SessionRecord<Item> {
 
 beforeEach(() => {
   sessions = new Map();
+  claimed = [];
 });
 
 test("greets with a fresh session, its time in seconds and its window", () => {
@@ -61,7 +68,7 @@ describe("a client that takes its session", () => {
 
   test("is refused where it says so in bytes", () => {
     const arrival = arrive("one");
-    expect(answer(arrival, new TextEncoder().encode(take), sessions)).toEqual({ type: "refuse", code: 4400 });
+    expect(answer(arrival, new TextEncoder().encode(take), store)).toEqual({ type: "refuse", code: 4400 });
   });
 });
 
@@ -102,6 +109,7 @@ describe("a client that returns", () => {
       expect(says(arrive(`late${gen}`), back("one", { gen, rx: 3 }))).toEqual({ type: "refuse", code: 4409 });
     }
     expect(sessions.get("one")).toEqual(before);
+    expect(claimed).toEqual(["one"]);
   });
 });
 
@@ -123,6 +131,7 @@ describe("a client that is turned away", () => {
     const { step, before } = turnedAway(text);
     expect(step).toEqual({ type: "say", frame: { type: "X", why, rx: undefined } });
     expect(sessions.get("one")).toEqual(before);
+    expect(claimed).toEqual([]);
   });
 
   test.each([
@@ -134,6 +143,7 @@ describe("a client that is turned away", () => {
     const { step, before } = turnedAway(back("one"), second);
     expect(step).toEqual({ type: "say", frame: { type: "X", why: "p", rx: undefined } });
     expect(sessions.get("one")).toEqual(before);
+    expect(claimed).toEqual([]);
   });
 
   test.each(["e", "o", "u"] as const)("from a session that is over (%s) learns what had been received", (why) => {

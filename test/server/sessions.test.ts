@@ -186,7 +186,7 @@ describe("a client that returns", () => {
     first.say(take, "ghost");
     await until(() => expect(second.read()).toEqual([{ type: "A", rx: 0 }]));
     await until(() => expect(server.heard).toEqual(["hello"]));
-    await first.closed;
+    expect(await first.closed).toMatchObject({ code: 4409 });
     expect(server.conns).toHaveLength(1);
   });
 
@@ -217,6 +217,24 @@ describe("a client that returns", () => {
     first.say("mine");
     await until(() => expect(server.heard).toEqual(["mine"]));
     expect(server.conns).toHaveLength(2);
+  });
+
+  test("with a wrong secret or as somebody else leaves a session in setup alone", async () => {
+    const setup = async ({ receive }: { receive(): Promise<Payload> }) => {
+      await receive();
+    };
+    const principal = ({ headers }: { headers: object }) => (headers as { "x-user"?: string })["x-user"];
+    const server = await serving({ principal }, { setup });
+    const first = await hand(server.url(), { "x-user": "ada" });
+    first.say(take);
+    const guess = await hand(server.url(), { "x-user": "ada" });
+    guess.say(back(first, { secret: guess.secret }));
+    await until(() => expect(guess.read()).toEqual([{ type: "X", why: "u" }]));
+    const thief = await hand(server.url(), { "x-user": "eve" });
+    thief.say(back(first));
+    await until(() => expect(thief.read()).toEqual([{ type: "X", why: "p" }]));
+    first.say("login", "hello");
+    await until(() => expect(server.heard).toEqual(["hello"]));
   });
 
   test("too late is told why, and how far it had come", async () => {
@@ -377,6 +395,13 @@ describe("memory", () => {
       ]),
     );
     expect(server.conns[0]?.state).toBe("open");
+  });
+
+  test("has room for those who are just coming, however few may be away", async () => {
+    const server = await serving({ maxSessions: 0 });
+    const clients = [await hand(server.url()), await hand(server.url()), await hand(server.url())];
+    for (const [index, client] of clients.entries()) client.say(take, `${index}`);
+    await until(() => expect(new Set(server.heard)).toEqual(new Set(["0", "1", "2"])));
   });
 
   test.each([
