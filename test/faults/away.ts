@@ -20,7 +20,7 @@ export interface Away {
   next(event: string, isIt?: (news: News) => boolean): Promise<News>;
   /** Milliseconds from now until the process has ended, well. */
   exit(): Promise<number>;
-  kill(): void;
+  kill(): unknown;
 }
 
 export const now = () => performance.timeOrigin + performance.now();
@@ -32,20 +32,19 @@ export function away(url: string, options: object, user?: string): Away {
   return follow(child);
 }
 
-function follow(child: ChildProcess): Away {
+/** What has been told, and who waits for it. */
+export function journal() {
   const history: News[] = [];
   const news: News[] = [];
   let look = () => {};
-  child.on("message", (message) => {
-    history.push(message as News);
-    news.push(message as News);
-    look();
-  });
-  const exited = once(child, "exit");
   return {
     history,
-    tell: (command, details) => child.send({ command, ...details }),
-    next: (event, isIt = () => true) =>
+    add(each: News): void {
+      history.push(each);
+      news.push(each);
+      look();
+    },
+    next: (event: string, isIt: (news: News) => boolean = () => true): Promise<News> =>
       new Promise((resolve) => {
         look = () => {
           const at = news.findIndex((each) => each.event === event && isIt(each));
@@ -53,6 +52,17 @@ function follow(child: ChildProcess): Away {
         };
         look();
       }),
+  };
+}
+
+function follow(child: ChildProcess): Away {
+  const { history, next, add } = journal();
+  child.on("message", (message) => add(message as News));
+  const exited = once(child, "exit");
+  return {
+    history,
+    next,
+    tell: (command, details) => child.send({ command, ...details }),
     exit() {
       const start = now();
       const ms = exited.then(([code]) => {

@@ -57,6 +57,7 @@ export async function peer(options: ServerOptions = {}, server: Server = createS
     socket.on("close", (code) => codes.push(code));
     socket.on("message", (data: Buffer, isBinary) => {
       if (isBinary) large.push(data.length);
+      else if (String(data) === "ping") socket.send("pong");
       else heard.push(Number(data));
     });
     greet(socket);
@@ -79,6 +80,7 @@ export async function peer(options: ServerOptions = {}, server: Server = createS
       return tcp.size;
     },
     talk() {
+      clearInterval(talk);
       talk = setInterval(() => {
         if (latest?.readyState === latest?.OPEN) latest?.send(String(next++));
       }, TALK_MS);

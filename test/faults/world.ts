@@ -33,16 +33,18 @@ export interface WorldOptions {
   /** Default the proxy's. */
   readonly url?: string;
   readonly seed?: number;
+  /** How the program is started. Default as a process of its own. */
+  readonly start?: (url: string, options: object, user?: string) => Away | Promise<Away>;
   /** What the network is like when the Conn first dials. */
   readonly before?: (world: Omit<World, "away">) => unknown;
 }
 
 export async function world({ onTestFinished }: TestContext, all: WorldOptions = {}): Promise<World> {
-  const { options, user, serverOptions, server, scheme = "ws", url, seed = 1, before } = all;
+  const { options, user, serverOptions, server, scheme = "ws", url, seed = 1, start = away, before } = all;
   const server_ = await peer(serverOptions, server);
   const proxy = await faultProxy(server_.port, { seed });
   await before?.({ proxy, peer: server_ });
-  const program = away(
+  const program = await start(
     url ?? `${scheme}://127.0.0.1:${proxy.port}/`,
     { heartbeat: HEARTBEAT, connectTimeoutMs: 500, ...options },
     user,

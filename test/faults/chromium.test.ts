@@ -1,0 +1,226 @@
+import { readFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { type Browser, chromium } from "playwright-core";
+import { beforeAll, describe, expect, test } from "vitest";
+import { findChromium } from "../../scripts/find.mjs";
+import { type Away, journal, type News, now } from "./away.ts";
+import { faults } from "./faults.ts";
+import { end, hear, hush, leave, talk, until, world } from "./world.ts";
+
+const executablePath = findChromium();
+if (process.env.CI === "true" && !executablePath) throw new Error("Chromium is missing, and CI must not skip");
+
+const ARGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+const HTML = '<!doctype html><script src="/tautline.min.js"></script><script type="module" src="/page.mjs"></script>';
+/** What a machine that starts eight pages at once may add to a time before it is wrong. */
+const SLACK_MS = 2_000;
+const CLOSE_TIMEOUT_MS = 300;
+const CONNECT_TIMEOUT_MS = 500;
+/** Eight pages that start at once are slow to connect; a dial into the dark takes this long. */
+const options = { connectTimeoutMs: 3_000, heartbeat: { intervalMs: 250, timeoutMs: 1_500 } };
+/** A dead connection is known within this. */
+const DEAD_MS = options.heartbeat.intervalMs + options.heartbeat.timeoutMs;
+
+interface Page {
+  readonly start: (program: readonly unknown[]) => void;
+  readonly command: (command: object) => void;
+}
+
+// Where Chromium is not installed: apt-get install chromium, or set CHROMIUM to its path.
+describe.skipIf(!executablePath).concurrent("a page in Chromium", () => {
+  let browser: Browser;
+  let pages: Server;
+
+  beforeAll(async () => {
+    pages = await pageServer();
+    browser = await chromium.launch({ executablePath: executablePath as string, args: ARGS });
+    return async () => {
+      await browser.close();
+      pages.closeAllConnections();
+      pages.close();
+    };
+  }, 30_000);
+
+  /** A page of its own process: Chromium slows down one whose connects fail. */
+  async function start(...program: readonly unknown[]): Promise<Away> {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    const { history, next, add } = journal();
+    await page.exposeFunction("tell", (news: News) => add(news));
+    await page.goto(`http://127.0.0.1:${(pages.address() as AddressInfo).port}/`);
+    await page.evaluate((all) => (globalThis as unknown as Page).start(all), program);
+    return {
+      history,
+      next,
+      tell(command, details) {
+        const run = page.evaluate((all) => (globalThis as unknown as Page).command(all), { command, ...details });
+        // A test that is over has closed its page.
+        run.catch(() => {});
+      },
+      async exit() {
+        const from = now();
+        await context.close();
+        return now() - from;
+      },
+      kill: () => context.close(),
+    };
+  }
+
+  for (const { name, act, lost, withinMs } of faults) {
+    test(`comes back after ${name}`, async (context) => {
+      const all = await world(context, { start, options });
+      const { proxy, peer, away } = all;
+      await talk(all);
+      const from = now();
+      await act(all);
+      const news = await away.next("lost");
+      expect(news).toMatchObject({ ...lost, opened: true, retry: true, state: "waiting" });
+      expect(news.at - from).toBeLessThan((withinMs && DEAD_MS) + SLACK_MS);
+      await proxy.heal();
+      expect(await away.next("open")).toMatchObject({ reconnected: true });
+      peer.talk();
+      await hear(all);
+      expect(peer.live.size).toBeLessThanOrEqual(2);
+      await hush(all);
+      await leave(all);
+    });
+  }
+
+  test("tries again all 3 s of a restart", async (context) => {
+    const all = await world(context, { start, options });
+    const { proxy, peer, away } = all;
+    await talk(all);
+    await proxy.refuse();
+    peer.each((socket) => socket.terminate());
+    await away.next("lost", ({ opened }) => opened);
+    const down = now();
+    await until(() => expect(now() - down).toBeGreaterThan(3_000));
+    await proxy.heal();
+    expect((await away.next("open")).downMs).toBeGreaterThan(3_000);
+    await hear(all);
+    await hush(all);
+    const failed = away.history.filter(({ event, opened }) => event === "lost" && !opened);
+    for (const each of failed) expect(each).toMatchObject({ code: 1006, clean: false, retry: true });
+    expect(failed.length).toBeGreaterThan(2);
+    await leave(all);
+  });
+
+  // A page is not told the status, so it cannot but try again.
+  test.for([401, 403, 404, 429, 503])(
+    "takes an upgrade answered with %d for a failed attempt",
+    async (status, context) => {
+      const all = await world(context, { start, options, before: ({ proxy }) => proxy.answer(status, {}, 1) });
+      const { away, proxy } = all;
+      const lost = await away.next("lost");
+      expect(lost).toMatchObject({ code: 1006, clean: false, opened: false, retry: true });
+      expect(lost.status).toBeUndefined();
+      expect(await away.next("open")).toMatchObject({ attempt: 1 });
+      await talk(all);
+      await hush(all);
+      await leave(all);
+      expect(proxy.dials).toHaveLength(2);
+    },
+  );
+
+  test("gives up an upgrade that is never answered after connectTimeoutMs", async (context) => {
+    const all = await world(context, {
+      start,
+      options: { connectTimeoutMs: CONNECT_TIMEOUT_MS },
+      before: ({ proxy }) => proxy.mute(),
+    });
+    const { away, proxy } = all;
+    const { at, ...lost } = await away.next("lost");
+    expect(lost).toMatchObject({ code: 1006, opened: false, retry: true, cause: { code: "timeout" } });
+    expect(at - performance.timeOrigin - (proxy.dials[0] as number)).toBeLessThan(CONNECT_TIMEOUT_MS + SLACK_MS);
+    await proxy.heal();
+    await away.next("open");
+    await talk(all);
+    await hush(all);
+    await leave(all);
+  });
+
+  test("doubles its wait while connections end after each open", async (context) => {
+    const all = await world(context, { start, options, user: "patient" });
+    const { proxy, peer, away } = all;
+    let flaps = 0;
+    peer.greet((socket) => {
+      if (flaps++ < 3) setTimeout(() => socket.terminate(), 200);
+    });
+    await away.next("open", ({ attempt }) => attempt === 3);
+    const gaps = proxy.dials.slice(1).map((at, i) => at - (proxy.dials[i] as number));
+    expect(gaps).toHaveLength(3);
+    for (const [i, gap] of gaps.entries()) expect(gap).toBeGreaterThan(200 + 250 * 2 ** i - 20);
+    await leave(all);
+  });
+
+  test("lets listeners throw, one by one", async (context) => {
+    const all = await world(context, { start, options, user: "clumsy" });
+    const { away, proxy } = all;
+    await talk(all);
+    proxy.reset();
+    await away.next("open", ({ reconnected }) => reconnected);
+    await hear(all);
+    await hush(all);
+    away.tell("close");
+    expect(await away.next("closed")).toMatchObject({ code: 1000, clean: true });
+    await end(all, { well: true, uncaught: ["state", "open", "message", "lost", "waiting", "closed"] });
+  });
+
+  test("closes within closeTimeoutMs when the peer never answers", async (context) => {
+    const all = await world(context, {
+      start,
+      options: { ...options, heartbeat: false, closeTimeoutMs: CLOSE_TIMEOUT_MS },
+    });
+    const { away, peer } = all;
+    await away.next("open");
+    peer.each((socket) => socket.pause());
+    away.tell("close");
+    const { at } = await away.next("closing");
+    const closed = await away.next("closed");
+    expect(closed).toMatchObject({ by: "us", code: 1006, clean: false });
+    expect(closed.at - at).toBeLessThan(CLOSE_TIMEOUT_MS + SLACK_MS);
+  });
+
+  test("closes at once while it connects, and gives back what it was to send", async (context) => {
+    const all = await world(context, {
+      start,
+      options: { connectTimeoutMs: 10_000 },
+      before: ({ proxy }) => proxy.mute(),
+    });
+    const { away, proxy } = all;
+    await until(() => expect(proxy.dials).toHaveLength(1));
+    away.tell("say", { count: 2 });
+    away.tell("close");
+    const { at } = await away.next("closing");
+    const closed = await away.next("closed");
+    expect(closed).toMatchObject({ code: 1000, by: "us", clean: true, unsent: ["0", "1"] });
+    expect(closed.at - at).toBeLessThan(SLACK_MS);
+    await end(all);
+  });
+});
+
+async function pageServer(): Promise<Server> {
+  const read = (path: string) => readFileSync(join(import.meta.dirname, path), "utf8");
+  const files = new Map([
+    ["/tautline.min.js", read("../../dist/tautline.min.js")],
+    ["/page.mjs", read("page.mjs")],
+    ["/users.mjs", read("users.mjs")],
+  ]);
+  const server = createServer(({ url = "" }, response) => {
+    const text = url === "/" ? HTML : files.get(url);
+    response.setHeader("Content-Type", `text/${url === "/" ? "html" : "javascript"}; charset=utf-8`);
+    if (text === undefined) response.statusCode = 404;
+    response.end(text);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return server;
+}
