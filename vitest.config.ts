@@ -8,6 +8,7 @@ const elsewhere = [
   "test/soak/**",
   "test/faults/**",
   "test/runtimes/**",
+  "test/consumers/**",
   "**/node_modules/**",
 ];
 
@@ -43,6 +44,16 @@ export default defineConfig({
           pool: "forks",
           testTimeout: 20_000,
           maxConcurrency: 8,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "consumers",
+          include: ["test/consumers/*.test.ts"],
+          pool: "forks",
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {

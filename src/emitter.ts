@@ -1,5 +1,6 @@
 import { EventEmitter } from "eventemitter3";
 
+/** How long to listen. */
 export interface ListenOptions {
   /** Listen to the next one only. Default false. */
   readonly once?: boolean | undefined;

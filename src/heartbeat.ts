@@ -1,6 +1,7 @@
 import type { Payload } from "./payload.ts";
 import { Timer } from "./timer.ts";
 
+/** When silence is judged. */
 export interface HeartbeatTimes {
   /** Milliseconds between pings while the connection is open. Default 15 s. */
   readonly intervalMs: number;
@@ -8,6 +9,7 @@ export interface HeartbeatTimes {
   readonly timeoutMs: number;
 }
 
+/** How a dead connection is noticed. */
 export interface HeartbeatOptions extends Partial<HeartbeatTimes> {
   /** The payload that asks the server for a sign of life, where the platform has no protocol pings (browsers). */
   readonly ping?: (() => Payload) | undefined;

@@ -3,6 +3,7 @@ import { byteLength, type Payload } from "./payload.ts";
 import { type Deferred, deferred, onAbort } from "./promise.ts";
 import { Queue } from "./queue.ts";
 
+/** Bounds of what waits to be received. */
 export interface InboxBounds {
   /** Bytes of waiting messages at which the peer is held back, where the platform can (Node). Default 1 MiB. */
   readonly highWaterMark: number;

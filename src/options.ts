@@ -197,7 +197,10 @@ export function settle<In, Out>(options: ConnOptions<In, Out>): Settings<In, Out
 export function parseUrl(url: unknown): string {
   let parsed: URL;
   try {
-    parsed = new URL(url as Url, (globalThis as { location?: { href?: string } }).location?.href);
+    // Only what is relative asks for a page: a server that renders one has none, or a trap in its place.
+    const isAbsolute = /^\s*[a-z][a-z\d+.-]*:/i.test(String(url));
+    const page = isAbsolute ? undefined : (globalThis as { location?: { href?: string } }).location;
+    parsed = new URL(url as Url, page?.href);
   } catch {
     // The platform's error quotes the URL, and with it what token it may hold.
     throw new ConnError("bad-url", "The URL can't be parsed: give an absolute one, such as wss://example.com/path.");

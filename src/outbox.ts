@@ -3,6 +3,7 @@ import { byteLength, type Payload, type SendOptions } from "./payload.ts";
 import { type Deferred, deferred, onAbort } from "./promise.ts";
 import { Timer } from "./timer.ts";
 
+/** Bounds of what waits to be written. */
 export interface OutboxBounds {
   /** Bytes that may wait while there is no connection to take them. At least 0; default 16 MiB. */
   readonly maxBytes: number;

@@ -50,8 +50,11 @@ interface NodeOnly {
 
 /** The part of the WHATWG interface that is relied on. */
 export interface WebSocketLike {
+  /** 0 connecting, 1 open, 2 closing, 3 closed. */
   readonly readyState: number;
+  /** Takes a message. */
   send(data: string): void;
+  /** Starts the closing handshake. */
   close(code?: number, reason?: string): void;
 }
 
