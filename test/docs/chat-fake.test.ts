@@ -15,7 +15,7 @@ class FakeSocket {
   readyState = 0;
   binaryType: BinaryType = "blob";
 
-  constructor(readonly url: string) {
+  constructor() {
     FakeSocket.all.push(this);
   }
   send(data: unknown): void {
