@@ -35,6 +35,25 @@ export const messages: readonly Case[] = [
     matches(conn.stats, { sent: 1_000, received: 1_000 });
   }),
 
+  define("keeps the order of a burst of text and bytes, large and small", async (stage) => {
+    const conn = await stage.open("/echo");
+    const burst = Array.from({ length: 60 }, (_, i) =>
+      i % 3 === 0 ? `${i}` : new Uint8Array(i % 3 === 1 ? 70_000 : 0).fill(i),
+    );
+    for (const payload of burst) conn.send(payload);
+    equal(await received(conn, 60), burst);
+  }),
+
+  define("keeps the messages of ten Conns apart", async (stage) => {
+    const conns = await Promise.all(numbered(10).map(() => stage.open("/echo")));
+    for (const text of numbered(20)) conns.forEach((conn, i) => conn.send(`${i}: ${text}`));
+    const all = await Promise.all(conns.map((conn) => received(conn, 20)));
+    equal(
+      all,
+      conns.map((_, i) => numbered(20).map((text) => `${i}: ${text}`)),
+    );
+  }),
+
   define("sends what was queued before it was open, in order", async (stage) => {
     const conn = stage.conn(stage.url("/echo"));
     const texts = numbered(100);
