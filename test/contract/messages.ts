@@ -46,7 +46,9 @@ export const messages: readonly Case[] = [
 
   define("keeps the messages of ten Conns apart", async (stage) => {
     const conns = await Promise.all(numbered(10).map(() => stage.open("/echo")));
-    for (const text of numbered(20)) conns.forEach((conn, i) => conn.send(`${i}: ${text}`));
+    for (const text of numbered(20)) {
+      for (const [i, conn] of conns.entries()) conn.send(`${i}: ${text}`);
+    }
     const all = await Promise.all(conns.map((conn) => received(conn, 20)));
     equal(
       all,
@@ -205,6 +207,12 @@ export const messages: readonly Case[] = [
         await conn.send(chunk);
       }
     })();
+    if (stage.env.hidesBuffer) {
+      await pump;
+      await stage.log("read");
+      await stage.logged("all is there", ({ bytes }) => bytes === count * chunk.length);
+      return;
+    }
     let before = -1;
     let still = 0;
     await until("it waits", () => {

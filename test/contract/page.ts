@@ -37,7 +37,10 @@ function canEval(): boolean {
 }
 
 /** Has a worker do it. */
-export function delegate(post: (order: Order) => void, target: { onmessage: unknown }): (order: Order) => Promise<Result[]> {
+export function delegate(
+  post: (order: Order) => void,
+  target: { onmessage: unknown },
+): (order: Order) => Promise<Result[]> {
   return (order) =>
     new Promise((resolve) => {
       target.onmessage = ({ data }: { data: Result[] }) => resolve(data);

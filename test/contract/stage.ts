@@ -24,6 +24,8 @@ export interface Platform {
   readonly origin?: string | undefined;
   /** Codes of close frames that the platform tells as 1006. */
   readonly hides?: readonly number[] | undefined;
+  /** Whether `bufferedAmount` stands still, so that no send waits for the network. */
+  readonly hidesBuffer?: boolean | undefined;
 }
 
 export interface Env extends Urls, Platform {
