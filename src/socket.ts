@@ -197,6 +197,8 @@ export abstract class BaseSocket implements Socket {
   /** The end: told once, and the platform's socket is left to itself. */
   protected end(ending: Ending, code?: number): void {
     const { owner } = this;
+    // Node 22 fires an error inside close() while it connects, and the one that follows would close again.
+    if (owner === NOBODY) return;
     this.abandon(code);
     owner.ended(ending);
   }

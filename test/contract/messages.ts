@@ -23,7 +23,7 @@ export const messages: readonly Case[] = [
       await conn.send(payload);
       const echo = await conn.receive();
       ok(typeof echo === "string" || echo.constructor === Uint8Array, `A ${echo.constructor.name} came.`);
-      equal(echo, payload);
+      equal(echo, stage.env.eatsBom && payload === unicode ? unicode.slice(1) : payload);
     },
   ),
 

@@ -90,6 +90,9 @@ async function startFirefox(puppeteer: Puppeteer, acceptInsecureCerts: boolean):
     executablePath: FIREFOX,
     headless: true,
     acceptInsecureCerts,
+    // It puts off connecting to an address that failed before, longer each time and for all of its pages: what fails on
+    // purpose in one case would hold up the others.
+    extraPrefsFirefox: { "network.websocket.delay-failed-reconnects": false },
   });
   return {
     version: (await browser.version()).replace(/^.*\//, ""),

@@ -34,20 +34,22 @@ export function processes(urls: Urls): readonly ProcessKind[] {
   const nodes = [20, 22, 24, 26].flatMap((version) => {
     const of = { name: `Node ${version}`, command: join(MODULES, `node${version}/bin/node`), args: [RUN] };
     const overWs = { ...of, way: "ws", platform: ws(urls) };
-    const overOwn = { ...of, way: "its own WebSocket", platform: page, native: true };
+    const own = { ...page, eatsBom: true, isMuteOn401: version > 22 };
+    const overOwn = { ...of, way: "its own WebSocket", platform: own, native: true, lingers: true };
     return version === 20 ? [overWs] : [overWs, overOwn];
   });
   const bun = { name: "Bun", command: join(MODULES, ".bin/bun"), args: [RUN] };
   return [
     ...nodes,
     { ...bun, way: "its stand-in for ws", platform: ws(urls) },
-    { ...bun, way: "its own WebSocket", platform: page, native: true },
+    { ...bun, way: "its own WebSocket", platform: page, native: true, lingers: true },
     {
       name: "Deno",
       way: "its own WebSocket",
       command: join(MODULES, ".bin/deno"),
       args: ["run", "--allow-all", "--no-remote", RUN],
       platform: page,
+      lingers: true,
     },
     {
       name: "like React Native",
@@ -55,6 +57,7 @@ export function processes(urls: Urls): readonly ProcessKind[] {
       command: process.execPath,
       args: [REACT_NATIVE],
       platform: { ...page, origin: `http://${urls.base}`, hidesBuffer: true },
+      lingers: true,
     },
   ];
 }
