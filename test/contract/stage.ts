@@ -26,8 +26,8 @@ export interface Platform {
   readonly hides?: readonly number[] | undefined;
   /** Whether a byte order mark at the start of a text is lost on the way in. */
   readonly eatsBom?: boolean | undefined;
-  /** Whether an upgrade that is answered with 401 fails by our own timeout alone. */
-  readonly isMuteOn401?: boolean | undefined;
+  /** Whether an upgrade that is answered with 401 is sent once more without a word. */
+  readonly repeatsOn401?: boolean | undefined;
   /** Whether `bufferedAmount` stands still, so that no send waits for the network. */
   readonly hidesBuffer?: boolean | undefined;
 }

@@ -34,7 +34,7 @@ export function processes(urls: Urls): readonly ProcessKind[] {
   const nodes = [20, 22, 24, 26].flatMap((version) => {
     const of = { name: `Node ${version}`, command: join(MODULES, `node${version}/bin/node`), args: [RUN] };
     const overWs = { ...of, way: "ws", platform: ws(urls) };
-    const own = { ...page, eatsBom: true, isMuteOn401: version > 22 };
+    const own = { ...page, eatsBom: true, repeatsOn401: version > 22 };
     const overOwn = { ...of, way: "its own WebSocket", platform: own, native: true, lingers: true };
     return version === 20 ? [overWs] : [overWs, overOwn];
   });
