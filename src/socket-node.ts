@@ -9,6 +9,7 @@ import {
   type Socket,
   type SocketOptions,
   type SocketOwner,
+  UNCLEAN,
   type WebSocketConstructor,
 } from "./socket.ts";
 import { Timer } from "./timer.ts";
@@ -56,8 +57,6 @@ const CONNECTING = 0;
 const OPEN = 1;
 const ABNORMAL = 1006;
 const PROTOCOL_ERROR = 1002;
-/** Codes that mean that no close frame came (RFC 6455, section 7.4.1), and so no clean end. */
-const UNCLEAN = new Set([0, 1006, 1015]);
 const KEEP_ALIVE_MS = 15_000;
 /** How long a connection that we left with a close frame may take to end by itself. */
 const LINGER_MS = 1_000;
@@ -84,8 +83,9 @@ export function requireSupport(options: Parameters<typeof requireWhatwg>[0] & Pi
   if (!isWs(constructorOf(options))) requireWhatwg(options);
 }
 
+/** By its EventEmitter: Bun's own WebSocket can be terminated too. */
 function isWs(WebSocket: WebSocketConstructor): boolean {
-  return "terminate" in WebSocket.prototype;
+  return "terminate" in WebSocket.prototype && "on" in WebSocket.prototype;
 }
 
 /** A connection over `ws`. It pings, can be paused, and writes a turn's messages to the network in one go. */
