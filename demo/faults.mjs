@@ -4,7 +4,7 @@ import { faultProxy } from "tautline/testing";
 /** What the line takes each way when nothing is wrong with it: something is always under way, as in a real network. */
 const LINE_MS = 40;
 const LASTS_MS = 6_000;
-const SLOW_MS = 600;
+const SLOW_MS = 400;
 const SLOW_BYTES_PER_SECOND = 4_096;
 const RETRY_AFTER_S = 3;
 
