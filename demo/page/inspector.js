@@ -131,16 +131,17 @@ export class Inspector {
   }
 
   #showFigures() {
-    let [queued, sent, unacknowledged] = [0, 0, 0];
+    let [queued, sent, acknowledged] = [0, 0, 0];
     for (const { conn } of this.#lanes.values()) {
       queued += conn.stats.outbox.messages;
       sent += conn.stats.sent;
-      unacknowledged += conn.stats.unacknowledged.messages;
+      // What setup says is acknowledged too, and not counted as sent.
+      acknowledged += Math.max(0, conn.stats.sent - conn.stats.unacknowledged.messages);
     }
     element("queued").textContent = whole.format(queued);
     element("sent").textContent = whole.format(sent);
     // Without a session nobody knows.
-    element("acknowledged").textContent = this.#isResuming ? whole.format(sent - unacknowledged) : "–";
+    element("acknowledged").textContent = this.#isResuming ? whole.format(acknowledged) : "–";
   }
 
   #showStatus(now) {

@@ -17,6 +17,7 @@ async function expectWell(page: Page): Promise<void> {
   expect([await number(page, "lost"), await number(page, "doubled")]).toEqual([0, 0]);
 }
 
+const pulled = (page: Page) => page.locator("#pulled").textContent();
 const linesLike = async (page: Page, pattern: RegExp) => (await log(page)).filter((line) => pattern.test(line));
 
 describe.skipIf(!executablePath)("the demo's line", () => {
@@ -115,5 +116,23 @@ describe.skipIf(!executablePath)("the demo's line", () => {
     expect(await number(page, "lost")).toBeGreaterThan(0);
     expect((await counted(page, "with")).slice(1)).toEqual([0, 0]);
     await picture(page, "inspector-compared", "#inspector");
+  });
+
+  test("holds the server back while its ticker is paused with resume, and fills up without", async () => {
+    await press(page, "Pause");
+    await expect.poll(() => pulled(page), SOON).toMatch(/held back for [1-9]/);
+    const waiting = async () => Number((await pulled(page))?.match(/waiting here (\d+)/)?.[1]);
+    const held = await waiting();
+    expect(held).toBeLessThan(8);
+    await picture(page, "ticker", "#ticker");
+    await press(page, "Go on");
+    await expect.poll(() => pulled(page), SOON).not.toContain("held back for");
+    await expect.poll(waiting, SOON).toBe(0);
+
+    await page.getByRole("checkbox", { name: "Resume" }).click();
+    await allOpen(page);
+    await press(page, "Pause");
+    await expect.poll(waiting, { timeout: 8_000 }).toBeGreaterThan(held + 4);
+    expect(await pulled(page)).not.toContain("held back for");
   });
 });
