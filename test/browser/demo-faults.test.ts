@@ -109,8 +109,9 @@ describe.skipIf(!executablePath)("the demo's line", () => {
     await expectWell(page);
 
     await page.getByRole("checkbox", { name: "Resume" }).click();
+    // Without a session nobody knows.
+    await expect.poll(() => page.locator("#acknowledged").textContent(), SOON).toBe("–");
     await allOpen(page);
-    expect(await page.locator("#acknowledged").textContent()).toBe("–");
     await flood("without");
     await expect.poll(async () => (await counted(page, "without"))[1], SOON).toBeGreaterThan(0);
     expect(await number(page, "lost")).toBeGreaterThan(0);
