@@ -65,10 +65,15 @@ export default defineConfig({
         test: {
           name: "browser",
           include: ["test/browser/**/*.test.ts"],
+          exclude: ["test/browser/demo-faults.test.ts"],
           pool: "forks",
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },
+      },
+      {
+        extends: true,
+        test: { name: "demo", include: ["test/browser/demo-faults.test.ts"], pool: "forks", testTimeout: 60_000 },
       },
     ],
   },
