@@ -21,7 +21,13 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: elsewhere, pool: "threads" },
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: elsewhere,
+          pool: "threads",
+          testTimeout: 20_000,
+        },
       },
       {
         extends: true,

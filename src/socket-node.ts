@@ -124,6 +124,7 @@ export class NodeSocket extends BaseSocket {
       else if (error.code?.startsWith("WS_ERR_")) this.#fail({ cause: error }, PROTOCOL_ERROR);
     });
     socket.on("close", (code, reason) => {
+      this.#linger.stop();
       const clean = !UNCLEAN.has(code);
       this.end({ code: code || ABNORMAL, reason: String(reason ?? ""), clean, ...(failure && { cause: failure }) });
     });
