@@ -15,6 +15,8 @@ const elsewhere = [
 export default defineConfig({
   test: {
     retry: 0,
+    // By default one on two cores, though the tests with browsers and sockets mostly wait.
+    maxWorkers: 2,
     allowOnly: false,
     restoreMocks: true,
     unstubGlobals: true,
