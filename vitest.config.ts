@@ -62,6 +62,8 @@ export default defineConfig({
           pool: "forks",
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          // Each is a compiler, and busy.
+          maxConcurrency: 2,
         },
       },
       {

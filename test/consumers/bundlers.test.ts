@@ -1,6 +1,10 @@
+import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { createRequire } from "node:module";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { createContext, runInContext } from "node:vm";
 import { afterAll, expect, test } from "vitest";
 import { consumer } from "./packed.ts";
@@ -104,4 +108,42 @@ test("the marks of what is shaken would be found", async () => {
   const { code } = await (bundlers.esbuild as () => Promise<Bundle>)();
   expect(code).toContain("JSON has no form");
   expect(code).toContain("resume.windowBytes");
+});
+
+test("a bundle for browsers speaks with a server, over the WebSocket that its page has", async () => {
+  writeFileSync(
+    entry,
+    `import { Conn, json } from "tautline";
+     import { resume } from "tautline/resume";
+     const conn = new Conn(globalThis.address, { codec: json(), resume: resume() });
+     conn.send(["from the bundle"]);
+     conn.receive().then(async (answer) => {
+       const { by, clean } = await conn.close();
+       console.log(JSON.stringify({ answer, protocol: conn.protocol, by, clean }));
+     });`,
+  );
+  const { code } = await (bundlers.esbuild as () => Promise<Bundle>)();
+  const bundle = join(folder, "bundle.cjs");
+  const packed = createRequire(entry);
+  const { json } = packed("tautline") as typeof import("../../src/index.ts");
+  const { handle, handler } = packed("tautline/server") as typeof import("../../src/server/index.ts");
+  const server = createServer();
+  const options = { codec: json<string[]>(), resume: {} };
+  const echo = handler(async (conn) => conn.send(await conn.receive()), options);
+  handle(server, "/", echo);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  // Node 20 has no WebSocket of its own: the page's is that of ws, put there before the bundle is loaded.
+  writeFileSync(
+    bundle,
+    `globalThis.WebSocket = require("ws");\nglobalThis.address = ${JSON.stringify(address)};\n${code}`,
+  );
+  const { stdout } = await promisify(execFile)(process.execPath, [bundle], { timeout: 20_000 });
+  server.close();
+  expect(JSON.parse(stdout)).toEqual({
+    answer: ["from the bundle"],
+    protocol: "",
+    by: "us",
+    clean: true,
+  });
 });
