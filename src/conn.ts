@@ -26,6 +26,8 @@ import type { StateName } from "./state.ts";
 /** The key of an internal option: where connections come from. */
 export const DIALER: unique symbol = Symbol("dialer");
 
+const CLIENT: Dialer = { open: openSocket, redials: "backoff" };
+
 /**
  * A connection that outlives its sockets. Only `close()`, a final verdict or an aborted signal ends it; until then it
  * connects again whenever the connection under it ends, and what is sent meanwhile waits.
@@ -61,7 +63,7 @@ export class Conn<In = Payload, Out = In> {
     const news = this.#news;
     requireSupport(settings);
     this.#settings = settings;
-    this.#dialer = (options as { [DIALER]?: Dialer })[DIALER] ?? { open: openSocket, redials: "backoff" };
+    this.#dialer = (options as { [DIALER]?: Dialer })[DIALER] ?? CLIENT;
     this.#outbox = new Outbox(settings.outbox, {
       dropped: (payload, why) => news.emitSoon("dropped", { payload, why, direction: "out" }),
       drained: () => news.emit("drained", undefined),

@@ -92,7 +92,7 @@ function isWs(WebSocket: WebSocketConstructor): boolean {
 export class NodeSocket extends BaseSocket {
   readonly #socket: WsSocket;
   readonly #isServer: boolean;
-  readonly #linger = new Timer();
+  #linger: Timer | undefined;
   #tcp: Tcp | undefined;
   #isCorked = false;
   readonly pause?: () => void;
@@ -124,7 +124,7 @@ export class NodeSocket extends BaseSocket {
       else if (error.code?.startsWith("WS_ERR_")) this.#fail({ cause: error }, PROTOCOL_ERROR);
     });
     socket.on("close", (code, reason) => {
-      this.#linger.stop();
+      this.#linger?.stop();
       const clean = !UNCLEAN.has(code);
       this.end({ code: code || ABNORMAL, reason: String(reason ?? ""), clean, ...(failure && { cause: failure }) });
     });
@@ -146,7 +146,7 @@ export class NodeSocket extends BaseSocket {
     if (!this.#isCorked && this.#tcp?.cork) {
       this.#isCorked = true;
       this.#tcp.cork();
-      process.nextTick(() => this.#uncork());
+      process.nextTick(uncork, this);
     }
     this.#socket.send(this.#mustCopy(payload) ? new Uint8Array(payload as Uint8Array) : payload);
     return true;
@@ -164,7 +164,7 @@ export class NodeSocket extends BaseSocket {
   }
 
   close(code: number, reason: string): void {
-    this.#uncork();
+    this.uncork();
     this.#socket.close(code, reason);
   }
 
@@ -177,11 +177,12 @@ export class NodeSocket extends BaseSocket {
   }
 
   protected destroy(code?: number, reason?: string): void {
-    this.#uncork();
-    this.#linger.stop();
+    this.uncork();
+    this.#linger?.stop();
     if (code === undefined || this.#socket.readyState === CONNECTING) return this.#socket.terminate();
     if (this.#socket.readyState === OPEN) this.#socket.close(code, reason);
     // Ended at once, the kernel would answer what is still coming in with a reset, and the close frame would be lost.
+    this.#linger ??= new Timer();
     this.#linger.start(LINGER_MS, () => this.#socket.terminate(), true);
   }
 
@@ -209,11 +210,17 @@ export class NodeSocket extends BaseSocket {
     tcp.setKeepAlive(true, KEEP_ALIVE_MS);
   }
 
-  #uncork(): void {
+  /** Lets a turn's messages go. */
+  uncork(): void {
     if (!this.#isCorked) return;
     this.#isCorked = false;
     this.#tcp?.uncork?.();
   }
+}
+
+/** One function for all turns of all connections: a closure a turn is felt where a turn has one message. */
+function uncork(socket: NodeSocket): void {
+  socket.uncork();
 }
 
 /** The same bytes without the Buffer, so that every platform gives the same class. */

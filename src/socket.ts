@@ -135,7 +135,7 @@ export abstract class BaseSocket implements Socket {
   /** Messages and pongs so far, and falls of the buffer that were seen. */
   protected moved = 0;
   readonly #maxPayloadBytes: number;
-  readonly #poll = new Timer();
+  #poll: Timer | undefined;
   #lastBuffered = 0;
   #moment: Promise<void> | undefined;
   #wake: (() => void) | undefined;
@@ -174,10 +174,11 @@ export abstract class BaseSocket implements Socket {
   protected moment(): Promise<void> {
     this.#moment ??= new Promise((resolve) => {
       this.#wake = () => {
-        this.#poll.stop();
+        this.#poll?.stop();
         this.#moment = undefined;
         resolve();
       };
+      this.#poll ??= new Timer();
       this.#poll.start(POLL_MS, this.#wake);
     });
     return this.#moment;
