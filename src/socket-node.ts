@@ -1,4 +1,4 @@
-import type { ClientRequest, IncomingMessage } from "node:http";
+import { type ClientRequest, type IncomingMessage, validateHeaderName, validateHeaderValue } from "node:http";
 import { ConnError } from "./errors.ts";
 import type { Payload } from "./payload.ts";
 import {
@@ -79,9 +79,32 @@ export function openSocket(url: string, options: SocketOptions, owner: SocketOwn
   return new NodeSocket(socket, options.maxPayloadBytes, owner);
 }
 
-/** Refuses options that only `ws` can honour where another class was given. */
+/**
+ * Refuses options that only `ws` can honour where another class was given, and headers that no request can have. What a
+ * header says may be secret, and is not quoted.
+ *
+ * @throws {@link ConnError} `unsupported`, `bad-option`
+ */
 export function requireSupport(options: Parameters<typeof requireWhatwg>[0] & Pick<SocketOptions, "WebSocket">): void {
-  if (!isWs(constructorOf(options))) requireWhatwg(options);
+  if (!isWs(constructorOf(options))) return requireWhatwg(options);
+  const { headers, origin, clientOptions } = options as Partial<SocketOptions>;
+  if (typeof headers === "function") return;
+  if (headers && Symbol.iterator in headers) {
+    throw new ConnError(
+      "bad-option",
+      "headers must be an object of names and values, or a function; got a collection.",
+    );
+  }
+  const { headers: others } = (clientOptions ?? {}) as { readonly headers?: object };
+  for (const [name, value] of Object.entries({ ...others, ...headers, ...(origin && { origin }) })) {
+    try {
+      validateHeaderName(name);
+      validateHeaderValue(name, value);
+    } catch {
+      const what = `${name === "origin" ? "origin" : "headers"} must be what HTTP can carry (RFC 9110, section 5)`;
+      throw new ConnError("bad-option", `${what}; got a header ${JSON.stringify(name)} that is not.`);
+    }
+  }
 }
 
 function isWs(WebSocket: WebSocketConstructor): boolean {
