@@ -76,7 +76,8 @@ export function openSocket(url: string, options: SocketOptions, owner: SocketOwn
     ...(options.headers && { headers: options.headers }),
     maxPayload: options.maxPayloadBytes,
   });
-  return new NodeSocket(socket, options.maxPayloadBytes, owner);
+  const { generateMask } = (options.clientOptions ?? {}) as { readonly generateMask?: unknown };
+  return new NodeSocket(socket, options.maxPayloadBytes, owner, undefined, generateMask !== undefined);
 }
 
 /**
@@ -114,18 +115,27 @@ function isWs(WebSocket: WebSocketConstructor): boolean {
 /** A connection over `ws`. It pings, can be paused, and writes a turn's messages to the network in one go. */
 export class NodeSocket extends BaseSocket {
   readonly #socket: WsSocket;
-  readonly #isServer: boolean;
+  readonly #sharesBytes: boolean;
   readonly #linger = new Timer();
   #tcp: Tcp | undefined;
   #isCorked = false;
   readonly pause?: () => void;
   readonly resume?: () => void;
 
-  /** @param tcp the TCP socket where it is known already, as on a server */
-  constructor(socket: WsSocket, maxPayloadBytes: number, owner: SocketOwner, tcp?: Tcp) {
+  /**
+   * @param tcp the TCP socket where it is known already, as on a server
+   * @param sharesBytes whether `ws` may write the caller's own bytes: it masks none on a server, and none with zeros
+   */
+  constructor(
+    socket: WsSocket,
+    maxPayloadBytes: number,
+    owner: SocketOwner,
+    tcp?: Tcp,
+    sharesBytes: boolean = tcp !== undefined,
+  ) {
     super(maxPayloadBytes, owner);
     this.#socket = socket;
-    this.#isServer = tcp !== undefined;
+    this.#sharesBytes = sharesBytes;
     this.#know(tcp);
     if (socket.pause && socket.resume) {
       this.pause = () => socket.pause?.();
@@ -209,7 +219,7 @@ export class NodeSocket extends BaseSocket {
 
   /** Bytes are the caller's again when write() returns; a client's are copied by masking, unless they are compressed. */
   #mustCopy(payload: Payload): boolean {
-    return typeof payload !== "string" && (this.#isServer || this.#socket.extensions !== "");
+    return typeof payload !== "string" && (this.#sharesBytes || this.#socket.extensions !== "");
   }
 
   /** An empty write is done when all before it is: sooner news than a poll's. */

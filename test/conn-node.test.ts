@@ -137,6 +137,14 @@ describe("the upgrade", () => {
   });
 });
 
+test("bytes are the caller's again after write(), also where a generateMask of zeros would have ws share them", async () => {
+  const { conn, socket } = await opened({ clientOptions: { generateMask: (mask: Uint8Array) => mask.fill(0) } });
+  const bytes = Uint8Array.of(1, 2, 3);
+  conn.write(bytes);
+  bytes.fill(0);
+  expect(socket.sent).toEqual([Uint8Array.of(1, 2, 3)]);
+});
+
 describe("the heartbeat", () => {
   test("pings by protocol every 15 s, and tells the latency", async () => {
     const { conn, socket } = await opened();
