@@ -1,10 +1,19 @@
 import { marshal, unmarshal } from "./codec.ts";
 import { ConnError } from "./errors.ts";
 import { Inbox } from "./inbox.ts";
-import { INBOX, type Provider, parseUrl, type Settings, type SetupContext, type Url } from "./options.ts";
+import {
+  INBOX,
+  type Provider,
+  parseProtocols,
+  parseUrl,
+  type Settings,
+  type SetupContext,
+  type Url,
+} from "./options.ts";
 import { exceeds, type Payload } from "./payload.ts";
 import type { Beginning, Session } from "./session.ts";
 import type { Socket, SocketOptions, SocketOwner } from "./socket.ts";
+import { requireSupport } from "./socket-node.ts";
 import type { WaitReason } from "./state.ts";
 import { Timer } from "./timer.ts";
 import type { Ending, LostInfo } from "./verdict.ts";
@@ -113,12 +122,14 @@ export class Attempting<In, Out> implements SocketOwner {
 
   async #dial(): Promise<void> {
     const { maxPayloadBytes, closeTimeoutMs, WebSocket, origin, clientOptions } = this.#settings;
-    const url = parseUrl(await this.#provided("url", this.#url));
-    const protocols = await this.#provided("protocols", this.#settings.protocols);
-    const headers = await this.#provided("headers", this.#settings.headers);
+    const url = await this.#provided("url", this.#url, parseUrl);
+    this.#protocols = await this.#provided("protocols", this.#settings.protocols, parseProtocols);
+    const headers = await this.#provided("headers", this.#settings.headers, (given) => {
+      requireSupport({ WebSocket, headers: given });
+      return given;
+    });
     if (this.#isLeft) return;
     this.#owner.dialing(url);
-    this.#protocols = [protocols].flat() as string[];
     const options = { headers, maxPayloadBytes, closeTimeoutMs, WebSocket, origin, clientOptions };
     this.#open = () => {
       this.isOpen = false;
@@ -222,12 +233,12 @@ export class Attempting<In, Out> implements SocketOwner {
     this.ended({ code: 1006, reason: "", clean: false, cause });
   }
 
-  /** What the provider gives for this attempt. */
-  async #provided<T>(name: string, provider: Provider<T>): Promise<T> {
-    if (typeof provider !== "function") return provider;
+  /** What the provider gives for this attempt, as `parse` takes it. */
+  async #provided<T, U>(name: string, provider: Provider<T>, parse: (given: T) => U): Promise<U> {
+    if (typeof provider !== "function") return parse(provider);
     const { attempt, last } = this.#info;
     const signal = this.#signal;
-    return this.#asked(name, () => (provider as (about: object) => T)({ attempt, last, signal }));
+    return this.#asked(name, async () => parse(await (provider as (about: object) => T)({ attempt, last, signal })));
   }
 
   /** What the user's function answers. What it throws is told, unless it comes too late to matter. */

@@ -1,4 +1,4 @@
-import type { ClientRequest, IncomingMessage } from "node:http";
+import { type ClientRequest, type IncomingMessage, validateHeaderName, validateHeaderValue } from "node:http";
 import { ConnError } from "./errors.ts";
 import type { Payload } from "./payload.ts";
 import {
@@ -75,12 +75,36 @@ export function openSocket(url: string, options: SocketOptions, owner: SocketOwn
     ...(options.headers && { headers: options.headers }),
     maxPayload: options.maxPayloadBytes,
   });
-  return new NodeSocket(socket, options.maxPayloadBytes, owner);
+  const { generateMask } = (options.clientOptions ?? {}) as { readonly generateMask?: unknown };
+  return new NodeSocket(socket, options.maxPayloadBytes, owner, undefined, generateMask !== undefined);
 }
 
-/** Refuses options that only `ws` can honour where another class was given. */
+/**
+ * Refuses options that only `ws` can honour where another class was given, and headers that no request can have. What a
+ * header says may be secret, and is not quoted.
+ *
+ * @throws {@link ConnError} `unsupported`, `bad-option`
+ */
 export function requireSupport(options: Parameters<typeof requireWhatwg>[0] & Pick<SocketOptions, "WebSocket">): void {
-  if (!isWs(constructorOf(options))) requireWhatwg(options);
+  if (!isWs(constructorOf(options))) return requireWhatwg(options);
+  const { headers, origin, clientOptions } = options as Partial<SocketOptions>;
+  if (typeof headers === "function") return;
+  if (headers && Symbol.iterator in headers) {
+    throw new ConnError(
+      "bad-option",
+      "headers must be an object of names and values, or a function; got a collection.",
+    );
+  }
+  const { headers: others } = (clientOptions ?? {}) as { readonly headers?: object };
+  for (const [name, value] of Object.entries({ ...others, ...headers, ...(origin && { origin }) })) {
+    try {
+      validateHeaderName(name);
+      validateHeaderValue(name, value);
+    } catch {
+      const what = `${name === "origin" ? "origin" : "headers"} must be what HTTP can carry (RFC 9110, section 5)`;
+      throw new ConnError("bad-option", `${what}; got a header ${JSON.stringify(name)} that is not.`);
+    }
+  }
 }
 
 /** By its EventEmitter: Bun's own WebSocket can be terminated too. */
@@ -91,18 +115,27 @@ function isWs(WebSocket: WebSocketConstructor): boolean {
 /** A connection over `ws`. It pings, can be paused, and writes a turn's messages to the network in one go. */
 export class NodeSocket extends BaseSocket {
   readonly #socket: WsSocket;
-  readonly #isServer: boolean;
+  readonly #sharesBytes: boolean;
   #linger: Timer | undefined;
   #tcp: Tcp | undefined;
   #isCorked = false;
   readonly pause?: () => void;
   readonly resume?: () => void;
 
-  /** @param tcp the TCP socket where it is known already, as on a server */
-  constructor(socket: WsSocket, maxPayloadBytes: number, owner: SocketOwner, tcp?: Tcp) {
+  /**
+   * @param tcp the TCP socket where it is known already, as on a server
+   * @param sharesBytes whether `ws` may write the caller's own bytes: it masks none on a server, and none with zeros
+   */
+  constructor(
+    socket: WsSocket,
+    maxPayloadBytes: number,
+    owner: SocketOwner,
+    tcp?: Tcp,
+    sharesBytes: boolean = tcp !== undefined,
+  ) {
     super(maxPayloadBytes, owner);
     this.#socket = socket;
-    this.#isServer = tcp !== undefined;
+    this.#sharesBytes = sharesBytes;
     this.#know(tcp);
     if (socket.pause && socket.resume) {
       this.pause = () => socket.pause?.();
@@ -188,7 +221,7 @@ export class NodeSocket extends BaseSocket {
 
   /** Bytes are the caller's again when write() returns; a client's are copied by masking, unless they are compressed. */
   #mustCopy(payload: Payload): boolean {
-    return typeof payload !== "string" && (this.#isServer || this.#socket.extensions !== "");
+    return typeof payload !== "string" && (this.#sharesBytes || this.#socket.extensions !== "");
   }
 
   /** An empty write is done when all before it is: sooner news than a poll's. */
