@@ -20,7 +20,10 @@ export class Emitter<Events extends object> {
     listener: (payload: Events[Name]) => void,
     { once = false, signal }: ListenOptions = {},
   ): () => void {
+    let isOn = true;
     const guarded = (payload: Events[Name]) => {
+      // eventemitter3 goes on through those that were there when it began.
+      if (!isOn) return;
       if (once) off();
       try {
         listener(payload);
@@ -31,6 +34,7 @@ export class Emitter<Events extends object> {
       }
     };
     const off = () => {
+      isOn = false;
       this.#listeners.off(event, guarded);
       signal?.removeEventListener("abort", off);
     };
