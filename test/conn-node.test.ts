@@ -127,6 +127,20 @@ describe("the upgrade", () => {
     expect(waits[0]?.delayMs).toBeLessThanOrEqual(8_750);
   });
 
+  test.for(["0", "Sun, 06 Nov 1994 08:49:37 GMT", "-5", "1.5", "soon"])(
+    "refused with a Retry-After of %j, which asks for no wait, waits longer with each attempt",
+    async (after) => {
+      const conn = dial();
+      const waits = told(conn, "waiting");
+      await tick();
+      for (const ms of [1_000, 2_000, 4_000]) {
+        FakeWs.last.refuse(503, { "retry-after": after });
+        await pass(ms);
+      }
+      expect(waits.map(({ delayMs }) => delayMs)).toEqual([1_000, 2_000, 4_000]);
+    },
+  );
+
   test("that is abandoned ends in an error that is handled", async () => {
     const conn = dial();
     await tick();
