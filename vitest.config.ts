@@ -8,19 +8,28 @@ const elsewhere = [
   "test/soak/**",
   "test/faults/**",
   "test/runtimes/**",
+  "test/consumers/**",
   "**/node_modules/**",
 ];
 
 export default defineConfig({
   test: {
     retry: 0,
+    // By default one on two cores, though the tests with browsers and sockets mostly wait.
+    maxWorkers: 2,
     allowOnly: false,
     restoreMocks: true,
     unstubGlobals: true,
     projects: [
       {
         extends: true,
-        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: elsewhere, pool: "threads" },
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: elsewhere,
+          pool: "threads",
+          testTimeout: 20_000,
+        },
       },
       {
         extends: true,
@@ -47,6 +56,18 @@ export default defineConfig({
       },
       {
         extends: true,
+        test: {
+          name: "consumers",
+          include: ["test/consumers/*.test.ts"],
+          pool: "forks",
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          // Each is a compiler, and busy.
+          maxConcurrency: 2,
+        },
+      },
+      {
+        extends: true,
         test: { name: "soak", include: ["test/soak/**/*.test.ts"], pool: "forks", fileParallelism: false },
       },
       {
@@ -54,10 +75,15 @@ export default defineConfig({
         test: {
           name: "browser",
           include: ["test/browser/**/*.test.ts"],
+          exclude: ["test/browser/demo-faults.test.ts"],
           pool: "forks",
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },
+      },
+      {
+        extends: true,
+        test: { name: "demo", include: ["test/browser/demo-faults.test.ts"], pool: "forks", testTimeout: 60_000 },
       },
     ],
   },

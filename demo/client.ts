@@ -1,6 +1,6 @@
 // A service that follows the demo's prices: npm run demo:client, with the demo's WebSocket address where it is another.
 import { Conn, exponential, json } from "tautline";
-import type { Product } from "./market.mjs";
+import type { Product } from "./uses/market.mjs";
 
 const NOTE_EVERY_MS = 30_000;
 const url = process.argv[2] ?? "ws://127.0.0.1:8080/websocket";

@@ -1,25 +1,25 @@
 // @ts-check
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { Codec, json } from "tautline";
-import { handle, handler } from "tautline/server";
-import { Market } from "./market.mjs";
+import { json as jsonBody } from "node:stream/consumers";
+import { createBackend } from "./backend.mjs";
+import { createFaults } from "./faults.mjs";
+import { tunnel } from "./tunnel.mjs";
 
-/**
- * @typedef {import("./market.mjs").Product} Product
- * @typedef {{ type: string, data: unknown }} Command
- */
+const MAX_BODY_BYTES = 256;
 
-const TOP = 10;
-const MAX_PAYLOAD_BYTES = 16 * 1024;
-const SHUTDOWN_MS = 500;
-
+const SCRIPT = "text/javascript";
 /** All that is served, read once: a request can name nothing else. */
 const FILES = new Map([
   ["/", file("page/index.html", "text/html")],
-  ["/page.js", file("page/page.js", "text/javascript")],
   ["/style.css", file("page/style.css", "text/css")],
-  ["/tautline.min.js", file("../dist/tautline.min.js", "text/javascript")],
+  ...["page", "inspector", "chat", "game", "ticker", "system", "meter", "chart"].map(
+    (name) => /** @type {const} */ ([`/${name}.js`, file(`page/${name}.js`, SCRIPT)]),
+  ),
+  ["/shared/frames.js", file("shared/frames.js", SCRIPT)],
+  ["/shared/ledger.js", file("shared/ledger.js", SCRIPT)],
+  ["/tautline.min.js", file("../dist/tautline.min.js", SCRIPT)],
+  ["/tautline-resume.min.js", file("../dist/tautline-resume.min.js", SCRIPT)],
 ]);
 const HEADERS = {
   "Content-Security-Policy":
@@ -31,96 +31,83 @@ const HEADERS = {
 };
 
 /**
- * Products out, commands in. A message of another shape is the Conn's `error`, and iteration skips it.
+ * A server of the page and, by way of a line that can be broken, of its WebSockets:
  *
- * @type {Codec<Command, Product[]>}
- */
-const codec = new Codec({
-  marshal: (products) => JSON.stringify(products),
-  unmarshal: (payload) => checked(json().unmarshal(payload)),
-});
-
-/**
- * A server of the page and of its WebSocket, which tells the top products at once and every `everyMs`, and prints what
- * clients send.
+ * page ═ this server ═ tunnel ═ fault proxy ═ backend
+ *
+ * The page itself and the switchboard of the faults are not behind the line, so that they work while it is broken.
  *
  * @param {{ everyMs: number, print: (line: string) => void }} options
  */
-export function createDemo({ everyMs, print }) {
-  const market = new Market();
-  /** @type {Set<import("tautline/server").ServerConn<Command, Product[]>>} */
-  const watchers = new Set();
-  let clients = 0;
+export async function createDemo({ everyMs, print }) {
+  const backend = await createBackend({ everyMs, print, countSockets: () => faults.proxy.connections });
+  const faults = await createFaults(backend.port, backend.restart);
+  /** @type {Set<import("node:net").Socket>} */
+  const tunnels = new Set();
 
-  const sockets = handler(
-    async (conn, request) => {
-      const client = `client ${++clients}`;
-      print(`${client} connected`);
-      conn.on("error", (error) => print(`${client} error: ${error.message}`));
-      conn.on("closed", ({ code }) => {
-        watchers.delete(conn);
-        print(`${client} gone, ${code}`);
-      });
-      watchers.add(conn);
-      conn.send(market.top(TOP));
-      for await (const command of conn) {
-        print(`${client} sent ${inJson(command)}`);
-        if (command.type === "cut") request.socket.destroy();
-      }
-    },
-    { codec, maxPayloadBytes: MAX_PAYLOAD_BYTES },
-  );
+  const server = createServer((request, response) => {
+    if (pathOf(request) === "/faults") causeFault(request, response);
+    else serveFile(request, response);
+  });
+  server.on("upgrade", (request, socket, head) => {
+    const client = /** @type {import("node:net").Socket} */ (socket);
+    tunnels.add(client);
+    client.on("close", () => tunnels.delete(client));
+    tunnel(request, client, head, faults.proxy.port);
+  });
 
-  const timer = setInterval(() => {
-    market.tick();
-    const products = market.top(TOP);
-    for (const conn of watchers) {
-      // The key: a client that can't keep up gets the latest prices instead of all of them.
-      if (conn.state === "open") conn.send(products, { key: "products" });
+  /** @type {import("node:http").RequestListener} */
+  async function causeFault(request, response) {
+    const { method, headers } = request;
+    const answer = (/** @type {number} */ status, /** @type {unknown} */ body = {}) =>
+      void response
+        .writeHead(status, { ...HEADERS, "Content-Type": "application/json", Allow: "POST" })
+        .end(JSON.stringify(body));
+    if (method !== "POST") return answer(405);
+    if (!isFromHere(headers)) return answer(403);
+    if (!(Number(headers["content-length"]) <= MAX_BODY_BYTES)) return answer(413);
+    try {
+      const { fault } = Object(await jsonBody(request));
+      const effect = await faults.cause(fault);
+      if (effect) print(`fault: ${fault}`);
+      answer(effect ? 200 : 400, effect);
+    } catch {
+      answer(400);
     }
-  }, everyMs);
-
-  const server = createServer(serveFile);
-  handle(server, "/websocket", sockets);
+  }
 
   async function close() {
-    clearInterval(timer);
     server.close();
-    await sockets.shutdown({ timeoutMs: SHUTDOWN_MS });
+    await Promise.all([backend.close(), faults.proxy.heal()]);
+    await faults.close();
+    for (const client of tunnels) client.destroy();
     server.closeAllConnections();
   }
 
   return { server, close };
 }
 
+/**
+ * Whether a request comes from our own page, and not from another site that the same browser visits.
+ *
+ * @param {import("node:http").IncomingHttpHeaders} headers
+ */
+function isFromHere({ origin = "", host, "content-type": type }) {
+  return URL.canParse(origin) && new URL(origin).host === host && type === "application/json";
+}
+
+/** @param {import("node:http").IncomingMessage} request */
+function pathOf({ url = "" }) {
+  return url.replace(/\?.*/s, "");
+}
+
 /** @type {import("node:http").RequestListener} */
-function serveFile({ method = "", url = "" }, response) {
-  const found = FILES.get(url.replace(/\?.*/s, ""));
-  const isRead = method === "GET" || method === "HEAD";
+function serveFile(request, response) {
+  const found = FILES.get(pathOf(request));
+  const isRead = request.method === "GET" || request.method === "HEAD";
   if (!found) response.writeHead(404, HEADERS).end();
   else if (!isRead) response.writeHead(405, { ...HEADERS, Allow: "GET, HEAD" }).end();
   else response.writeHead(200, { ...HEADERS, "Content-Type": found.type }).end(found.body);
-}
-
-/**
- * @param {unknown} message
- * @returns {Command}
- */
-function checked(message) {
-  const isObject = typeof message === "object" && message !== null;
-  if (isObject && "data" in message && "type" in message && typeof message.type === "string") {
-    return { type: message.type, data: message.data };
-  }
-  throw new TypeError(`expected { type, data }, got ${inJson(message)}`);
-}
-
-/** @param {unknown} value */
-function inJson(value) {
-  try {
-    return JSON.stringify(value);
-  } catch {
-    return "something nested too deeply to print";
-  }
 }
 
 /**

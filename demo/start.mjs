@@ -6,7 +6,7 @@ const HOST = "127.0.0.1";
 const USAGE = "Usage: npm start -- [--port <0 to 65535, 0 picks one>] [--every <milliseconds, at least 10>]";
 
 const { port, every } = readArguments();
-const demo = createDemo({ everyMs: every, print });
+const demo = await createDemo({ everyMs: every, print });
 
 demo.server.on("error", (/** @type {NodeJS.ErrnoException} */ error) => {
   fail(
@@ -24,7 +24,7 @@ process.once("SIGINT", demo.close).once("SIGTERM", demo.close);
 function readArguments() {
   try {
     const options = /** @type {const} */ ({ port: { type: "string" }, every: { type: "string" } });
-    const { port = "8080", every = "10000" } = parseArgs({ options }).values;
+    const { port = "8080", every = "1000" } = parseArgs({ options }).values;
     return { port: wholeNumber("port", port, 0, 65_535), every: wholeNumber("every", every, 10, 2 ** 31 - 1) };
   } catch (error) {
     return fail(`${/** @type {Error} */ (error).message}\n${USAGE}`);

@@ -72,7 +72,7 @@ need("Chromium", findChromium(), "Install it (on Debian: apt-get install chromiu
 need("Bun", findBun(), "Run: npm ci --prefix test/runtimes");
 
 step("lint", ["biome", "check", "--error-on-warnings"]);
-if (step("build", ["rollup", "-c", "--silent"])) {
+if (step("build", ["rollup", "-c", "--silent"], ["node", "scripts/integrity.mjs"])) {
   // After the build: the demo and the examples import the package by its name.
   step("types", ["tsc", "-p", "."]);
   step("package", ["publint", "--strict"], ["attw", "--pack", "."]);

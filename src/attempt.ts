@@ -1,10 +1,19 @@
 import { marshal, unmarshal } from "./codec.ts";
 import { ConnError } from "./errors.ts";
 import { Inbox } from "./inbox.ts";
-import { INBOX, type Provider, parseUrl, type Settings, type SetupContext, type Url } from "./options.ts";
+import {
+  INBOX,
+  type Provider,
+  parseProtocols,
+  parseUrl,
+  type Settings,
+  type SetupContext,
+  type Url,
+} from "./options.ts";
 import { exceeds, type Payload } from "./payload.ts";
 import type { Beginning, Session } from "./session.ts";
 import type { Socket, SocketOptions, SocketOwner } from "./socket.ts";
+import { requireSupport } from "./socket-node.ts";
 import type { WaitReason } from "./state.ts";
 import { Timer } from "./timer.ts";
 import type { Ending, LostInfo } from "./verdict.ts";
@@ -57,7 +66,9 @@ export class Attempting<In, Out> implements SocketOwner {
   readonly #session: Session;
   readonly #owner: AttemptOwner;
   readonly #info: AttemptInfo;
-  readonly #controller = new AbortController();
+  /** Tells the user's functions that the attempt was left. Made only for them: it outweighs all else that is here. */
+  #controller: AbortController | undefined;
+  #isLeft = false;
   readonly #timer = new Timer();
   /** Dials with what the providers gave; the protocols are the application's own. */
   #open: (() => void) | undefined;
@@ -94,7 +105,8 @@ export class Attempting<In, Out> implements SocketOwner {
   /** Leaves the attempt, or the connection that came of it. */
   abandon(code?: number, reason?: string): void {
     this.#timer.stop();
-    this.#controller.abort();
+    this.#isLeft = true;
+    this.#controller?.abort();
     this.#socket?.abandon(code, reason);
     this.#session.left();
     this.#release((payload) =>
@@ -102,15 +114,22 @@ export class Attempting<In, Out> implements SocketOwner {
     );
   }
 
+  get #signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#isLeft) this.#controller.abort();
+    return this.#controller.signal;
+  }
+
   async #dial(): Promise<void> {
     const { maxPayloadBytes, closeTimeoutMs, WebSocket, origin, clientOptions } = this.#settings;
-    const { signal } = this.#controller;
-    const url = parseUrl(await this.#provided("url", this.#url));
-    const protocols = await this.#provided("protocols", this.#settings.protocols);
-    const headers = await this.#provided("headers", this.#settings.headers);
-    if (signal.aborted) return;
+    const url = await this.#provided("url", this.#url, parseUrl);
+    this.#protocols = await this.#provided("protocols", this.#settings.protocols, parseProtocols);
+    const headers = await this.#provided("headers", this.#settings.headers, (given) => {
+      requireSupport({ WebSocket, headers: given });
+      return given;
+    });
+    if (this.#isLeft) return;
     this.#owner.dialing(url);
-    this.#protocols = [protocols].flat() as string[];
     const options = { headers, maxPayloadBytes, closeTimeoutMs, WebSocket, origin, clientOptions };
     this.#open = () => {
       this.isOpen = false;
@@ -145,7 +164,6 @@ export class Attempting<In, Out> implements SocketOwner {
   }
 
   async #begin(protocol: string, extensions: string): Promise<void> {
-    const { signal } = this.#controller;
     const { setup } = this.#settings;
     if (this.#protocols.length > 0 && !this.#offered.includes(protocol)) {
       throw new ConnError("refused", "The server selected none of the offered protocols.");
@@ -162,16 +180,17 @@ export class Attempting<In, Out> implements SocketOwner {
     this.#early = early;
     const given = this.#session.begin(socket, protocol);
     const beginning = given instanceof Promise ? await given : given;
-    if (signal.aborted) return;
+    if (this.#isLeft) return;
     if (!beginning) {
       socket.abandon();
       return this.#dialAgain();
     }
     if (setup && !beginning.resumed) {
       await this.#asked("setup", () => setup(this.#context(beginning.line, early)));
-      if (signal.aborted) return;
+      if (this.#isLeft) return;
     }
     this.#timer.stop();
+    this.#open = undefined;
     this.#owner.ready({ socket, extensions, ...beginning });
     this.#release((payload) => this.#owner.received(payload));
   }
@@ -188,7 +207,7 @@ export class Attempting<In, Out> implements SocketOwner {
 
   #context(line: Beginning["line"], early: Inbox): SetupContext<In, Out> {
     const { codec, maxSendBytes } = this.#settings;
-    const { signal } = this.#controller;
+    const signal = this.#signal;
     return {
       attempt: this.#info.attempt,
       signal,
@@ -208,18 +227,18 @@ export class Attempting<In, Out> implements SocketOwner {
   }
 
   #fail(cause: unknown): void {
-    if (this.#controller.signal.aborted) return;
+    if (this.#isLeft) return;
     // A client that is left without a word comes back for more.
     if (!this.#dialer.redials) this.abandon(cause instanceof ConnError && cause.fatal ? REFUSED : FAILED);
     this.ended({ code: 1006, reason: "", clean: false, cause });
   }
 
-  /** What the provider gives for this attempt. */
-  async #provided<T>(name: string, provider: Provider<T>): Promise<T> {
-    if (typeof provider !== "function") return provider;
+  /** What the provider gives for this attempt, as `parse` takes it. */
+  async #provided<T, U>(name: string, provider: Provider<T>, parse: (given: T) => U): Promise<U> {
+    if (typeof provider !== "function") return parse(provider);
     const { attempt, last } = this.#info;
-    const { signal } = this.#controller;
-    return this.#asked(name, () => (provider as (about: object) => T)({ attempt, last, signal }));
+    const signal = this.#signal;
+    return this.#asked(name, async () => parse(await (provider as (about: object) => T)({ attempt, last, signal })));
   }
 
   /** What the user's function answers. What it throws is told, unless it comes too late to matter. */
@@ -231,7 +250,7 @@ export class Attempting<In, Out> implements SocketOwner {
         cause instanceof ConnError && cause.fatal
           ? cause
           : new ConnError(name === "setup" ? name : "provider", `${name} failed: ${cause}`, { cause });
-      if (!this.#controller.signal.aborted) this.#owner.failed(error);
+      if (!this.#isLeft) this.#owner.failed(error);
       throw error;
     }
   }

@@ -10,12 +10,13 @@ export const MAX_MS = 30_000;
 /** How much each bound exceeds the one before. */
 export const FACTOR = 2;
 
+/** How {@link exponential} grows. */
 export interface ExponentialOptions {
-  /** Bound of the first wait, in milliseconds, above 0. Default {@link FIRST_MS}. */
+  /** Bound of the first wait, in milliseconds, above 0. Default 1 s. */
   readonly firstMs?: number | undefined;
-  /** No wait is longer than this, in milliseconds, above 0. Default {@link MAX_MS}. */
+  /** No wait is longer than this, in milliseconds, above 0. Default 30 s. */
   readonly maxMs?: number | undefined;
-  /** How much each bound exceeds the one before, at least 1. Default {@link FACTOR}. */
+  /** How much each bound exceeds the one before, at least 1. Default 2. */
   readonly factor?: number | undefined;
   /** A number from 0 to 1; tests pass their own. Default `Math.random`. */
   readonly random?: (() => number) | undefined;
@@ -25,7 +26,7 @@ export interface ExponentialOptions {
  * Full jitter over bounds that grow up to `maxMs`: clients that were cut off together come back spread over the whole
  * bound. Drawn when called, after the cap, so that clients at the cap do not march in step.
  *
- * @throws {@link ConnError} `bad-option`
+ * @throws ConnError `bad-option`
  * @see Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015
  */
 export function exponential(options: ExponentialOptions = {}): Backoff {

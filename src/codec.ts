@@ -6,17 +6,26 @@ import { isPayload, type Payload, type SendOptions } from "./payload.ts";
  * {@link ConnError} `marshal` or `unmarshal`. A codec is wrapped by another that calls it.
  */
 export interface CodecPair<In, Out = In> {
+  /** The payload of `value`: a string travels as text, bytes as a binary frame. */
   marshal(value: Out): Payload;
+  /** The value of `payload`. It may throw on anything: the peer decides what comes. */
   unmarshal(payload: Payload): In;
 }
 
 /** What a codec needs of a Conn: to send and to receive one value in another codec's form. */
 export interface CodecConn {
+  /** As `conn.send()`: the options name the codec. */
   send(value: never, options?: object): Promise<void>;
+  /** As `conn.receive()`: the options name the codec. */
   receive<T>(options: ReceiveOptions & { readonly codec: CodecPair<T, never> }): Promise<T>;
-  readonly closed: Promise<{ readonly error?: ConnError | undefined }>;
+  /** As `conn.closed`: its error decides whether {@link Codec.messages} ends or throws. */
+  readonly closed: Promise<{
+    /** Why the Conn ended, unless it ended well. */
+    readonly error?: ConnError | undefined;
+  }>;
 }
 
+/** What can be said of one wait. */
 export interface ReceiveOptions {
   /** Gives up waiting when aborted; no message is lost by it. Default none. */
   readonly signal?: AbortSignal | undefined;
@@ -24,9 +33,12 @@ export interface ReceiveOptions {
 
 /** A pair of functions that can also send and receive on a Conn that has another codec, as in Go's package. */
 export class Codec<In, Out = In> implements CodecPair<In, Out> {
+  /** The pair's own `marshal`, which may be passed on alone. */
   readonly marshal: (value: Out) => Payload;
+  /** The pair's own `unmarshal`, which may be passed on alone. */
   readonly unmarshal: (payload: Payload) => In;
 
+  /** Takes a pair of functions; one that needs state keeps it itself. */
   constructor(pair: CodecPair<In, Out>) {
     this.marshal = (value) => pair.marshal(value);
     this.unmarshal = (payload) => pair.unmarshal(payload);
@@ -72,6 +84,7 @@ export const bytes: Codec<Uint8Array> = /* @__PURE__ */ new Codec<Uint8Array>({
   unmarshal: (payload) => (typeof payload === "string" ? new TextEncoder().encode(payload) : payload),
 });
 
+/** What `JSON.stringify` and `JSON.parse` take. */
 export interface JsonOptions {
   /** Given to `JSON.stringify`. Default none. */
   readonly replacer?: ((this: unknown, key: string, value: unknown) => unknown) | undefined;

@@ -26,6 +26,8 @@ import type { StateName } from "./state.ts";
 /** The key of an internal option: where connections come from. */
 export const DIALER: unique symbol = Symbol("dialer");
 
+const CLIENT: Dialer = { open: openSocket, redials: "backoff" };
+
 /**
  * A connection that outlives its sockets. Only `close()`, a final verdict or an aborted signal ends it; until then it
  * connects again whenever the connection under it ends, and what is sent meanwhile waits.
@@ -54,14 +56,14 @@ export class Conn<In = Payload, Out = In> {
     }
   }
 
-  /** @throws {@link ConnError} `bad-url`, `bad-option`, `unsupported` */
+  /** @throws ConnError `bad-url`, `bad-option`, `unsupported` */
   constructor(url: Provider<Url>, options: ConnOptions<In, Out> = {}) {
     const settings = settle(options);
     const dialed = typeof url === "function" ? "" : parseUrl(url);
     const news = this.#news;
     requireSupport(settings);
     this.#settings = settings;
-    this.#dialer = (options as { [DIALER]?: Dialer })[DIALER] ?? { open: openSocket, redials: "backoff" };
+    this.#dialer = (options as { [DIALER]?: Dialer })[DIALER] ?? CLIENT;
     this.#outbox = new Outbox(settings.outbox, {
       dropped: (payload, why) => news.emitSoon("dropped", { payload, why, direction: "out" }),
       drained: () => news.emit("drained", undefined),
@@ -83,6 +85,7 @@ export class Conn<In = Payload, Out = In> {
     });
   }
 
+  /** Where the Conn is in its life. Every change is told as `state`. */
   get state(): StateName {
     return this.#life.state.name;
   }
@@ -107,6 +110,7 @@ export class Conn<In = Payload, Out = In> {
     return this.#settings.maxPayloadBytes;
   }
 
+  /** Figures of this moment: a new object each time. */
   get stats(): Stats {
     return {
       sent: this.#outbox.written,
@@ -161,7 +165,7 @@ export class Conn<In = Payload, Out = In> {
    * Sends `value`. Resolves when the connection has taken it and buffers less than `outbox.highWaterMark`; rejects, and
    * tells as `dropped`, when it will not be sent. An ignored rejection is never unhandled.
    *
-   * @throws {@link ConnError} `marshal`, `too-large`, `closed`, `bad-option` at once
+   * @throws ConnError `marshal`, `too-large`, `closed`, `bad-option` at once
    */
   send(value: Out, options?: SendOptions & { readonly codec?: CodecPair<never, Out> | undefined }): Promise<void> {
     return this.#put(marshal(options?.codec ?? this.#settings.codec, value), options);
@@ -227,7 +231,7 @@ export class Conn<In = Payload, Out = In> {
    * Ends the Conn: sends what waits, says goodbye and waits for the answer, all within `closeTimeoutMs` or until `signal`
    * is aborted; then leaves. Never rejects. Further calls give the same promise.
    *
-   * @throws {@link ConnError} `bad-option` for a code that may not be sent
+   * @throws ConnError `bad-option` for a code that may not be sent
    */
   close(code = 1000, reason = "", { signal }: ReceiveOptions = {}): Promise<CloseInfo> {
     checkCode(code, this.#isDialed);

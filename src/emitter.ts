@@ -1,5 +1,6 @@
 import { EventEmitter } from "eventemitter3";
 
+/** How long to listen. */
 export interface ListenOptions {
   /** Listen to the next one only. Default false. */
   readonly once?: boolean | undefined;
@@ -20,7 +21,10 @@ export class Emitter<Events extends object> {
     listener: (payload: Events[Name]) => void,
     { once = false, signal }: ListenOptions = {},
   ): () => void {
+    let isOn = true;
     const guarded = (payload: Events[Name]) => {
+      // eventemitter3 goes on through those that were there when it began.
+      if (!isOn) return;
       if (once) off();
       try {
         listener(payload);
@@ -31,6 +35,7 @@ export class Emitter<Events extends object> {
       }
     };
     const off = () => {
+      isOn = false;
       this.#listeners.off(event, guarded);
       signal?.removeEventListener("abort", off);
     };

@@ -55,15 +55,21 @@ const MESSAGES: { readonly [code in ConnErrorCode]?: string } = {
   misuse: "A message listener gets every message: push or pull, not both.",
 };
 
+/** What a {@link ConnError} can say besides its code. */
 export interface ConnErrorDetails {
+  /** What was thrown below. */
   readonly cause?: unknown;
+  /** The message that it is about. */
   readonly payload?: Payload | undefined;
+  /** HTTP status of a refused upgrade. */
   readonly status?: number | undefined;
+  /** Whether retrying is pointless. Default false. */
   readonly fatal?: boolean;
 }
 
 /** Every failure this library reports. Tell them apart by `code`. */
 export class ConnError extends Error {
+  /** Why it failed, for programs to tell by. */
   readonly code: ConnErrorCode;
   /** The message that was refused, where there is one. */
   declare readonly payload: Payload | undefined;
@@ -72,6 +78,7 @@ export class ConnError extends Error {
   /** Whether retrying is pointless: thrown by `setup` or a provider it ends the Conn. */
   declare readonly fatal: boolean | undefined;
 
+  /** `message` is by default the sentence for the code, where there is one. */
   constructor(code: ConnErrorCode, message = MESSAGES[code], details: ConnErrorDetails = {}) {
     super(message, details);
     this.name = "ConnError";

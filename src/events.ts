@@ -8,9 +8,11 @@ import type { LostInfo } from "./verdict.ts";
 export interface CloseInfo {
   /** RFC 6455, section 7.4: of the close frame that ended it, 1006 where there was none. */
   readonly code: number;
+  /** The reason that came with the code, `""` for none: at most 123 bytes of UTF-8 (RFC 6455, section 5.5.1). */
   readonly reason: string;
   /** Whether the closing handshake was completed, or there was no connection to close. */
   readonly clean: boolean;
+  /** Who ended it, or what. */
   readonly by: EndedBy;
   /** Messages that no connection ever took, in order. */
   readonly unsent: readonly Payload[];
@@ -22,46 +24,89 @@ export interface CloseInfo {
 
 /** What is told, by name of the event: one plain object each. */
 export interface ConnEvents<In> {
-  state: { readonly from: StateName; readonly to: StateName };
+  /** The Conn went from one state to another. */
+  state: {
+    /** The state it left. */
+    readonly from: StateName;
+    /** The state it is in. */
+    readonly to: StateName;
+  };
+  /** A connection is usable: setup is over, and what waited is on its way. */
   open: {
+    /** The subprotocol that was selected, `""` for none. */
     readonly protocol: string;
+    /** The extensions that were agreed on, `""` for none. */
     readonly extensions: string;
+    /** 0 for the first dial and after a stable connection, else the number of the retry. */
     readonly attempt: number;
     /** Whether this Conn had been open before. */
     readonly reconnected: boolean;
+    /** Whether the session goes on from where it stood: nothing was lost (resume). */
     readonly resumed: boolean;
     /** Milliseconds without a usable connection until now. */
     readonly downMs: number;
   };
+  /** A message has come: the value that the codec made of it. */
   message: In;
+  /** A connection, or an attempt at one, ended without being asked to. */
   lost: LostInfo;
-  /** `delayMs` is infinite for a page that is cached: its return ends the wait. */
-  waiting: { readonly attempt: number; readonly delayMs: number; readonly reason: WaitReason };
+  /** The Conn waits before it dials again. */
+  waiting: {
+    /** The number of the retry that comes next. */
+    readonly attempt: number;
+    /** Milliseconds until then. Infinite for a page that is cached: its return ends the wait. */
+    readonly delayMs: number;
+    /** What is waited for. */
+    readonly reason: WaitReason;
+  };
   /** A session could not be resumed: what became of each message that was not acknowledged (resume). */
   "lost-session": LostSession;
+  /** The Conn has ended, for good: the last event. */
   closed: CloseInfo;
   /** News of something that went wrong and did not end the Conn: nothing is thrown when nobody listens. */
   error: ConnError;
   /** A message that will not arrive; a send's promise rejects with the same error. */
-  dropped: { readonly payload: Payload; readonly why: ConnError; readonly direction: "in" | "out" };
+  dropped: {
+    /** The message as it would have travelled, or came. */
+    readonly payload: Payload;
+    /** Why it was given up. */
+    readonly why: ConnError;
+    /** Whether it was to be received or to be sent. */
+    readonly direction: "in" | "out";
+  };
   /** The connection buffers less than the high-water mark again, and nothing waits. */
   drained: undefined;
-  latency: { readonly rttMs: number };
+  /** The peer answered a ping. */
+  latency: {
+    /** Milliseconds from the ping to its answer. */
+    readonly rttMs: number;
+  };
+}
+
+/** How much of something there is. */
+export interface Amount {
+  /** Their number. */
+  readonly messages: number;
+  /** Their bytes, as the bound that they count against weighs them. */
+  readonly bytes: number;
 }
 
 /** Figures since the Conn was made, and what waits now. */
 export interface Stats {
   /** Messages handed to a connection. */
   readonly sent: number;
+  /** Messages that came for the application. */
   readonly received: number;
   /** Messages thrown away by `inbox: false`. */
   readonly discarded: number;
   /** Connections that became usable. */
   readonly opens: number;
-  readonly outbox: { readonly messages: number; readonly bytes: number };
-  readonly inbox: { readonly messages: number; readonly bytes: number };
+  /** What waits to be written. */
+  readonly outbox: Amount;
+  /** What waits to be received. */
+  readonly inbox: Amount;
   /** Written and not acknowledged by the peer (resume). */
-  readonly unacknowledged: { readonly messages: number; readonly bytes: number };
+  readonly unacknowledged: Amount;
   /** Bytes that the connection has taken and not yet handed to the network. */
   readonly bufferedAmount: number;
 }

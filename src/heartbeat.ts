@@ -1,6 +1,7 @@
 import type { Payload } from "./payload.ts";
 import { Timer } from "./timer.ts";
 
+/** When silence is judged. */
 export interface HeartbeatTimes {
   /** Milliseconds between pings while the connection is open. Default 15 s. */
   readonly intervalMs: number;
@@ -8,6 +9,7 @@ export interface HeartbeatTimes {
   readonly timeoutMs: number;
 }
 
+/** How a dead connection is noticed. */
 export interface HeartbeatOptions extends Partial<HeartbeatTimes> {
   /** The payload that asks the server for a sign of life, where the platform has no protocol pings (browsers). */
   readonly ping?: (() => Payload) | undefined;
@@ -46,8 +48,8 @@ const SLEPT_MS = 60_000;
 
 /**
  * How silence is judged. One ping an interval; whatever moves after it is life. A late timer (a sleeping machine, a
- * throttled tab) alone never kills: the connection is asked once more, and only that silence counts. While we hold the
- * peer back we are deaf, and silence is not judged.
+ * throttled tab, a clock that was set) alone never kills: the connection is asked once more, and only that silence
+ * counts. While we hold the peer back we are deaf, and silence is not judged.
  */
 export class Heartbeat {
   readonly #options: HeartbeatOptions & HeartbeatTimes;
@@ -145,7 +147,8 @@ export class Heartbeat {
     const look = () => {
       const lateMs = Date.now() - due;
       if (patient.progress() !== before) this.#rest(Math.max(0, intervalMs - (timeoutMs / needed) * looks));
-      else if (lateMs > LATE_MS && !isProbe) this.#askAfter(lateMs);
+      // A throttled tab would be asked for ever; a machine that slept again has heard nothing.
+      else if (lateMs > (isProbe ? SLEPT_MS : LATE_MS)) this.#askAfter(lateMs);
       else if (looks === needed) this.#owner.died();
       else wait();
     };

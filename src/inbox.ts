@@ -3,6 +3,7 @@ import { byteLength, type Payload } from "./payload.ts";
 import { type Deferred, deferred, onAbort } from "./promise.ts";
 import { Queue } from "./queue.ts";
 
+/** Bounds of what waits to be received. */
 export interface InboxBounds {
   /** Bytes of waiting messages at which the peer is held back, where the platform can (Node). Default 1 MiB. */
   readonly highWaterMark: number;
@@ -36,7 +37,8 @@ export class Inbox {
   readonly #bounds: InboxBounds | false;
   readonly #owner: InboxOwner;
   readonly #waiting = new Queue<Payload>();
-  readonly #pulls = new Set<(payload: Payload | ConnError) => void>();
+  /** Made with the first pull: whoever listens never needs it. */
+  #pulls: Set<(payload: Payload | ConnError) => void> | undefined;
   #end: ConnError | undefined;
   /** Weight of what waits. */
   bytes = 0;
@@ -57,7 +59,7 @@ export class Inbox {
   put(payload: Payload): void {
     if (this.length === 0) {
       if (this.#owner.listens()) return this.#owner.deliver(payload);
-      for (const pull of this.#pulls) return pull(payload);
+      if (this.#pulls) for (const pull of this.#pulls) return pull(payload);
     }
     this.#store(payload);
   }
@@ -66,7 +68,7 @@ export class Inbox {
   take<T>(decode: (payload: Payload) => T, signal?: AbortSignal): Promise<T> {
     const call = deferred<T>();
     const pull = (given: Payload | ConnError) => {
-      this.#pulls.delete(pull);
+      this.#pulls?.delete(pull);
       settle(call, decode, given);
     };
     if (signal?.aborted) pull(aborted(signal));
@@ -74,6 +76,7 @@ export class Inbox {
     else if (this.length > 0) pull(this.#shift());
     else if (this.#end) pull(this.#end);
     else {
+      this.#pulls ??= new Set();
       this.#pulls.add(pull);
       onAbort(signal, call.promise, () => pull(aborted(signal as AbortSignal)));
     }
@@ -134,7 +137,7 @@ export class Inbox {
   }
 
   #turnAway(why: ConnError): void {
-    for (const pull of this.#pulls) pull(why);
+    if (this.#pulls) for (const pull of this.#pulls) pull(why);
   }
 }
 

@@ -33,14 +33,15 @@ const SLEPT_MS = 60_000;
 
 /**
  * The page's own signals (HTML, page lifecycle; Page Lifecycle API for `freeze` and `resume`), in a worker the network's
- * alone. `undefined` where there is neither, as in Node: then nothing of this runs.
+ * alone. Where there is neither, as in Node, it is silent. Nothing of the page is touched before somebody subscribes:
+ * a server that renders the page may construct a Conn, too.
  */
-export function pageLifecycle(): LifecycleSource | undefined {
+export function pageLifecycle(): LifecycleSource {
   const page = globalThis as Page;
-  if (!page.addEventListener || page.navigator?.onLine === undefined) return undefined;
   return {
-    isOnline: () => page.navigator?.onLine !== false,
+    isOnline: () => !page.addEventListener || page.navigator?.onLine !== false,
     subscribe(tell) {
+      if (!page.addEventListener || page.navigator?.onLine === undefined) return () => {};
       const timer = new Timer();
       const undos = [() => timer.stop()];
       const on = (

@@ -32,7 +32,10 @@ export interface SetupContext<In, Out> {
 export interface ConnOptions<In = Payload, Out = In> {
   /** How values become payloads. Default {@link message}: strings and bytes as they are. */
   readonly codec?: CodecPair<In, Out> | undefined;
-  /** Subprotocols to offer (RFC 6455, section 1.9). If none of them is selected, the attempt failed. Default none. */
+  /**
+   * Subprotocols to offer, each a token and each once (RFC 6455, sections 1.9 and 4.1). If none of them is selected, the
+   * attempt failed. Default none.
+   */
   readonly protocols?: Provider<string | readonly string[]> | undefined;
   /** Node only. Headers of the upgrade request. Default none. */
   readonly headers?: Provider<Readonly<Record<string, string>>> | undefined;
@@ -140,6 +143,7 @@ const LEAST_BYTES = 64;
 const FEW_MESSAGES = 1_024;
 export const INBOX: InboxBounds = { highWaterMark: MIB, maxBytes: 64 * MIB, overflow: "close" };
 const HEARTBEAT: HeartbeatTimes = { intervalMs: 15_000, timeoutMs: 10_000 };
+const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
 const OVERFLOWS = { "outbox.": ["reject", "drop-oldest"], "inbox.": ["close", "drop-oldest", "drop-newest"] };
 
 const isFunction = (value: unknown) => typeof value === "function";
@@ -152,11 +156,6 @@ const KINDS: readonly (readonly [string, readonly (keyof ConnOptions)[], (value:
   ["an object", ["outbox", "clientOptions", "codec"], isObject],
   ["an object or false", ["inbox", "heartbeat", "lifecycle"], (value) => value === false || isObject(value)],
   ["an object or a function", ["headers"], (value) => isObject(value) || isFunction(value)],
-  [
-    "a string, an array or a function",
-    ["protocols"],
-    (value) => [isString, Array.isArray, isFunction].some((is) => is(value)),
-  ],
   ["a string", ["origin"], isString],
   ["an AbortSignal", ["signal"], (value) => isObject(value) && "aborted" in (value as object)],
   ["true or false", ["autoConnect"], (value) => typeof value === "boolean"],
@@ -178,12 +177,13 @@ export function settle<In, Out>(options: ConnOptions<In, Out>): Settings<In, Out
   }
   if (heartbeat && !heartbeat.ping !== !heartbeat.isPong)
     throw bad("heartbeat", "with both ping and isPong", heartbeat);
+  const { protocols = [] } = options;
   const maxMessages = Math.max((options.outbox?.maxBytes ?? OUTBOX.maxBytes) / LEAST_BYTES, FEW_MESSAGES);
   return Object.freeze({
     ...options,
     ...filled("", NUMBERS, options),
     autoConnect: options.autoConnect ?? true,
-    protocols: options.protocols ?? [],
+    protocols: typeof protocols === "function" ? protocols : parseProtocols(protocols),
     lifecycle: lifecycle === false ? undefined : (lifecycle ?? pageLifecycle()),
     backoff: options.backoff ?? exponential(),
     codec,
@@ -197,7 +197,10 @@ export function settle<In, Out>(options: ConnOptions<In, Out>): Settings<In, Out
 export function parseUrl(url: unknown): string {
   let parsed: URL;
   try {
-    parsed = new URL(url as Url, (globalThis as { location?: { href?: string } }).location?.href);
+    // Only what is relative asks for a page: a server that renders one has none, or a trap in its place.
+    const isAbsolute = /^\s*[a-z][a-z\d+.-]*:/i.test(String(url));
+    const page = isAbsolute ? undefined : (globalThis as { location?: { href?: string } }).location;
+    parsed = new URL(url as Url, page?.href);
   } catch {
     // The platform's error quotes the URL, and with it what token it may hold.
     throw new ConnError("bad-url", "The URL can't be parsed: give an absolute one, such as wss://example.com/path.");
@@ -208,6 +211,16 @@ export function parseUrl(url: unknown): string {
   }
   if (parsed.hash) throw new ConnError("bad-url", "The URL of a WebSocket has no fragment (RFC 6455, section 3).");
   return parsed.href;
+}
+
+/**
+ * The subprotocols to offer, as every platform takes them: tokens, each once (RFC 6455, section 4.1; RFC 9110,
+ * section 5.6.2). @throws {@link ConnError} `bad-option`
+ */
+export function parseProtocols(protocols: unknown): readonly string[] {
+  const names = [protocols].flat() as string[];
+  if (new Set(names).size === names.length && names.every((name) => isString(name) && TOKEN.test(name))) return names;
+  throw bad("protocols", "tokens, each once, or a function", protocols);
 }
 
 /** Refuses bad options of one send. @throws {@link ConnError} `bad-option` */
@@ -255,6 +268,7 @@ function filled<T extends object>(
 }
 
 function bad(name: string, range: string, value: unknown): ConnError {
-  const got = typeof value === "object" ? "an object" : String(value);
+  const isPlain = Array.isArray(value) || isString(value);
+  const got = isPlain ? JSON.stringify(value) : isObject(value) ? "an object" : String(value);
   return new ConnError("bad-option", `${name} must be ${range}; got ${got}.`);
 }

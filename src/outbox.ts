@@ -3,6 +3,7 @@ import { byteLength, type Payload, type SendOptions } from "./payload.ts";
 import { type Deferred, deferred, onAbort } from "./promise.ts";
 import { Timer } from "./timer.ts";
 
+/** Bounds of what waits to be written. */
 export interface OutboxBounds {
   /** Bytes that may wait while there is no connection to take them. At least 0; default 16 MiB. */
   readonly maxBytes: number;
@@ -63,7 +64,8 @@ export class Outbox {
   readonly #bounds: OutboxBounds;
   readonly #owner: OutboxOwner;
   readonly #waiting = new Set<Entry>();
-  readonly #keys = new Map<string, Entry>();
+  /** Made with the first key. */
+  #keys: Map<string, Entry> | undefined;
   #line: Line | undefined;
   /** Resolves when the connection is back at the high-water mark; there only while it is above. */
   #pressure: Promise<void> | undefined;
@@ -113,7 +115,10 @@ export class Outbox {
     else if (!this.#makesRoom(entry)) this.#refuse(entry, "outbox-full");
     else {
       this.#waiting.add(entry);
-      if (key !== undefined) this.#keys.set(key, entry);
+      if (key !== undefined) {
+        this.#keys ??= new Map();
+        this.#keys.set(key, entry);
+      }
       entry.expiry?.start(ttlMs as number, () => this.#refuse(entry, "expired"), true);
       onAbort(signal, entry.promise, () => {
         if (this.#waiting.has(entry)) this.#refuse(entry, aborted(signal as AbortSignal));
@@ -206,7 +211,7 @@ export class Outbox {
   /** Whether there is room for `entry`, once those have given way that must. */
   #makesRoom({ key, bytes }: Entry): boolean {
     const { maxBytes, maxMessages, overflow } = this.#bounds;
-    const replaced = key === undefined ? undefined : this.#keys.get(key);
+    const replaced = key === undefined ? undefined : this.#keys?.get(key);
     // The one that is replaced makes room, and gives way only if that is enough.
     const freed = () => (replaced && this.#waiting.has(replaced) ? 1 : 0);
     const fits = () =>
@@ -238,6 +243,6 @@ export class Outbox {
   #remove(entry: Entry): void {
     entry.expiry?.stop();
     if (this.#waiting.delete(entry)) this.#weigh(-entry.bytes);
-    if (entry.key !== undefined && this.#keys.get(entry.key) === entry) this.#keys.delete(entry.key);
+    if (entry.key !== undefined && this.#keys?.get(entry.key) === entry) this.#keys.delete(entry.key);
   }
 }

@@ -62,7 +62,9 @@ export function judge(
   }
 
   const attempt = "attempt" in state ? state.attempt + 1 : 1;
-  const window = answer === true ? wish(ending) : undefined;
+  const asked = wish(ending);
+  // A wish of nothing, such as a date that has passed, says nothing of how long: taken at its word it would be a storm.
+  const window = answer === true && asked?.[1] ? asked : undefined;
   const waitMs = window
     ? window[0] + random() * (window[1] - window[0])
     : Number(answer === true ? guard("backoff", () => backoff(attempt)) : answer);

@@ -1,4 +1,4 @@
-import type { ClientRequest, IncomingMessage } from "node:http";
+import { type ClientRequest, type IncomingMessage, validateHeaderName, validateHeaderValue } from "node:http";
 import { ConnError } from "./errors.ts";
 import type { Payload } from "./payload.ts";
 import {
@@ -9,6 +9,7 @@ import {
   type Socket,
   type SocketOptions,
   type SocketOwner,
+  UNCLEAN,
   type WebSocketConstructor,
 } from "./socket.ts";
 import { Timer } from "./timer.ts";
@@ -56,8 +57,6 @@ const CONNECTING = 0;
 const OPEN = 1;
 const ABNORMAL = 1006;
 const PROTOCOL_ERROR = 1002;
-/** Codes that mean that no close frame came (RFC 6455, section 7.4.1), and so no clean end. */
-const UNCLEAN = new Set([0, 1006, 1015]);
 const KEEP_ALIVE_MS = 15_000;
 /** How long a connection that we left with a close frame may take to end by itself. */
 const LINGER_MS = 1_000;
@@ -76,33 +75,67 @@ export function openSocket(url: string, options: SocketOptions, owner: SocketOwn
     ...(options.headers && { headers: options.headers }),
     maxPayload: options.maxPayloadBytes,
   });
-  return new NodeSocket(socket, options.maxPayloadBytes, owner);
+  const { generateMask } = (options.clientOptions ?? {}) as { readonly generateMask?: unknown };
+  return new NodeSocket(socket, options.maxPayloadBytes, owner, undefined, generateMask !== undefined);
 }
 
-/** Refuses options that only `ws` can honour where another class was given. */
+/**
+ * Refuses options that only `ws` can honour where another class was given, and headers that no request can have. What a
+ * header says may be secret, and is not quoted.
+ *
+ * @throws {@link ConnError} `unsupported`, `bad-option`
+ */
 export function requireSupport(options: Parameters<typeof requireWhatwg>[0] & Pick<SocketOptions, "WebSocket">): void {
-  if (!isWs(constructorOf(options))) requireWhatwg(options);
+  if (!isWs(constructorOf(options))) return requireWhatwg(options);
+  const { headers, origin, clientOptions } = options as Partial<SocketOptions>;
+  if (typeof headers === "function") return;
+  if (headers && Symbol.iterator in headers) {
+    throw new ConnError(
+      "bad-option",
+      "headers must be an object of names and values, or a function; got a collection.",
+    );
+  }
+  const { headers: others } = (clientOptions ?? {}) as { readonly headers?: object };
+  for (const [name, value] of Object.entries({ ...others, ...headers, ...(origin && { origin }) })) {
+    try {
+      validateHeaderName(name);
+      validateHeaderValue(name, value);
+    } catch {
+      const what = `${name === "origin" ? "origin" : "headers"} must be what HTTP can carry (RFC 9110, section 5)`;
+      throw new ConnError("bad-option", `${what}; got a header ${JSON.stringify(name)} that is not.`);
+    }
+  }
 }
 
+/** By its EventEmitter: Bun's own WebSocket can be terminated too. */
 function isWs(WebSocket: WebSocketConstructor): boolean {
-  return "terminate" in WebSocket.prototype;
+  return "terminate" in WebSocket.prototype && "on" in WebSocket.prototype;
 }
 
 /** A connection over `ws`. It pings, can be paused, and writes a turn's messages to the network in one go. */
 export class NodeSocket extends BaseSocket {
   readonly #socket: WsSocket;
-  readonly #isServer: boolean;
-  readonly #linger = new Timer();
+  readonly #sharesBytes: boolean;
+  #linger: Timer | undefined;
   #tcp: Tcp | undefined;
   #isCorked = false;
   readonly pause?: () => void;
   readonly resume?: () => void;
 
-  /** @param tcp the TCP socket where it is known already, as on a server */
-  constructor(socket: WsSocket, maxPayloadBytes: number, owner: SocketOwner, tcp?: Tcp) {
+  /**
+   * @param tcp the TCP socket where it is known already, as on a server
+   * @param sharesBytes whether `ws` may write the caller's own bytes: it masks none on a server, and none with zeros
+   */
+  constructor(
+    socket: WsSocket,
+    maxPayloadBytes: number,
+    owner: SocketOwner,
+    tcp?: Tcp,
+    sharesBytes: boolean = tcp !== undefined,
+  ) {
     super(maxPayloadBytes, owner);
     this.#socket = socket;
-    this.#isServer = tcp !== undefined;
+    this.#sharesBytes = sharesBytes;
     this.#know(tcp);
     if (socket.pause && socket.resume) {
       this.pause = () => socket.pause?.();
@@ -124,6 +157,7 @@ export class NodeSocket extends BaseSocket {
       else if (error.code?.startsWith("WS_ERR_")) this.#fail({ cause: error }, PROTOCOL_ERROR);
     });
     socket.on("close", (code, reason) => {
+      this.#linger?.stop();
       const clean = !UNCLEAN.has(code);
       this.end({ code: code || ABNORMAL, reason: String(reason ?? ""), clean, ...(failure && { cause: failure }) });
     });
@@ -145,7 +179,7 @@ export class NodeSocket extends BaseSocket {
     if (!this.#isCorked && this.#tcp?.cork) {
       this.#isCorked = true;
       this.#tcp.cork();
-      process.nextTick(() => this.#uncork());
+      process.nextTick(uncork, this);
     }
     this.#socket.send(this.#mustCopy(payload) ? new Uint8Array(payload as Uint8Array) : payload);
     return true;
@@ -163,7 +197,7 @@ export class NodeSocket extends BaseSocket {
   }
 
   close(code: number, reason: string): void {
-    this.#uncork();
+    this.uncork();
     this.#socket.close(code, reason);
   }
 
@@ -176,17 +210,18 @@ export class NodeSocket extends BaseSocket {
   }
 
   protected destroy(code?: number, reason?: string): void {
-    this.#uncork();
-    this.#linger.stop();
+    this.uncork();
+    this.#linger?.stop();
     if (code === undefined || this.#socket.readyState === CONNECTING) return this.#socket.terminate();
     if (this.#socket.readyState === OPEN) this.#socket.close(code, reason);
     // Ended at once, the kernel would answer what is still coming in with a reset, and the close frame would be lost.
+    this.#linger ??= new Timer();
     this.#linger.start(LINGER_MS, () => this.#socket.terminate(), true);
   }
 
   /** Bytes are the caller's again when write() returns; a client's are copied by masking, unless they are compressed. */
   #mustCopy(payload: Payload): boolean {
-    return typeof payload !== "string" && (this.#isServer || this.#socket.extensions !== "");
+    return typeof payload !== "string" && (this.#sharesBytes || this.#socket.extensions !== "");
   }
 
   /** An empty write is done when all before it is: sooner news than a poll's. */
@@ -208,11 +243,17 @@ export class NodeSocket extends BaseSocket {
     tcp.setKeepAlive(true, KEEP_ALIVE_MS);
   }
 
-  #uncork(): void {
+  /** Lets a turn's messages go. */
+  uncork(): void {
     if (!this.#isCorked) return;
     this.#isCorked = false;
     this.#tcp?.uncork?.();
   }
+}
+
+/** One function for all turns of all connections: a closure a turn is felt where a turn has one message. */
+function uncork(socket: NodeSocket): void {
+  socket.uncork();
 }
 
 /** The same bytes without the Buffer, so that every platform gives the same class. */

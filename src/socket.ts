@@ -50,32 +50,44 @@ interface NodeOnly {
 
 /** The part of the WHATWG interface that is relied on. */
 export interface WebSocketLike {
+  /** 0 connecting, 1 open, 2 closing, 3 closed. */
   readonly readyState: number;
+  /** Takes a message. */
   send(data: string): void;
+  /** Starts the closing handshake. */
   close(code?: number, reason?: string): void;
 }
 
 /** A WebSocket class to use in place of the platform's. */
 export type WebSocketConstructor = new (url: string, protocols?: string[]) => WebSocketLike;
 
+/** A close event; React Native's has no `wasClean`, and null for a reason that was not given. */
+interface CloseEventLike {
+  readonly code: number;
+  readonly reason: string | null;
+  readonly wasClean?: boolean;
+}
+
 /** What an adapter touches of a WHATWG WebSocket. */
 interface PlatformSocket {
   binaryType: string;
   readonly readyState: number;
   readonly bufferedAmount?: number;
-  readonly protocol: string;
-  readonly extensions: string;
+  readonly protocol: string | null;
+  readonly extensions?: string | null;
   send(data: string | Uint8Array): void;
   close(code?: number, reason?: string): void;
   onopen: (() => void) | null;
   onmessage: ((event: { readonly data: unknown }) => void) | null;
   onerror: ((event: { readonly error?: unknown; readonly message?: string }) => void) | null;
-  onclose: ((event: { readonly code: number; readonly reason: string; readonly wasClean: boolean }) => void) | null;
+  onclose: ((event: CloseEventLike) => void) | null;
 }
 
 const CONNECTING = 0;
 const OPEN = 1;
 const ABNORMAL = 1006;
+/** Codes that mean that no close frame came (RFC 6455, section 7.4.1), and so no clean end. */
+export const UNCLEAN: ReadonlySet<number> = new Set([0, 1006, 1015]);
 /** What a browser may send in place of 1009 (WHATWG WebSockets: 1000 and 3000 to 4999 only). */
 const TOO_LARGE = 4009;
 const POLL_MS = 10;
@@ -123,7 +135,7 @@ export abstract class BaseSocket implements Socket {
   /** Messages and pongs so far, and falls of the buffer that were seen. */
   protected moved = 0;
   readonly #maxPayloadBytes: number;
-  readonly #poll = new Timer();
+  #poll: Timer | undefined;
   #lastBuffered = 0;
   #moment: Promise<void> | undefined;
   #wake: (() => void) | undefined;
@@ -144,6 +156,7 @@ export abstract class BaseSocket implements Socket {
   }
 
   abandon(code?: number, reason?: string): void {
+    // Once: Node 22 fires an error inside close() while it connects, and a close frame that is on its way may take its time.
     if (this.owner === NOBODY) return;
     this.owner = NOBODY;
     this.#wake?.();
@@ -161,10 +174,11 @@ export abstract class BaseSocket implements Socket {
   protected moment(): Promise<void> {
     this.#moment ??= new Promise((resolve) => {
       this.#wake = () => {
-        this.#poll.stop();
+        this.#poll?.stop();
         this.#moment = undefined;
         resolve();
       };
+      this.#poll ??= new Timer();
       this.#poll.start(POLL_MS, this.#wake);
     });
     return this.#moment;
@@ -201,7 +215,8 @@ class WhatwgSocket extends BaseSocket {
     super(maxPayloadBytes, owner);
     this.#socket = socket;
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => this.owner.opened(socket.protocol, socket.extensions ?? "");
+    // Where nothing was selected workerd has null for a protocol; React Native has no extensions.
+    socket.onopen = () => this.owner.opened(socket.protocol ?? "", socket.extensions ?? "");
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onerror = (event) => {
       // Node 22 fires no close after a failed handshake. After open an error is followed by close everywhere.
@@ -210,7 +225,7 @@ class WhatwgSocket extends BaseSocket {
     };
     socket.onclose = ({ code, reason, wasClean }) => {
       // Deno says 0 where the others say 1006.
-      this.end({ code: code || ABNORMAL, reason, clean: wasClean });
+      this.end({ code: code || ABNORMAL, reason: reason ?? "", clean: wasClean ?? !UNCLEAN.has(code) });
     };
   }
 
@@ -236,9 +251,11 @@ class WhatwgSocket extends BaseSocket {
 
   #receive(data: unknown): void {
     if (typeof data === "string") this.receive(data);
-    else if (data instanceof ArrayBuffer) this.receive(new Uint8Array(data));
     else if (ArrayBuffer.isView(data)) this.receive(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    else
+    // By its name: one of another realm (jsdom, a vm context) is no instance of ours.
+    else if (Object.prototype.toString.call(data) === "[object ArrayBuffer]") {
+      this.receive(new Uint8Array(data as ArrayBuffer));
+    } else
       this.end(
         { code: 1003, reason: "", clean: false, cause: new TypeError("The WebSocket ignored its binaryType.") },
         4003,

@@ -15,6 +15,7 @@ export interface Goodbye {
   readonly reason: string;
 }
 
+/** The state of a Conn, with what belongs to it. */
 export type State =
   | { readonly name: "idle" }
   | { readonly name: "connecting"; readonly attempt: number }
@@ -23,7 +24,11 @@ export type State =
   | { readonly name: "closing"; readonly goodbye: Goodbye }
   | { readonly name: "closed" };
 
-export type StateName = State["name"];
+/**
+ * Where a Conn is in its life: not dialed yet, connecting (setup included), usable, between two connections, saying
+ * goodbye, ended for good.
+ */
+export type StateName = "idle" | "connecting" | "open" | "waiting" | "closing" | "closed";
 
 /** What comes of a lost connection: computed by the owner, since it takes randomness and the user's functions. */
 export type Plan =

@@ -2,14 +2,21 @@ import { ConnError } from "./errors.ts";
 
 /** What `readable()` needs of a Conn. */
 export interface ReadableConn<In> {
+  /** The messages, as iteration of the Conn gives them. */
   [Symbol.asyncIterator](): AsyncIterator<In>;
 }
 
 /** What `writable()` needs of a Conn. */
 export interface WritableConn<Out> {
+  /** As `conn.send()`: settles when the connection has room for more. */
   send(value: Out): Promise<void>;
+  /** As `conn.close()`: after what was sent. */
   close(): Promise<unknown>;
-  readonly closed: Promise<{ readonly error?: ConnError | undefined }>;
+  /** As `conn.closed`: its error is the stream's. */
+  readonly closed: Promise<{
+    /** Why the Conn ended, unless it ended well. */
+    readonly error?: ConnError | undefined;
+  }>;
 }
 
 /**

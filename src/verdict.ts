@@ -2,6 +2,7 @@
 export interface Ending {
   /** RFC 6455, section 7.4. 1006 where the connection ended without a close frame. */
   readonly code: number;
+  /** The reason that came with the code, `""` for none. */
   readonly reason: string;
   /** Whether the closing handshake was completed. */
   readonly clean: boolean;

@@ -1,7 +1,8 @@
+import { inspect } from "node:util";
 import { beforeEach, describe, expect, test } from "vitest";
-import { Conn, type ConnOptions, exponential, type Provider, type Url } from "../src/index.ts";
+import { Conn, type ConnError, type ConnOptions, exponential, type Provider, type Url } from "../src/index.ts";
 import { FakeWs } from "./support/fake-ws.ts";
-import { pass, tick, told, useFakeTime } from "./support/rig.ts";
+import { pass, thrown, tick, told, useFakeTime } from "./support/rig.ts";
 
 useFakeTime();
 
@@ -50,6 +51,52 @@ describe("the upgrade", () => {
     ]);
   });
 
+  test.for([
+    ["a b", "SECRET"],
+    ["", "SECRET"],
+    ["authorization", "SECRET\n"],
+    ["authorization", undefined],
+  ] as const)(
+    "can't have a header %j that no request can have: the error does not quote its value",
+    ([name, value]) => {
+      const given = { [name]: value as string };
+      for (const options of [{ headers: given }, { clientOptions: { headers: given } }]) {
+        const error = thrown(() => dial(options)) as ConnError;
+        expect(error).toMatchObject({ name: "ConnError", code: "bad-option" });
+        expect(error.message).toMatch(/^headers /);
+        expect(error.message).toContain(JSON.stringify(name));
+        expect(inspect(error, { depth: 5 })).not.toContain("SECRET");
+      }
+    },
+  );
+
+  test("can't have an origin that no request can have", () => {
+    const error = thrown(() => dial({ origin: "https://x.test\n" })) as ConnError;
+    expect(error).toMatchObject({ code: "bad-option" });
+    expect(error.message).toMatch(/^origin /);
+  });
+
+  test.for([[new Headers({ a: "b" })], [new Map([["a", "b"]])], [[["a", "b"]]]])(
+    "can't have headers that would be silently none: %o",
+    ([headers]) => {
+      const error = thrown(() => dial({ headers: headers as never })) as ConnError;
+      expect(error).toMatchObject({ code: "bad-option" });
+      expect(error.message).toMatch(/^headers /);
+    },
+  );
+
+  test("fails the attempt where the function gives headers that no request can have, and tells it", async () => {
+    const conn = dial({ headers: ({ attempt }) => ({ a: attempt === 0 ? "SECRET\n" : "b" }) });
+    const [errors, waits] = [told(conn, "error"), told(conn, "waiting")];
+    await tick();
+    expect(errors).toMatchObject([{ code: "provider", cause: { code: "bad-option" } }]);
+    expect(inspect(errors, { depth: 5 })).not.toContain("SECRET");
+    expect(waits).toMatchObject([{ attempt: 1, delayMs: 1_000, reason: "backoff" }]);
+    expect(FakeWs.made).toHaveLength(0);
+    await pass(1_000);
+    expect(FakeWs.last.options.headers).toEqual({ a: "b" });
+  });
+
   test.for([400, 404, 410])("refused with %i before the first open ends the Conn", async (status) => {
     const conn = dial();
     const lost = told(conn, "lost");
@@ -80,6 +127,20 @@ describe("the upgrade", () => {
     expect(waits[0]?.delayMs).toBeLessThanOrEqual(8_750);
   });
 
+  test.for(["0", "Sun, 06 Nov 1994 08:49:37 GMT", "-5", "1.5", "soon"])(
+    "refused with a Retry-After of %j, which asks for no wait, waits longer with each attempt",
+    async (after) => {
+      const conn = dial();
+      const waits = told(conn, "waiting");
+      await tick();
+      for (const ms of [1_000, 2_000, 4_000]) {
+        FakeWs.last.refuse(503, { "retry-after": after });
+        await pass(ms);
+      }
+      expect(waits.map(({ delayMs }) => delayMs)).toEqual([1_000, 2_000, 4_000]);
+    },
+  );
+
   test("that is abandoned ends in an error that is handled", async () => {
     const conn = dial();
     await tick();
@@ -88,6 +149,14 @@ describe("the upgrade", () => {
     expect(FakeWs.last.isTerminated).toBe(true);
     expect(FakeWs.last.listenerCount("error")).toBeGreaterThan(0);
   });
+});
+
+test("bytes are the caller's again after write(), also where a generateMask of zeros would have ws share them", async () => {
+  const { conn, socket } = await opened({ clientOptions: { generateMask: (mask: Uint8Array) => mask.fill(0) } });
+  const bytes = Uint8Array.of(1, 2, 3);
+  conn.write(bytes);
+  bytes.fill(0);
+  expect(socket.sent).toEqual([Uint8Array.of(1, 2, 3)]);
 });
 
 describe("the heartbeat", () => {

@@ -79,10 +79,24 @@ describe("a provider", () => {
     expect(net.sockets).toHaveLength(0);
   });
 
-  test("that answers a bad URL fails the attempt", async () => {
-    const { conn } = rig({}, () => "ftp://x.test/");
-    const lost = told(conn, "lost");
+  test("that answers a bad URL fails the attempt, and is told", async () => {
+    const { conn } = rig({}, () => "nonsense");
+    const [lost, errors] = [told(conn, "lost"), told(conn, "error")];
     await tick();
-    expect(lost).toMatchObject([{ retry: true, cause: { code: "bad-url" } }]);
+    expect(lost).toMatchObject([{ retry: true, cause: { code: "provider", cause: { code: "bad-url" } } }]);
+    expect(errors).toEqual([lost[0]?.cause]);
   });
+
+  test.for([[["a", "a"]], ["a b"], [undefined], [null], [[5]]])(
+    "that answers %j, which are no protocols, fails the attempt, and is told",
+    async ([given]) => {
+      const { conn, net } = rig({ protocols: ({ attempt }) => (attempt === 0 ? (given as string) : "a") });
+      const [lost, errors] = [told(conn, "lost"), told(conn, "error")];
+      await tick();
+      expect(lost).toMatchObject([{ retry: true, cause: { code: "provider", cause: { code: "bad-option" } } }]);
+      expect(errors).toEqual([lost[0]?.cause]);
+      await pass(1_000);
+      expect(net.sockets.map(({ protocols }) => protocols)).toEqual([["a"]]);
+    },
+  );
 });

@@ -46,6 +46,19 @@ describe("the wait", () => {
     expect(waits).toMatchObject([{ delayMs: 250 }]);
   });
 
+  test.for(["retry=0", "retry=0-0"])("grows as ever where a server asks for none at all, by %s", async (reason) => {
+    const { conn, net } = rig();
+    const waits = told(conn, "waiting");
+    await tick();
+    for (const ms of [1_000, 2_000, 4_000]) {
+      net.last.open();
+      net.last.drop(1008, reason, true);
+      await pass(ms);
+    }
+    expect(waits.map(({ delayMs }) => delayMs)).toEqual([1_000, 2_000, 4_000]);
+    expect(waits[0]?.reason).toBe("backoff");
+  });
+
   test("has no floor after a stable connection", async () => {
     const { conn, socket } = await openRig({ backoff: () => 0 });
     const waits = told(conn, "waiting");

@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import { describe, expect, test, vi } from "vitest";
 import { openRig, pass, rig, story, tick, told, useFakeTime } from "./support/rig.ts";
 
@@ -50,6 +51,34 @@ describe("an abandoned socket", () => {
     net.last.open();
     await tick();
     expect(conn.state).toBe("open");
+  });
+
+  test("may fail again inside its own close(), as Node 22's does", async () => {
+    const { conn, net } = rig();
+    await tick();
+    const { last } = net;
+    let closes = 0;
+    last.close = () => {
+      closes++;
+      last.onerror?.({ message: "late" });
+    };
+    const events = story(conn);
+    last.onerror?.({ message: "refused" });
+    await tick();
+    expect(closes).toBeGreaterThan(0);
+    expect(events.filter((name) => name === "lost")).toHaveLength(1);
+    expect(conn.state).toBe("waiting");
+  });
+
+  test("of another realm brings bytes, and of React Native an end without wasClean or reason", async () => {
+    const { conn, socket } = await openRig();
+    const lost = told(conn, "lost");
+    const pull = conn.receive();
+    socket.onmessage?.({ data: runInNewContext("new Uint8Array([1, 2]).buffer") });
+    expect(await pull).toEqual(Uint8Array.of(1, 2));
+    socket.onclose?.({ code: 1001, reason: null, wasClean: undefined } as never);
+    await tick();
+    expect(lost).toEqual([{ code: 1001, reason: "", clean: true, opened: true, retry: true }]);
   });
 
   test("says nothing after its close", async () => {

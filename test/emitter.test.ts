@@ -38,6 +38,21 @@ test("tells a listener that was added twice twice, and undoes one at a time", ()
   expect(list).toEqual(["a", "a", "b"]);
 });
 
+test("tells no listener whose undo was called, though another did it within the telling", () => {
+  const emitter = new Emitter<Events>();
+  const list: string[] = [];
+  const controller = new AbortController();
+  emitter.on("word", () => {
+    off();
+    controller.abort();
+  });
+  const off = emitter.on("word", (word) => list.push(`1 ${word}`));
+  emitter.on("word", (word) => list.push(`2 ${word}`), { signal: controller.signal });
+  emitter.on("word", (word) => list.push(`3 ${word}`));
+  emitter.emit("word", "a");
+  expect(list).toEqual(["3 a"]);
+});
+
 test("knows whether anybody listens", () => {
   const emitter = new Emitter<Events>();
   expect(emitter.hears("word")).toBe(false);

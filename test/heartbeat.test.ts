@@ -1,5 +1,6 @@
-import { expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { HeartbeatOptions, Payload } from "../src/index.ts";
+import { FakeLifecycle } from "./support/fake-lifecycle.ts";
 import { openRig, pass, rig, story, tick, told, useFakeTime } from "./support/rig.ts";
 
 useFakeTime();
@@ -123,6 +124,59 @@ test("finds a peer that died during the sleep within 2 s of the wake-up", async 
   expect(conn.state).toBe("open");
   await pass(2_000);
   expect(conn.state).toBe("waiting");
+});
+
+test("does not kill for a sleep within a probe: its last look is late, and the answer still on its way", async () => {
+  const { conn, socket } = await openRig({ heartbeat: BEAT });
+  await pass(5_000);
+  vi.setSystemTime(Date.now() + 3_600_000);
+  await pass(5_000);
+  await pass(1_900);
+  vi.setSystemTime(Date.now() + 3_600_000);
+  await pass(100);
+  expect(conn.state).toBe("open");
+  expect(socket.sent).toEqual(["ping", "ping"]);
+  await pass(1_900);
+  socket.message("pong");
+  await pass(5_000);
+  expect(conn.state).toBe("open");
+});
+
+describe.for([
+  ["forward", 3_600_000],
+  ["back", -3_600_000],
+] as const)("a clock that is set %s by an hour", ([, ms]) => {
+  const set = () => vi.setSystemTime(Date.now() + ms);
+
+  test.for([
+    ["resting", 5_000],
+    ["waiting for a pong", 11_000],
+  ] as const)("kills no healthy connection while %s", async ([, at]) => {
+    const { conn, socket } = await openRig({ heartbeat: BEAT });
+    socket.onSend = () => setTimeout(() => socket.message("pong"), 1_500);
+    await pass(at);
+    set();
+    await pass(120_000);
+    expect(conn.state).toBe("open");
+    // And asks on as ever: neither a storm nor a silence of an hour.
+    expect(socket.sent.length).toBeGreaterThanOrEqual(10);
+    expect(socket.sent.length).toBeLessThanOrEqual(14);
+  });
+
+  test.for([
+    ["resting", 5_000, 14_000],
+    ["waiting for a pong", 11_000, 18_000],
+    ["probing", 100, 4_000],
+  ] as const)("hides a dead connection for one more question at most, while %s", async ([situation, at, knownAt]) => {
+    const lifecycle = new FakeLifecycle();
+    const { conn } = await openRig({ heartbeat: BEAT, lifecycle });
+    const lost = told(conn, "lost");
+    if (situation === "probing") lifecycle.tell("visible");
+    await pass(at);
+    set();
+    await pass(knownAt - at);
+    expect(lost).toMatchObject([{ opened: true, cause: { code: "timeout" } }]);
+  });
 });
 
 test("starts anew with each connection and stops with it", async () => {

@@ -9,8 +9,7 @@ useFakeTime();
 /** What is told from here on, and the undo. */
 function listen(): { readonly heard: LifecycleSignal[]; readonly undo: () => void } {
   const heard: LifecycleSignal[] = [];
-  const undo = pageLifecycle()?.subscribe((signal) => heard.push(signal));
-  if (!undo) throw new Error("There is no page.");
+  const undo = pageLifecycle().subscribe((signal) => heard.push(signal));
   onTestFinished(undo);
   return { heard, undo };
 }
@@ -21,18 +20,22 @@ function sleep(ms: number): void {
 }
 
 describe("where there is no page", () => {
-  test("there is no source", () => {
-    expect(pageLifecycle()).toBeUndefined();
+  test("nothing is told, no timer runs, and the network counts as there", () => {
+    listen();
+    expect(vi.getTimerCount()).toBe(0);
+    expect(pageLifecycle().isOnline()).toBe(true);
   });
 
   test.for([
     ["events and no network", { addEventListener() {} }],
     ["a navigator that knows no network", { addEventListener() {}, navigator: { userAgent: "Deno" } }],
-    ["a network and no events", { navigator: { onLine: true } }],
-  ] as const)("%s make none", ([, globals]) => {
+    ["a network and no events", { navigator: { onLine: false } }],
+  ] as const)("%s make no page", ([, globals]) => {
     // Newer Nodes have a navigator of their own.
     for (const [name, value] of Object.entries({ navigator: undefined, ...globals })) vi.stubGlobal(name, value);
-    expect(pageLifecycle()).toBeUndefined();
+    listen();
+    expect(vi.getTimerCount()).toBe(0);
+    expect(pageLifecycle().isOnline()).toBe(true);
   });
 });
 
@@ -84,16 +87,16 @@ describe("a page", () => {
     const source = pageLifecycle();
     expect(page.listeners).toBe(0);
     expect(vi.getTimerCount()).toBe(0);
-    expect(source?.isOnline()).toBe(true);
+    expect(source.isOnline()).toBe(true);
   });
 
   test("knows at any time whether it is online", () => {
     const page = usePage();
     const source = pageLifecycle();
     page.navigator.onLine = false;
-    expect(source?.isOnline()).toBe(false);
+    expect(source.isOnline()).toBe(false);
     page.navigator.onLine = true;
-    expect(source?.isOnline()).toBe(true);
+    expect(source.isOnline()).toBe(true);
   });
 
   test("leaves no listener and no timer behind the undo, which may come twice", async () => {
@@ -175,7 +178,7 @@ describe("the clock", () => {
 
   test("is not looked at after an undo within the telling", async () => {
     usePage();
-    const undo = pageLifecycle()?.subscribe(() => undo?.());
+    const undo = pageLifecycle().subscribe(() => undo?.());
     sleep(100_000);
     await pass(30_000);
     expect(vi.getTimerCount()).toBe(0);

@@ -98,6 +98,32 @@ test.for([
   expect(error.message).toContain(name);
 });
 
+describe("protocols", () => {
+  test.for([
+    ["", '""'],
+    ["a b", '"a b"'],
+    ["a,b", '"a,b"'],
+    ["caf\u00e9", '"caf\u00e9"'],
+    [["a", ""], '["a",""]'],
+    [["a", "b", "a"], '["a","b","a"]'],
+    [["a", 5], '["a",5]'],
+    [[undefined], "[null]"],
+    [{}, "an object"],
+  ] as const)("can't be %j, which no platform takes: the error names it", ([protocols, got]) => {
+    const error = thrown(() => make({ protocols })) as ConnError;
+    expect(error).toMatchObject({ name: "ConnError", code: "bad-option" });
+    expect(error.message).toMatch(/^protocols must be .*token/);
+    expect(error.message).toContain(`got ${got}.`);
+  });
+
+  test.for([[[]], ["graphql-transport-ws"], [["a", "A", "v1.json!#$%&'*+-.^_`|~"]], [() => ["a", "a"]]] as const)(
+    "can be %j",
+    ([protocols]) => {
+      expect(() => make({ protocols })).not.toThrow();
+    },
+  );
+});
+
 test("undefined means the default, for every option", async () => {
   const names = [
     "codec",

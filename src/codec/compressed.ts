@@ -3,10 +3,11 @@ import { Codec, type CodecPair, toText } from "../codec.ts";
 import { ConnError } from "../errors.ts";
 import { byteLength, type Payload } from "../payload.ts";
 
+/** What is deflated, and how much may come of inflating. */
 export interface CompressedOptions {
-  /** Messages of fewer bytes are not deflated. Default {@link THRESHOLD_BYTES}. */
+  /** Messages of fewer bytes are not deflated. Default 1 KiB. */
   readonly thresholdBytes?: number | undefined;
-  /** A message that would inflate to more bytes than this is refused: `unmarshal`. Default {@link MAX_BYTES}. */
+  /** A message that would inflate to more bytes than this is refused: `unmarshal`. Default 32 MiB. */
   readonly maxBytes?: number | undefined;
 }
 
@@ -33,7 +34,7 @@ const GZIP_TRAILER = /* @__PURE__ */ new Uint8Array(8);
  * below `thresholdBytes`, or that deflating would not make shorter, is not deflated. What is truncated, corrupt,
  * followed by anything, or too long is reported as {@link ConnError} `unmarshal`; inflating stops at `maxBytes`.
  *
- * @throws {@link ConnError} `bad-option`
+ * @throws ConnError `bad-option`
  */
 export function compressed<In, Out = In>(
   codec: CodecPair<In, Out>,

@@ -2,6 +2,7 @@ import { decode, Encoder, ExtensionCodec } from "@msgpack/msgpack";
 import { Codec } from "../codec.ts";
 import { checkMsgpack, MAX_DEPTH } from "./msgpack-check.ts";
 
+/** How MessagePack's numbers are taken. */
 export interface MsgpackOptions {
   /**
    * Whether 64-bit integers are `bigint`s, both ways. Where they are not, they are numbers, a `bigint` can't be sent,
@@ -33,7 +34,7 @@ class Extensions extends ExtensionCodec {
  * Both ways: null, booleans, numbers, strings, arrays, plain objects, `Uint8Array` as bin, `Date` as timestamp. One way:
  * an `undefined` property is left out, `undefined` elsewhere becomes null, other views become their bytes. Refused when
  * sent: Map, Set, functions, symbols; when received: the key `__proto__`, extension types other than timestamps,
- * nesting deeper than {@link MAX_DEPTH}, anything behind the value.
+ * nesting deeper than 1,000, anything behind the value.
  */
 // biome-ignore lint/suspicious/noExplicitAny: as json(), whose types are the caller's to name
 export function msgpack<In = any, Out = In>({ bigints = false }: MsgpackOptions = {}): Codec<In, Out> {

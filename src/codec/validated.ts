@@ -10,23 +10,51 @@ const ISSUES_TOLD = 3;
  * arktype and others implement.
  */
 export interface StandardSchema<Input = unknown, Output = Input> {
+  /** What the specification asks of a schema, under the name that it gives. */
   readonly "~standard": {
+    /** The version of the specification. */
     readonly version: 1;
+    /** The name of the schema library. */
     readonly vendor: string;
+    /** Checks a value. A promise is refused: codecs are synchronous. */
     readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
-    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
+    /** Types alone: there is nothing of it at run time. */
+    readonly types?:
+      | {
+          /** What the schema takes. */
+          readonly input: Input;
+          /** What the schema gives. */
+          readonly output: Output;
+        }
+      | undefined;
   };
 }
 
 /** What a schema says of a value: the value it makes of it, or what is wrong with it. */
 export type SchemaResult<Output> =
-  | { readonly value: Output; readonly issues?: undefined }
-  | { readonly issues: readonly SchemaIssue[] };
+  | {
+      /** The value as the schema makes it. */
+      readonly value: Output;
+      /** None: the value is right. */
+      readonly issues?: undefined;
+    }
+  | {
+      /** What is wrong, at least one. */
+      readonly issues: readonly SchemaIssue[];
+    };
+
+/** A key on the way to what is wrong, as some schema libraries put it. */
+export interface SchemaPathSegment {
+  /** The key. */
+  readonly key: PropertyKey;
+}
 
 /** One thing that is wrong with a value, and where. */
 export interface SchemaIssue {
+  /** What is wrong, for people. */
   readonly message: string;
-  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+  /** Where: the keys from the value down. Absent for the value itself. */
+  readonly path?: readonly (PropertyKey | SchemaPathSegment)[] | undefined;
 }
 
 /** The type a schema takes. */

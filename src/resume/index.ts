@@ -1,6 +1,7 @@
 import type { Resume } from "../session.ts";
 import { ClientSession } from "./client.ts";
 
+/** What a session keeps, and when it says so. */
 export interface ResumeOptions {
   /**
    * What may be unacknowledged, in either direction: bytes of binary messages, UTF-16 units of text, and 64 for each

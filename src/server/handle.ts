@@ -5,17 +5,22 @@ import { refuse } from "./refusal.ts";
 
 /** What `handle()` needs of a server: `node:http` and `node:https` have it. */
 export interface UpgradeServer {
+  /** Listens to upgrades. */
   on(event: "upgrade", listener: UpgradeListener): unknown;
+  /** Listens no more. */
   off(event: "upgrade", listener: UpgradeListener): unknown;
+  /** How many listen: whether anybody else may answer a path that `handle()` does not know. */
   listenerCount(event: "upgrade"): number;
 }
 
 /** What serves the upgrades of one path: `handler()` gives one. */
-interface UpgradeHandler {
+export interface UpgradeHandler {
+  /** Takes over an upgrade. */
   readonly upgrade: UpgradeListener;
 }
 
-type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+/** The arguments of a server's `upgrade` event. */
+export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
 interface Paths {
   readonly handlers: Map<string, UpgradeHandler>;
@@ -30,7 +35,7 @@ const servers = new WeakMap<UpgradeServer, Paths>();
  * nobody serves is answered with 404, unless others listen for upgrades too: it may be theirs. Returns the undo, which
  * stops accepting and ends no Conn.
  *
- * @throws {@link ConnError} `bad-option` for a path without a leading slash, `misuse` for one that is served already
+ * @throws ConnError `bad-option` for a path without a leading slash, `misuse` for one that is served already
  */
 export function handle(server: UpgradeServer, path: string, handler: UpgradeHandler): () => void {
   if (!path.startsWith("/")) throw new ConnError("bad-option", `path must begin with a slash; got ${path}.`);

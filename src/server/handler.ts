@@ -32,6 +32,7 @@ type OfConn =
   | "closeTimeoutMs"
   | "setup";
 
+/** What a server's Conns are like, and who may have one. */
 export interface HandlerOptions<In = Payload, Out = In> extends Pick<ConnOptions<In, Out>, OfConn> {
   /** Subprotocols that are spoken, best first for the client to offer any of. Default none: none is selected. */
   readonly protocols?: readonly string[] | undefined;
@@ -56,6 +57,7 @@ export interface HandlerOptions<In = Payload, Out = In> extends Pick<ConnOptions
   readonly serverOptions?: object | undefined;
 }
 
+/** How all Conns end. */
 export interface ShutdownOptions {
   /** Milliseconds for all Conns to flush and say goodbye, then they are left. Default and limit their `closeTimeoutMs`. */
   readonly timeoutMs?: number | undefined;
@@ -87,7 +89,7 @@ const STEP_MS = 20;
  * Runs `serve` for each connection, as Go's `websocket.Handler` does. A promise that it returns ends the Conn when it
  * settles: with 1000, or with 1011 and `onError` if it rejects. Without one the Conn ends when the peer ends it.
  *
- * @throws {@link ConnError} `bad-option`
+ * @throws ConnError `bad-option`
  */
 export function handler<In = Payload, Out = In>(
   serve: (conn: ServerConn<In, Out>, request: IncomingMessage) => unknown,

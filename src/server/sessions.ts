@@ -14,6 +14,7 @@ import { Seat, type SeatOwner } from "./seat.ts";
 import { Shelf } from "./shelf.ts";
 import { Visit, type VisitOwner } from "./visit.ts";
 
+/** Which sessions are kept, for how long, and for whom. */
 export interface SessionOptions {
   /** Milliseconds that a session is kept while its client is away. At least 1; default 2 minutes. */
   readonly ttlMs?: number | undefined;

@@ -10,6 +10,7 @@ export type Side = "client" | "server";
  * Where a command chooses anything, its seed decides, so that a failing run can be repeated.
  */
 export interface FaultProxy {
+  /** The TCP port that clients are to dial, on the loopback of IPv4. */
   readonly port: number;
   /** Connections that are held now, by whichever side. */
   readonly connections: number;
@@ -42,12 +43,15 @@ export interface FaultProxy {
   refuse(): Promise<void>;
   /** Back to normal. A connection that lost bytes in the dark stays dark until one side ends it, which the other hears. */
   heal(): Promise<void>;
+  /** Ends everything and frees the port. */
   close(): Promise<void>;
 }
 
+/** Where a proxy connects to, and what its chance decides. */
 export interface FaultProxyOptions {
+  /** Where the server is. Default `127.0.0.1`. */
   readonly host?: string;
-  /** Default 1. */
+  /** What chance is made from: the same seed does the same. Default 1. */
   readonly seed?: number;
 }
 

@@ -13,7 +13,8 @@ async function get(port: number, path: string): Promise<IncomingMessage> {
 test("serves its own files, and nothing else", async () => {
   const { port } = await startDemo();
   const statusOf = async (path: string) => [path, (await get(port, path)).statusCode];
-  const own = ["/", "/page.js", "/style.css", "/tautline.min.js", "/?query"];
+  const scripts = ["/page.js", "/shared/ledger.js", "/tautline.min.js", "/tautline-resume.min.js"];
+  const own = ["/", "/style.css", ...scripts, "/?query"];
   expect(await Promise.all(own.map(statusOf))).toEqual(own.map((path) => [path, 200]));
   const foreign = ["/server.mjs", "/page/", "/../package.json", "/%2e%2e/package.json", "//etc/passwd", "/websocket"];
   expect(await Promise.all(foreign.map(statusOf))).toEqual(foreign.map((path) => [path, 404]));
@@ -45,6 +46,35 @@ test("prints control characters escaped", async () => {
   await conn.send(JSON.stringify({ type: "\u001b[31m\u009b", data: "one\ntwo\u202e\u2028" }));
   const line = await server.line(/client 1 sent/);
   expect(line).toContain(String.raw`{"type":"\u001b[31m\u{9b}","data":"one\ntwo\u{202e}\u{2028}"}`);
+});
+
+test("breaks the line only when its own page asks, by a name it knows", async () => {
+  const { url } = await startDemo();
+  const ask = async (body: string, headers: Record<string, string>) => {
+    const response = await fetch(`${url}faults`, { method: "POST", body, headers });
+    return response.status;
+  };
+  const own = { origin: new URL(url).origin, "content-type": "application/json" };
+  expect(await ask('{"fault":"cut"}', own)).toBe(200);
+  expect(await ask('{"fault":"cut"}', { ...own, origin: "http://elsewhere.example" })).toBe(403);
+  expect(await ask('{"fault":"cut"}', { ...own, "content-type": "text/plain" })).toBe(403);
+  for (const body of ['{"fault":"constructor"}', "null", "no json"]) expect(await ask(body, own)).toBe(400);
+  expect(await ask(JSON.stringify({ fault: "x".repeat(300) }), own)).toBe(413);
+  expect((await fetch(`${url}faults`)).status).toBe(405);
+});
+
+test("keeps boats, rooms and accounts apart from what a stranger sends", async () => {
+  const server = await startDemo();
+  await using stranger = new Conn(`${server.url}game?page=x`);
+  await stranger.send("no steer");
+  await stranger.send(Uint8Array.of(0x80, 0x7f));
+  expect(await stranger.receive()).toHaveLength(26);
+  await using talker = new Conn(`${server.url}chat?page=x`);
+  for (const room of ["", "x".repeat(25), null, {}])
+    await talker.send(JSON.stringify({ type: "join", room, name: "x" }));
+  await talker.send(JSON.stringify({ type: "join", room: "constructor", name: "a\u202eb" }));
+  expect(JSON.parse(String(await talker.receive()))).toEqual({ type: "room", room: "constructor", history: [] });
+  expect(JSON.parse(String(await talker.receive()))).toEqual({ type: "people", names: ["a b"] });
 });
 
 test("says so when its port is taken", async () => {

@@ -1,115 +1,187 @@
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { findChromium } from "../../scripts/find.mjs";
-import { startDemo } from "./program.ts";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { HEIGHT, unmarshalPicture, WIDTH } from "../../demo/shared/frames.js";
+import { allOpen, counted, executablePath, launch, log, openPage, picture, press, SOON } from "./demo-page.ts";
+import { type Program, startDemo } from "./program.ts";
 
-const ARGS = "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update";
-/** The longest wait of the demo's backoff. */
+/** The longest wait of the demo's backoff, and the attempt. */
 const BACK_MS = 5_000;
-const SOON = { timeout: 5_000 };
-/** What Chromium itself writes to the console when a server is away. */
-const REFUSED = /^WebSocket connection to '\S+' failed/;
+const VIEWPORTS = [
+  { name: "desk", width: 1280, height: 900 },
+  { name: "phone", width: 390, height: 844 },
+];
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-const executablePath = findChromium();
+const chatWindow = (page: Page, number: 1 | 2) => page.getByRole("region", { name: `Chat window ${number}` });
+const messageField = (page: Page, number: 1 | 2) => chatWindow(page, number).getByLabel("Message", { exact: true });
+const texts = (page: Page, number: 1 | 2) =>
+  chatWindow(page, number).locator("li:not(.pending) span").allTextContents();
 
-/** Opens the page, which must load nothing from elsewhere and leave nothing of its own on the console. */
-async function openPage(browser: Browser, url: string): Promise<Page> {
-  const page = await browser.newPage();
-  const complaints: string[] = [];
-  page.on("pageerror", (error) => complaints.push(error.message));
-  page.on("console", (line) => {
-    if (!REFUSED.test(line.text())) complaints.push(line.text());
-  });
-  page.on("request", (request) => {
-    if (!request.url().startsWith(url) && !request.url().startsWith("data:")) complaints.push(request.url());
-  });
-  onTestFinished(async () => {
-    await page.close();
-    expect(complaints).toEqual([]);
-  });
-  await page.goto(url);
-  return page;
+/** What does not show all of its text. */
+const clipped = (page: Page) =>
+  page
+    .locator("button, h1, h2, h3, #status, dd, dt, figcaption *, #lanes td:last-child")
+    .evaluateAll((all) =>
+      all.filter((one) => one.clientWidth > 0 && one.scrollWidth > one.clientWidth + 1).map((one) => one.textContent),
+    );
+
+async function say(page: Page, number: 1 | 2, text: string): Promise<void> {
+  await messageField(page, number).fill(text);
+  await messageField(page, number).press("Enter");
 }
 
-const state = (page: Page) => page.locator("#state").textContent();
-const rows = (page: Page) => page.locator("#rows tr").allTextContents();
-const history = (page: Page) => page.locator("#events tr").allTextContents();
-const fateOf = (page: Page, note: string) => page.locator("#sent li", { hasText: note }).locator("span").textContent();
-const screenshot = (page: Page, name: string) => page.screenshot({ path: join(tmpdir(), `tautline-demo-${name}.png`) });
-
-async function sendNote(page: Page, note: string): Promise<void> {
-  await page.getByRole("textbox", { name: "Note" }).fill(note);
-  await page.getByRole("button", { name: "Send" }).click();
+async function enter(page: Page, number: 1 | 2, field: "Name" | "Room", text: string): Promise<void> {
+  const input = chatWindow(page, number).getByLabel(field);
+  await input.fill(text);
+  await input.press("Tab");
 }
 
 describe.skipIf(!executablePath)("the demo's page", () => {
   let browser: Browser;
+  let server: Program & { readonly url: string; readonly port: number };
 
   beforeAll(async () => {
-    browser = await chromium.launch({
-      executablePath: executablePath ?? "",
-      args: [...ARGS.split(" "), "--disable-sync"],
-    });
+    browser = await launch();
   });
   afterAll(() => browser?.close());
-
-  test("shows ten products whose prices move, and the server prints its note", async () => {
-    const server = await startDemo();
-    const page = await openPage(browser, server.url);
-    await expect.poll(() => rows(page), SOON).toHaveLength(10);
-    const before = await rows(page);
-    await expect.poll(() => rows(page), SOON).not.toEqual(before);
-    await sendNote(page, "hello");
-    await server.line(/sent \{"type":"note","data":"hello"\}$/);
-    await expect.poll(() => fateOf(page, "hello"), SOON).toMatch(/^sent/);
+  beforeEach(async () => {
+    server = await startDemo();
   });
 
-  test("shows the loss of a killed server, and is back within 5 s of its return with what was queued, once", async () => {
-    const killed = await startDemo();
-    const page = await openPage(browser, killed.url);
-    await expect.poll(() => rows(page), SOON).toHaveLength(10);
+  test("two pages chat in a room, once each, with a cut in the middle of typing", async () => {
+    const [ours, theirs] = await Promise.all([openPage(browser, server.url), openPage(browser, server.url)]);
+    for (const page of [ours, theirs]) {
+      await enter(page, 1, "Name", page === ours ? "Zoë" : "Toni");
+      await enter(page, 1, "Room", "__proto__");
+    }
+    const here = chatWindow(theirs, 1).locator(".here");
+    await expect.poll(() => here.textContent(), SOON).toBe("Here: Zoë, Toni");
 
-    await killed.end("SIGKILL");
-    await expect.poll(() => history(page), SOON).toContainEqual(expect.stringContaining("lost 1006"));
-    await expect.poll(() => history(page), SOON).toContainEqual(expect.stringMatching(/waiting \d\.\d s \(backoff\)/));
-    await sendNote(page, "written while away");
-    expect(await fateOf(page, "written while away")).toBe("queued");
-    expect(await page.getByRole("status").textContent()).not.toContain("open");
-    await screenshot(page, "lost");
-    const stale = await rows(page);
+    await messageField(ours, 1).pressSequentially("half of it ");
+    await expect.poll(() => chatWindow(theirs, 1).locator(".typing").textContent(), SOON).toBe("Zoë is typing …");
+    await press(theirs, "Cut");
+    await messageField(ours, 1).pressSequentially("and <b>the rest</b>");
+    await messageField(ours, 1).press("Enter");
+    await say(theirs, 1, "as much from here");
+    await Promise.all([allOpen(ours), allOpen(theirs)]);
 
-    const server = await startDemo(killed.port);
-    await expect.poll(() => state(page), { timeout: BACK_MS }).toBe("open");
-    await expect.poll(() => rows(page), SOON).not.toEqual(stale);
-    expect(await rows(page)).toHaveLength(10);
-    await expect.poll(() => fateOf(page, "written while away"), SOON).toMatch(/^sent/);
-    await sendNote(page, "the next");
-    await server.line(/"the next"/);
-    expect(server.linesLike(/"written while away"/)).toHaveLength(1);
-    await screenshot(page, "back");
+    const all = ["half of it and <b>the rest</b>", "as much from here"];
+    for (const page of [ours, theirs]) {
+      await expect.poll(async () => (await texts(page, 1)).sort(), SOON).toEqual([...all].sort());
+      expect(await texts(page, 2)).toEqual([]);
+    }
+    // Who comes later finds what was said.
+    await enter(theirs, 2, "Room", "__proto__");
+    await expect.poll(async () => (await texts(theirs, 2)).sort(), SOON).toEqual([...all].sort());
+    await picture(theirs, "chat", "#chat");
   });
 
-  test("loses the connection by its cut button, and connects again by itself", async () => {
-    const server = await startDemo();
-    const page = await openPage(browser, server.url);
-    await page.getByRole("button", { name: "Cut the connection" }).click();
-    await server.line(/client 1 gone, 1006/);
-    await expect.poll(() => history(page), SOON).toContainEqual(expect.stringContaining("lost 1006"));
-    await server.line(/client 2 connected/);
-    await expect.poll(() => state(page), SOON).toBe("open");
+  test("the game sends thirty small pictures a second, and a boat obeys the arrow keys", async () => {
+    const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+    const frames: Uint8Array[] = [];
+    page.on("websocket", (socket) => {
+      if (!socket.url().includes("/game")) return;
+      socket.on("framereceived", ({ payload }) => {
+        if (typeof payload !== "string") frames.push(payload);
+      });
+    });
+    await page.goto(server.url);
+    await allOpen(page);
+    const pictures = () => frames.filter(({ length }) => length === 26).map((frame) => unmarshalPicture(frame));
+    const mine = () => {
+      const last = pictures().at(-1);
+      return last?.boats.find(({ id }) => id === last.you);
+    };
+    const rate = async () => Number.parseInt((await page.locator("#rate").textContent()) ?? "", 10);
+    await expect.poll(rate, SOON).toBeGreaterThan(26);
+    expect(await rate()).toBeLessThan(35);
+
+    // Away from the edge that is nearer, so that there is room to sail.
+    const start = mine();
+    const [key, sign] = (start?.x ?? 0) < WIDTH / 2 ? (["ArrowRight", 1] as const) : (["ArrowLeft", -1] as const);
+    await page.locator("#sea").focus();
+    await page.keyboard.down(key);
+    await expect.poll(() => sign * ((mine()?.x ?? 0) - (start?.x ?? 0)), SOON).toBeGreaterThan(150);
+    await page.keyboard.up(key);
+    await expect.poll(() => page.locator("#scores").textContent(), SOON).toMatch(/Bot 1 \d+/);
+    expect(mine()?.y).toBeLessThanOrEqual(HEIGHT);
+    await picture(page, "game", "#game");
+    await page.close();
   });
 
-  test("stays closed by its close button until it is opened again", async () => {
-    const server = await startDemo();
+  test("the ticker shows ten products with their trends, and takes each update", async () => {
     const page = await openPage(browser, server.url);
-    await expect.poll(() => state(page), SOON).toBe("open");
-    await page.getByRole("button", { name: "Close" }).click();
-    await server.line(/client 1 gone, 1000/);
-    await expect.poll(() => state(page), SOON).toBe("closed");
-    await page.getByRole("button", { name: "Open again" }).click();
-    await server.line(/client 2 connected/);
-    await expect.poll(() => state(page), SOON).toBe("open");
+    const rows = () => page.locator("#rows tr").allTextContents();
+    await expect.poll(rows, SOON).toHaveLength(10);
+    const before = await rows();
+    await expect.poll(rows, SOON).not.toEqual(before);
+    expect(await page.locator("#rows polyline").count()).toBe(10);
+    await expect
+      .poll(() => page.locator("#pulled").textContent(), SOON)
+      .toMatch(/^Taken \d+ · waiting here 0 · server sent \d+/);
+  });
+
+  test("the system's figures are the server's own, and its charts are drawn", async () => {
+    const page = await openPage(browser, server.url);
+    const figures = () => page.locator("#system b").allTextContents();
+    await expect
+      .poll(figures, SOON)
+      .toEqual([
+        expect.stringMatching(/^\d+ %$/),
+        expect.stringMatching(/^\d{2,} MiB$/),
+        expect.stringMatching(/^\d+\.\d ms$/),
+        "6 · 6 Conns",
+      ]);
+    const pixels = () =>
+      page.locator("#system canvas").evaluateAll((canvases) =>
+        canvases.map((canvas) => {
+          const { width, height } = canvas as HTMLCanvasElement;
+          const { data } = (canvas as HTMLCanvasElement).getContext("2d")?.getImageData(0, 0, width, height) ?? {};
+          return data?.some((byte) => byte > 0) ?? false;
+        }),
+      );
+    await expect.poll(pixels, SOON).toEqual([true, true, true, true]);
+    await openPage(browser, server.url);
+    await expect.poll(async () => (await figures())[3], SOON).toBe("12 · 12 Conns");
+    await picture(page, "system", "#system");
+  });
+
+  test("is back within 5 s of a killed server's return, with what was said meanwhile, once", async () => {
+    const page = await openPage(browser, server.url);
+    await server.end("SIGKILL");
+    await expect.poll(() => page.locator("#status").textContent(), SOON).toBe("All connections are away");
+    await say(page, 1, "said while away");
+    expect(await chatWindow(page, 1).locator("li.pending").count()).toBe(1);
+
+    await startDemo(server.port);
+    await expect.poll(() => texts(page, 2), { timeout: BACK_MS }).toEqual(["said while away"]);
+    await expect.poll(() => texts(page, 1), SOON).toEqual(["said while away"]);
+    await allOpen(page);
+    expect(await log(page)).toContainEqual(expect.stringContaining("lost-session"));
+    // The new server knows no numbers: both ends began anew.
+    await expect.poll(async () => (await counted(page, "with"))[0], SOON).toBeGreaterThan(40);
+    expect((await counted(page, "with")).slice(1)).toEqual([0, 0]);
+  });
+
+  test("shows axe nothing to complain of, and fits, at a desk and on a phone, in light and dark", async () => {
+    const page = await openPage(browser, server.url, { reducedMotion: "reduce" });
+    await say(page, 1, "Is the line up?");
+    await press(page, "Cut");
+    await say(page, 2, "a-long-word-without-a-break-".repeat(8));
+    await allOpen(page);
+    await page.evaluate(AXE);
+    for (const { name, width, height } of VIEWPORTS) {
+      await page.setViewportSize({ width, height });
+      for (const colorScheme of ["light", "dark"] as const) {
+        await page.emulateMedia({ colorScheme });
+        const violations = await page.evaluate("axe.run().then(({ violations }) => violations)");
+        expect(violations).toEqual([]);
+        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
+        expect(await clipped(page)).toEqual([]);
+        await picture(page, `page-${name}-${colorScheme}`);
+      }
+    }
   });
 });

@@ -14,7 +14,7 @@ describe.skipIf(!bun)("Bun", () => {
 
   beforeAll(async () => {
     const server = await contractServer();
-    const env = { ...server, isNode: true, knowsStatus: true };
+    const env = { ...server, isNode: true, knowsStatus: true, origin: `http://${server.base}` };
     results = JSON.parse(await output(bun as string, join(import.meta.dirname, "run.mjs"), JSON.stringify(env)));
     await server.close();
   }, 60_000);

@@ -3,16 +3,22 @@ import { leaving } from "./leaving.ts";
 import { likeGo } from "./like-go.ts";
 import { messages } from "./messages.ts";
 import { opening } from "./opening.ts";
+import { resuming } from "./resuming.ts";
 import type { Case, Env } from "./stage.ts";
 
 /**
  * What tautline does, once, for every runtime: nothing in the cases knows a test runner or a platform. The other end is
  * in `server.ts`.
  */
-export const contract: readonly Case[] = [...opening, ...messages, ...endings, ...leaving, ...likeGo];
+export const contract: readonly Case[] = [...opening, ...messages, ...endings, ...leaving, ...likeGo, ...resuming];
+
+/** What is true of a whole run, besides its cases. */
+export const UNHANDLED = "leaves no rejection unhandled";
 
 /** Browsers slow down a page that dials many at once. */
 const LANES = 8;
+/** A rejection is known to be unhandled a little after it. */
+const SETTLE_MS = 100;
 
 export interface Result {
   readonly name: string;
@@ -23,6 +29,8 @@ export interface Result {
 /** Runs all cases, a few at a time, for runtimes that report to a test runner from outside. */
 export async function runAll(env: Env): Promise<Result[]> {
   const queue = [...contract];
+  const unhandled: unknown[] = [];
+  const forget = watchRejections((reason) => unhandled.push(reason));
   const results: Result[] = [];
   const lane = async () => {
     for (let next = queue.shift(); next; next = queue.shift()) {
@@ -35,5 +43,19 @@ export async function runAll(env: Env): Promise<Result[]> {
     }
   };
   await Promise.all(Array.from({ length: LANES }, lane));
-  return results;
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  forget();
+  return [...results, { name: UNHANDLED, failure: unhandled.map(String).join("\n") }];
+}
+
+/** Hears of each rejection that nobody handles, in the platform's way, until the function that it returns is called. */
+function watchRejections(hear: (reason: unknown) => void): () => void {
+  const { process } = globalThis as { process?: Partial<NodeJS.Process> };
+  if (process?.on && process.off) {
+    process.on("unhandledRejection", hear);
+    return () => process.off?.("unhandledRejection", hear);
+  }
+  const listener = (event: { readonly reason: unknown }) => hear(event.reason);
+  globalThis.addEventListener("unhandledrejection", listener as never);
+  return () => globalThis.removeEventListener("unhandledrejection", listener as never);
 }

@@ -88,7 +88,8 @@ export const leaving: readonly Case[] = [
   }),
 
   define("cuts a wait short on connect()", async (stage) => {
-    const conn = stage.conn(stage.url("/drop", { after: 0, times: 1 }), { backoff: () => 60_000 });
+    const conn = stage.conn(stage.url("/drop", { after: 1, times: 1 }), { backoff: () => 60_000 });
+    conn.send("drop me");
     await next(conn, "waiting");
     conn.connect();
     matches(await next(conn, "open"), { attempt: 1 });

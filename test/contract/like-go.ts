@@ -1,9 +1,19 @@
 import { between, equal, matches, SLACK_MS, timed } from "./assert.ts";
-import { type Case, define, next, received } from "./stage.ts";
+import { type Case, define, next, received, type Stage } from "./stage.ts";
+
+/** The same where the platform sends an Origin; without one such a server lets nobody in. */
+function at(name: string, act: (stage: Stage) => Promise<void>): Case {
+  return define(name, async (stage) => {
+    if (stage.env.origin !== undefined) return act(stage);
+    const lost = await next(stage.conn(stage.url("/go")), "lost");
+    matches(lost, { code: 1006, opened: false });
+    equal((await stage.log()).opened, 0);
+  });
+}
 
 /** How a Conn gets on with a server over golang.org/x/net/websocket. */
 export const likeGo: readonly Case[] = [
-  define("speaks with a server like Go's, though that never answers a close frame", async (stage) => {
+  at("speaks with a server like Go's, though that never answers a close frame", async (stage) => {
     const conn = await stage.open("/go");
     conn.send("text");
     conn.send(Uint8Array.of(1, 2, 3));
@@ -14,7 +24,7 @@ export const likeGo: readonly Case[] = [
     equal((await stage.log()).closes, [{ code: 1000, reason: "bye" }]);
   }),
 
-  define("leaves a server like Go's within closeTimeoutMs, though its function does not return", async (stage) => {
+  at("leaves a server like Go's within closeTimeoutMs, though its function does not return", async (stage) => {
     const conn = await stage.open("/go", { lingers: "" }, { closeTimeoutMs: 300 });
     const closing = conn.close(1000, "bye");
     between(300, await timed(closing), 300 + SLACK_MS);
@@ -22,7 +32,7 @@ export const likeGo: readonly Case[] = [
     equal((await stage.log()).closes, [{ code: 1000, reason: "bye" }]);
   }),
 
-  define("connects again to a server like Go's, whose function ends without a close frame", async (stage) => {
+  at("connects again to a server like Go's, whose function ends without a close frame", async (stage) => {
     const conn = await stage.open("/go");
     const lost = next(conn, "lost");
     conn.send("return");
@@ -31,7 +41,7 @@ export const likeGo: readonly Case[] = [
     equal(await conn.receive(), "again");
   }),
 
-  define("is refused by a server like Go's for two subprotocols, not for one", async (stage) => {
+  at("is refused by a server like Go's for two subprotocols, not for one", async (stage) => {
     const one = await stage.open("/go", {}, { protocols: "one" });
     equal(one.protocol, "one");
     const two = stage.conn(stage.url("/go"), { protocols: ["one", "two"] });

@@ -23,7 +23,7 @@ export const messages: readonly Case[] = [
       await conn.send(payload);
       const echo = await conn.receive();
       ok(typeof echo === "string" || echo.constructor === Uint8Array, `A ${echo.constructor.name} came.`);
-      equal(echo, payload);
+      equal(echo, stage.env.eatsBom && payload === unicode ? unicode.slice(1) : payload);
     },
   ),
 
@@ -33,6 +33,27 @@ export const messages: readonly Case[] = [
     for (const text of texts) conn.send(text);
     equal(await received(conn, 1_000), texts);
     matches(conn.stats, { sent: 1_000, received: 1_000 });
+  }),
+
+  define("keeps the order of a burst of text and bytes, large and small", async (stage) => {
+    const conn = await stage.open("/echo");
+    const burst = Array.from({ length: 60 }, (_, i) =>
+      i % 3 === 0 ? `${i}` : new Uint8Array(i % 3 === 1 ? 70_000 : 0).fill(i),
+    );
+    for (const payload of burst) conn.send(payload);
+    equal(await received(conn, 60), burst);
+  }),
+
+  define("keeps the messages of ten Conns apart", async (stage) => {
+    const conns = await Promise.all(numbered(10).map(() => stage.open("/echo")));
+    for (const text of numbered(20)) {
+      for (const [i, conn] of conns.entries()) conn.send(`${i}: ${text}`);
+    }
+    const all = await Promise.all(conns.map((conn) => received(conn, 20)));
+    equal(
+      all,
+      conns.map((_, i) => numbered(20).map((text) => `${i}: ${text}`)),
+    );
   }),
 
   define("sends what was queued before it was open, in order", async (stage) => {
@@ -186,6 +207,12 @@ export const messages: readonly Case[] = [
         await conn.send(chunk);
       }
     })();
+    if (stage.env.hidesBuffer) {
+      await pump;
+      await stage.log("read");
+      await stage.logged("all is there", ({ bytes }) => bytes === count * chunk.length);
+      return;
+    }
     let before = -1;
     let still = 0;
     await until("it waits", () => {

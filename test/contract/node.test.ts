@@ -4,7 +4,7 @@ import { type ContractServer, contractServer } from "./server.ts";
 import type { Env } from "./stage.ts";
 
 // By a name that TypeScript does not follow: what is tested is the build, which is made after the types are checked.
-const name: string = "tautline";
+const [name, resumeName]: string[] = ["tautline", "tautline/resume"];
 
 describe.concurrent("Node", () => {
   let server: ContractServer;
@@ -12,7 +12,8 @@ describe.concurrent("Node", () => {
 
   beforeAll(async () => {
     server = await contractServer();
-    env = { ...server, tautline: await import(name), isNode: true, knowsStatus: true };
+    const [tautline, { resume }] = await Promise.all([import(name as string), import(resumeName as string)]);
+    env = { ...server, tautline, resume, isNode: true, knowsStatus: true, origin: `http://${server.base}` };
   });
   afterAll(() => server.close());
 

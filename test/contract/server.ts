@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
+import type * as Server from "../../src/server/index.ts";
 import type { Log, Urls } from "./stage.ts";
 
 // What a case may ask of a path, all in the query: `id`, under which the case finds its log at /log; `times`, how many
@@ -26,8 +28,19 @@ class Entry {
 
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
+export interface ContractServerOptions {
+  /** Of the pages that run the contract. */
+  readonly origins?: readonly string[];
+  /** Makes it a server of `wss:`. */
+  readonly tls?: { readonly key: string; readonly cert: string };
+}
+
+// By a name that TypeScript does not follow: what is tested is the build, which is made after the types are checked.
+const BUILT: string = "tautline/server";
+
 /** The peer of the contract, on loopback: one path per behaviour. */
-export async function contractServer(): Promise<ContractServer> {
+export async function contractServer({ origins = [], tls }: ContractServerOptions = {}): Promise<ContractServer> {
+  const { handler } = (await import(BUILT)) as typeof Server;
   const entries = new Map<string, Entry>();
   const sockets = new WebSocketServer({
     noServer: true,
@@ -66,7 +79,21 @@ export async function contractServer(): Promise<ContractServer> {
     request.socket.uncork();
   }
 
-  const server = createServer((request, response) => answer(request, response));
+  const served = handler(serveSession, { resume: {}, origins });
+  const strict = handler(serveSession, { onError() {} });
+
+  /** An echo by our own server, of which the log's `opened` counts the sessions. */
+  async function serveSession(conn: Server.ServerConn, request: IncomingMessage): Promise<void> {
+    const { log } = entryOf(new URL(request.url ?? "", "http://x").searchParams);
+    log.opened++;
+    for await (const message of conn) {
+      if (typeof message === "string") log.texts.push(message);
+      conn.send(message);
+    }
+  }
+
+  const serve = (request: IncomingMessage, response: ServerResponse) => answer(request, response);
+  const server = tls ? createTlsServer(tls, serve) : createServer(serve);
   server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
     const { pathname, searchParams: query } = new URL(request.url ?? "", "http://x");
     const entry = entryOf(query);
@@ -76,9 +103,11 @@ export async function contractServer(): Promise<ContractServer> {
     socket.once("close", () => entry.sockets.delete(socket));
     entry.log.upgrades++;
     entry.log.headers = request.headers as Record<string, string>;
+    if (pathname === "/resume") return served.upgrade(request, socket, head);
+    if (pathname === "/own-origin") return strict.upgrade(request, socket, head);
     const behave = entry.log.upgrades <= Number(query.get("times") ?? Number.POSITIVE_INFINITY);
-    const serve = behave ? PATHS[pathname] : echo;
-    if (serve) accept(visit, head, (accepted) => serve(accepted, visit));
+    const path = behave ? PATHS[pathname] : echo;
+    if (path) accept(visit, head, (accepted) => path(accepted, visit));
     else if (pathname === "/status") status(visit);
     else if (pathname === "/go") go(visit, head);
     else socket.destroy();
@@ -115,7 +144,9 @@ export async function contractServer(): Promise<ContractServer> {
     base: `127.0.0.1:${port}`,
     never: `127.0.0.1:${neverPort}`,
     refused: `127.0.0.1:${localPort}`,
+    secure: tls !== undefined,
     async close() {
+      await Promise.all([served, strict].map((each) => each.shutdown({ timeoutMs: 0 })));
       placeholder.destroy();
       for (const { sockets } of entries.values()) for (const socket of sockets) socket.destroy();
       for (const socket of muted) socket.destroy();

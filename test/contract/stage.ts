@@ -1,5 +1,6 @@
 import type * as Tautline from "../../src/index.ts";
-import type { Conn, ConnEvents, ConnOptions, Payload } from "../../src/index.ts";
+import type { Conn, ConnEvents, ConnOptions, Payload, WebSocketConstructor } from "../../src/index.ts";
+import type { resume } from "../../src/resume/index.ts";
 import { SLACK_MS, show, until, within } from "./assert.ts";
 
 /** Where the contract server is, each as host and port. */
@@ -9,15 +10,34 @@ export interface Urls {
   readonly never: string;
   /** Nobody listens there. */
   readonly refused: string;
+  /** Whether all of them speak TLS. */
+  readonly secure: boolean;
 }
 
-export interface Env extends Urls {
-  /** All that `tautline` exports, as built. */
-  readonly tautline: typeof Tautline;
+/** What a platform does that others do not: each member is a row of docs/platforms.md, and the cases that read it show it. */
+export interface Platform {
   /** Whether upgrades can be made with headers, and connections can be asked with protocol pings. */
   readonly isNode: boolean;
   /** Whether the platform tells the HTTP status of a refused upgrade. */
   readonly knowsStatus: boolean;
+  /** The Origin of an upgrade, where it carries one. */
+  readonly origin?: string | undefined;
+  /** Codes of close frames that the platform tells as 1006. */
+  readonly hides?: readonly number[] | undefined;
+  /** Whether a byte order mark at the start of a text is lost on the way in. */
+  readonly eatsBom?: boolean | undefined;
+  /** Whether an upgrade that is answered with 401 is sent once more without a word. */
+  readonly repeatsOn401?: boolean | undefined;
+  /** Whether `bufferedAmount` stands still, so that no send waits for the network. */
+  readonly hidesBuffer?: boolean | undefined;
+}
+
+export interface Env extends Urls, Platform {
+  /** All that `tautline` exports, as built, and what `tautline/resume` does. */
+  readonly tautline: typeof Tautline;
+  readonly resume: typeof resume;
+  /** Given to every Conn. */
+  readonly WebSocket?: WebSocketConstructor | undefined;
 }
 
 export interface Case {
@@ -60,7 +80,7 @@ export class Stage {
 
   url(path: string, query: Query = {}, host = this.env.base): string {
     const entries = Object.entries({ id: this.#id, ...query }).map(([name, value]) => [name, String(value)]);
-    return `ws://${host}${path}?${new URLSearchParams(entries)}`;
+    return `${this.env.secure ? "wss" : "ws"}://${host}${path}?${new URLSearchParams(entries)}`;
   }
 
   /** A Conn that retries as soon as it may. */
@@ -68,7 +88,11 @@ export class Stage {
     url: ConstructorParameters<typeof Conn>[0],
     options: ConnOptions<In, Out> = {},
   ): Conn<In, Out> {
-    const conn = new this.tautline.Conn<In, Out>(url, { backoff: () => 0, ...options });
+    const conn = new this.tautline.Conn<In, Out>(url, {
+      backoff: () => 0,
+      WebSocket: this.env.WebSocket,
+      ...options,
+    });
     this.#conns.push(conn as unknown as Conn<unknown, never>);
     return conn;
   }
@@ -86,7 +110,7 @@ export class Stage {
 
   /** What the server knows; `drop` and `read` are done to this case's connections before. */
   async log(act: "log" | "drop" | "read" = "log"): Promise<Log> {
-    const response = await fetch(this.url(`/${act}`).replace("ws:", "http:"));
+    const response = await fetch(this.url(`/${act}`).replace("ws", "http"));
     return response.json() as Promise<Log>;
   }
 

@@ -7,13 +7,14 @@ describe.concurrent("whatever the user's functions do", () => {
     const { away } = all;
     expect(await away.next("open")).toMatchObject({ attempt: 7 });
     const of = (name: string) => away.history.filter(({ event }) => event === name);
-    const causes = ["provider", "provider", "timeout", "bad-url", "bad-url", "bad-url", "bad-url"];
+    const causes = ["provider", "provider", "timeout", "provider", "provider", "provider", "provider"];
     expect(of("lost")).toMatchObject(
       causes.map((code) => ({ code: 1006, clean: false, opened: false, retry: true, cause: { code } })),
     );
     expect(of("error")).toMatchObject([
       { error: { code: "provider", message: "url failed: Error: no token" } },
       { error: { code: "provider" } },
+      ...Array.from({ length: 4 }, () => ({ error: { code: "provider", cause: "bad-url" } })),
     ]);
     expect(of("user")).toContainEqual(expect.objectContaining({ aborted: 2 }));
     await talk(all);

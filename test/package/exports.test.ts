@@ -83,14 +83,47 @@ test("the module build for pages has the listed names", () => {
   expect(imported("./dist/tautline.min.mjs")).toEqual(NAMES.tautline);
 });
 
-test("import and require give the same Conn", () => {
+test.each(Object.keys(NAMES))("import and require give the same from %s", (entry) => {
   const program = `
     import { createRequire } from "node:module";
-    import { Conn } from "tautline";
-    const require = createRequire(process.cwd() + "/program.js");
-    console.log(JSON.stringify(require("tautline").Conn === Conn && typeof Conn === "function"));
+    import * as imported from "${entry}";
+    const required = createRequire(process.cwd() + "/program.js")("${entry}");
+    console.log(JSON.stringify(Object.keys(imported).filter((name) => imported[name] !== required[name])));
   `;
-  expect(node(program, "--input-type=module")).toBe(true);
+  // cborg can't be required, so what requires it has a copy inside: two functions, and the one Codec (see below).
+  expect(node(program, "--input-type=module")).toEqual(entry === "tautline/codec/cbor" ? ["cbor"] : []);
+});
+
+test("a Conn of a server, and the errors of both ends, are of the class that is imported and required", () => {
+  const program = `
+    import { createServer } from "node:http";
+    import { createRequire } from "node:module";
+    import { Conn, ConnError } from "tautline";
+    import { handle, handler } from "tautline/server";
+    const required = createRequire(process.cwd() + "/program.js")("tautline");
+    const server = createServer();
+    const serving = handler((conn) => conn.closed);
+    handle(server, "/", serving);
+    await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const client = new required.Conn("ws://127.0.0.1:" + server.address().port + "/");
+    await client.ready();
+    while (serving.conns.size === 0) await new Promise((resolve) => setImmediate(resolve));
+    const [conn] = serving.conns;
+    const waiting = [client.receive(), conn.receive()];
+    client.close();
+    await Promise.all([client.closed, conn.closed]);
+    server.close();
+    const errors = (await Promise.allSettled(waiting)).map(({ reason }) => reason);
+    for (const closed of [client, conn]) {
+      try { closed.send("late"); } catch (error) { errors.push(error); }
+    }
+    const are = (values, name, ...modules) => values.map((value) => modules.every((it) => value instanceof it[name]));
+    console.log(JSON.stringify({
+      conns: are([conn, client], "Conn", { Conn }, required),
+      errors: are(errors, "ConnError", { ConnError }, required),
+    }));
+  `;
+  expect(node(program, "--input-type=module")).toEqual({ conns: [true, true], errors: [true, true, true, true] });
 });
 
 test.each(["node", "browser"])(

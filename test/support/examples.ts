@@ -1,30 +1,50 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** A ```ts block of a page, and what the comments before it say that it prints. */
+/** A block of code of a page, and what the comments before it say of it. */
 export interface Example {
   /** Page and line of the first line of code. */
   readonly name: string;
+  readonly language: string;
   readonly code: string;
-  /** Lines printed, where the page says: only such an example is run. */
+  /** Lines printed, where the page says so. */
   readonly prints: readonly string[];
+  /** Why it is not run, where the page says so. */
+  readonly notRun: string | undefined;
 }
 
-const BLOCK = /((?:^<!-- prints: .* -->\n)*)^```ts\n([\s\S]*?)^```$/gm;
+const BLOCK = /((?:^<!-- (?:prints|compiled only): .* -->\n)*)^```(\w+)\n([\s\S]*?)^```$/gm;
 
-/** The examples of a page in Markdown, each preceded by a `<!-- prints: … -->` for each line that it prints. */
+/**
+ * The blocks of a page in Markdown, each preceded by a `<!-- prints: … -->` for each line that it prints, or by a
+ * `<!-- compiled only: … -->` where it can't be run.
+ */
 export function examplesIn(page: string, markdown: string): Example[] {
-  return [...markdown.matchAll(BLOCK)].map(({ index, 1: comments = "", 2: code = "" }) => ({
+  return [...markdown.matchAll(BLOCK)].map(({ index, 1: comments = "", 2: language = "", 3: code = "" }) => ({
     name: `${page}:${markdown.slice(0, index + comments.length).split("\n").length + 1}`,
+    language,
     code,
     prints: [...comments.matchAll(/^<!-- prints: (.*) -->$/gm)].map(([, line]) => line as string),
+    notRun: /^<!-- compiled only: (.*) -->$/m.exec(comments)?.[1],
   }));
 }
 
-/** The examples of the README and of each page in `docs/`. */
-export function examplesOf(root: string): Example[] {
+/** The README and each page in `docs/`, by their paths. */
+export function pagesOf(root: string): ReadonlyMap<string, string> {
   const pages = readdirSync(join(root, "docs")).filter((file) => file.endsWith(".md"));
-  return ["README.md", ...pages.map((file) => `docs/${file}`)].flatMap((page) =>
-    examplesIn(page, readFileSync(join(root, page), "utf8")),
-  );
+  const paths = ["README.md", ...pages.map((file) => `docs/${file}`)];
+  return new Map(paths.map((path) => [path, readFileSync(join(root, path), "utf8")]));
+}
+
+export function examplesOf(root: string): Example[] {
+  return [...pagesOf(root)].flatMap(([page, markdown]) => examplesIn(page, markdown));
+}
+
+/** The code of each script of a page in HTML that is written in the page, and where the others are. */
+export function scriptsIn(html: string): { readonly inline: readonly string[]; readonly sources: readonly string[] } {
+  const scripts = [...html.matchAll(/<script([^>]*)>([\s\S]*?)<\/script>/g)];
+  return {
+    inline: scripts.map(([, , code = ""]) => code).filter((code) => code.trim() !== ""),
+    sources: scripts.flatMap(([, attributes = ""]) => /src="([^"]*)"/.exec(attributes)?.[1] ?? []),
+  };
 }

@@ -4,6 +4,7 @@
  * @typedef {object} Product
  * @property {string} name
  * @property {number} price In euros.
+ * @property {number[]} trail The prices before and this one, oldest first.
  * @property {number} change Since the tick before, as a fraction of the price then: 0.01 is one percent more. Told to 0.001.
  */
 
@@ -28,18 +29,28 @@ const NAMES = [
 const START_PRICE = 60;
 /** The largest step of a price at one tick, as a fraction. */
 const STEP = 0.04;
+/** Prices that are remembered of each product. */
+const TRAIL = 30;
 
 /** Products whose prices walk at random, so that their ranking changes. */
 export class Market {
   /** @type {readonly Product[]} */
-  #products = NAMES.map((name) => ({ name, price: START_PRICE * (0.8 + 0.4 * Math.random()), change: 0 }));
+  #products = NAMES.map((name) => {
+    const price = START_PRICE * (0.8 + 0.4 * Math.random());
+    return { name, price, trail: [price], change: 0 };
+  });
+
+  constructor() {
+    for (let tick = 1; tick < TRAIL; tick++) this.tick();
+  }
 
   tick() {
-    this.#products = this.#products.map(({ name, price }) => {
+    this.#products = this.#products.map(({ name, price, trail }) => {
       // Drawn back to where it began, or a demo left running overnight would end at nothing or at millions.
       const pull = 0.02 * Math.log(START_PRICE / price);
       const change = pull + STEP * (2 * Math.random() - 1);
-      return { name, price: price * (1 + change), change };
+      const next = price * (1 + change);
+      return { name, price: next, trail: [...trail, next].slice(-TRAIL), change };
     });
   }
 
@@ -50,10 +61,16 @@ export class Market {
    */
   top(count) {
     const ranked = [...this.#products].sort((a, b) => b.price - a.price);
-    return ranked.slice(0, count).map(({ name, price, change }) => ({
+    return ranked.slice(0, count).map(({ name, price, trail, change }) => ({
       name,
-      price: Math.round(price * 100) / 100,
+      price: inCents(price),
+      trail: trail.map(inCents),
       change: Math.round(change * 1000) / 1000,
     }));
   }
+}
+
+/** @param {number} price */
+function inCents(price) {
+  return Math.round(price * 100) / 100;
 }

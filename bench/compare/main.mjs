@@ -1,0 +1,140 @@
+// What some clients do when it matters, each with its defaults, on this machine:
+//   npm ci --prefix bench && npm run --silent build && node bench/compare/main.mjs
+// It takes a minute and a half, nearly all of it waiting.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { brotliCompressSync } from "node:zlib";
+import { build } from "esbuild";
+import { faultProxy } from "../../dist/node/testing.mjs";
+import { clients } from "./clients.mjs";
+import { serve } from "./server.mjs";
+
+const DARK_MS = 60_000;
+const DROPPING_MS = 10_000;
+const FLOOD = 50;
+
+/** Some clients leave errors to nobody: they are told, and the run goes on. */
+process.on("uncaughtException", (error) => console.error(`uncaught: ${error.message}`));
+process.on("unhandledRejection", () => {});
+
+/**
+ * @param {() => boolean} isSo
+ * @param {number} withinMs
+ */
+async function until(isSo, withinMs) {
+  const start = performance.now();
+  while (!isSo() && performance.now() - start < withinMs) await sleep(5);
+  return isSo() ? performance.now() - start : undefined;
+}
+
+/** @typedef {(typeof clients)[number]} Kind */
+/** @type {Record<string, (kind: Kind) => Promise<string>>} */
+const probes = {
+  async "sent before the connection is there"({ speaks, open }) {
+    const server = await serve(speaks);
+    const client = open(`ws://127.0.0.1:${server.port}`);
+    const outcome = await attempt(() => client.send("early"));
+    await until(() => server.heard.includes("early"), 3_000);
+    client.close();
+    server.close();
+    return server.heard.includes("early") ? "arrives" : (outcome ?? "is lost");
+  },
+
+  async "50 sent while the line breaks, heard"({ speaks, open }) {
+    const server = await serve(speaks);
+    const proxy = await faultProxy(server.port);
+    const client = open(`ws://127.0.0.1:${proxy.port}`);
+    await until(client.isOpen, 5_000);
+    proxy.delay(20);
+    for (let n = 0; n < FLOOD; n++) {
+      await attempt(() => client.send(`message ${n}`));
+      if (n === FLOOD / 2) proxy.reset();
+      await sleep(2);
+    }
+    await until(() => new Set(server.heard).size === FLOOD, 12_000);
+    client.close();
+    await proxy.close();
+    server.close();
+    const once = new Set(server.heard).size;
+    return `${once}${server.heard.length > once ? `, ${server.heard.length - once} twice` : ""}`;
+  },
+
+  async "a line that swallows everything is noticed after"({ speaks, open }) {
+    const server = await serve(speaks);
+    const proxy = await faultProxy(server.port);
+    const client = open(`ws://127.0.0.1:${proxy.port}`);
+    await until(client.isOpen, 5_000);
+    proxy.black();
+    const ms = await until(() => !client.isOpen(), DARK_MS);
+    client.close();
+    await proxy.close();
+    server.close();
+    return ms === undefined ? `not in ${DARK_MS / 1_000} s` : `${Math.round(ms / 1_000)} s`;
+  },
+
+  async "connections in 10 s, if each is dropped at once"({ speaks, open }) {
+    const server = await serve(speaks, { drops: true });
+    const client = open(`ws://127.0.0.1:${server.port}`);
+    await sleep(DROPPING_MS);
+    client.close();
+    server.close();
+    return String(server.connections());
+  },
+};
+
+/**
+ * What came of an act that may throw or reject.
+ *
+ * @param {() => unknown} act
+ */
+async function attempt(act) {
+  try {
+    const result = act();
+    if (result instanceof Promise) result.catch(() => {});
+    return undefined;
+  } catch {
+    return "throws";
+  }
+}
+
+/** Bytes of brotli of what a page downloads, dependencies included. */
+async function size(/** @type {string} */ code) {
+  const { outputFiles } = await build({
+    stdin: {
+      contents: code,
+      resolveDir: fileURLToPath(new URL(code.includes("tautline") ? "../.." : ".", import.meta.url)),
+    },
+    bundle: true,
+    minify: true,
+    write: false,
+    format: "esm",
+    target: "es2022",
+    platform: "browser",
+    legalComments: "none",
+    logLevel: "silent",
+  });
+  return brotliCompressSync(outputFiles[0]?.contents ?? new Uint8Array()).length;
+}
+
+const IMPORTS = /** @type {Record<string, string>} */ ({
+  tautline: 'export { Conn, json } from "tautline"',
+  "tautline, resume": 'export { Conn, json } from "tautline"; export { resume } from "tautline/resume"',
+  "reconnecting-websocket": 'export { default } from "reconnecting-websocket"',
+  partysocket: 'export { WebSocket } from "partysocket"',
+  sockette: 'export { default } from "sockette"',
+  "websocket-ts": 'export { ArrayQueue, ConstantBackoff, WebsocketBuilder } from "websocket-ts"',
+  "socket.io-client": 'export { io } from "socket.io-client"',
+  centrifuge: 'export { Centrifuge } from "centrifuge"',
+});
+
+const titles = Object.keys(probes);
+const rows = await Promise.all(
+  clients.map(async (kind) => {
+    const cells = await Promise.all(titles.map((title) => probes[title]?.(kind)));
+    return [kind.name, ...cells, `${await size(IMPORTS[kind.name] ?? "")} B`];
+  }),
+);
+const head = ["client", ...titles, "size"];
+for (const row of [head, head.map(() => "---"), ...rows]) console.log(`| ${row.join(" | ")} |`);
+process.exit(0);

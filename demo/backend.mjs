@@ -1,0 +1,114 @@
+// @ts-check
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { handle, handler } from "tautline/server";
+import { Chat, chatCodec } from "./uses/chat.mjs";
+import { Game, gameCodec } from "./uses/game.mjs";
+import { Meter, meterCodec } from "./uses/meter.mjs";
+import { SystemWatch } from "./uses/system.mjs";
+import { Ticker, tickerCodec } from "./uses/ticker.mjs";
+
+const HOST = "127.0.0.1";
+const MAX_PAYLOAD_BYTES = 16 * 1024;
+const SHUTDOWN_MS = 500;
+const DOWN_MS = 800;
+/** For all that is kept for clients who are away. */
+const SESSIONS = { ttlMs: 60_000, maxSessions: 1_000, maxBytes: 32 * 2 ** 20 };
+/** A boat without its sailor does not drift for long. */
+const GAME_SESSIONS = { ...SESSIONS, ttlMs: 10_000 };
+const OPTIONS = { maxPayloadBytes: MAX_PAYLOAD_BYTES, heartbeat: { intervalMs: 2_000, timeoutMs: 3_000 } };
+
+/**
+ * The WebSockets of the demo, one path for each use. What the uses know outlives a restart, as a database would; the
+ * connections and their sessions do not.
+ *
+ * @param {{ everyMs: number, print: (line: string) => void, countSockets: () => number }} options
+ */
+export async function createBackend({ everyMs, print, countSockets }) {
+  const chat = new Chat();
+  const game = new Game();
+  const meter = new Meter();
+  const system = new SystemWatch();
+  const ticker = new Ticker({ everyMs, print });
+
+  const onError = (/** @type {unknown} */ error) => print(`error: ${error instanceof Error ? error.message : error}`);
+  let service = serve();
+  await listen(0);
+  const { port } = /** @type {import("node:net").AddressInfo} */ (service.server.address());
+
+  function serve() {
+    const options = { ...OPTIONS, onError };
+    const json = { ...options, resume: SESSIONS };
+    const paths = {
+      "/websocket": handler((conn, request) => ticker.serve(conn, pageOf(request)), { ...json, codec: tickerCodec }),
+      "/chat": handler((conn, request) => chat.serve(conn, pageOf(request)), { ...json, codec: chatCodec }),
+      "/meter": handler((conn, request) => meter.serve(conn, pageOf(request)), { ...json, codec: meterCodec }),
+      "/game": handler((conn) => game.serve(conn), { ...options, resume: GAME_SESSIONS, codec: gameCodec }),
+      "/system": handler(
+        (conn, request) => {
+          const page = pageOf(request);
+          const count = () => ({ conns: countConns(), sockets: countSockets(), ticker: ticker.progressOf(page) });
+          system.serve(conn, count);
+        },
+        { ...json, codec: { marshal: JSON.stringify, unmarshal: nothing } },
+      ),
+    };
+    const handlers = Object.values(paths);
+    const countConns = () => handlers.reduce((sum, { conns }) => sum + conns.size, 0);
+    const server = createServer((_request, response) => response.writeHead(404).end());
+    for (const [path, served] of Object.entries(paths)) handle(server, path, served);
+    return { server, handlers };
+  }
+
+  /** @param {number} at */
+  async function listen(at) {
+    service.server.listen(at, HOST);
+    await once(service.server, "listening");
+  }
+
+  async function stop() {
+    service.server.close();
+    await Promise.all(service.handlers.map((served) => served.shutdown({ timeoutMs: SHUTDOWN_MS })));
+    service.server.closeAllConnections();
+  }
+
+  /** @type {Promise<void> | undefined} */
+  let restarting;
+  async function renew() {
+    await stop();
+    await new Promise((resolve) => setTimeout(resolve, DOWN_MS));
+    service = serve();
+    await listen(port);
+    restarting = undefined;
+  }
+
+  return {
+    port,
+    /** Ends every connection and forgets every session, is away for a moment, and serves again. */
+    restart() {
+      restarting ??= renew();
+      return restarting;
+    },
+    async close() {
+      await restarting;
+      ticker.close();
+      system.close();
+      await stop();
+    },
+  };
+}
+
+/**
+ * Who a page says it is: the same on each connection of its own, until it is loaded again.
+ *
+ * @param {import("node:http").IncomingMessage} request
+ */
+function pageOf({ url = "" }) {
+  const page = new URL(url, "ws://localhost").searchParams.get("page") ?? "";
+  return /^[\w-]{1,60}$/.test(page) ? page : "";
+}
+
+/** @returns {never} */
+function nothing() {
+  throw new TypeError("nothing is expected here");
+}

@@ -1,0 +1,39 @@
+import { drawLine } from "./chart.js";
+
+const { json } = globalThis.Tautline;
+
+const SLOTS = 120;
+const MIB = 2 ** 20;
+
+const CHARTS = [
+  { name: "CPU", of: ({ cpu }) => cpu * 100, max: 20, inWords: (value) => `${value.toFixed(0)} %` },
+  { name: "Memory", of: ({ memory }) => memory / MIB, max: 100, inWords: (value) => `${value.toFixed(0)} MiB` },
+  { name: "Event-loop delay", of: ({ delayMs }) => delayMs, max: 10, inWords: (value) => `${value.toFixed(1)} ms` },
+  {
+    name: "Connections",
+    of: ({ sockets }) => sockets,
+    max: 8,
+    inWords: (_, { sockets, conns }) => `${sockets} · ${conns} Conns`,
+  },
+];
+
+export function startSystem({ connect }, onSystem) {
+  const figures = CHARTS.map((chart) => {
+    const figure = document.getElementById("chart").content.firstElementChild.cloneNode(true);
+    figure.querySelector("span").textContent = chart.name;
+    figure.querySelector("canvas").ariaLabel = `${chart.name} of the server over the last minute`;
+    return { ...chart, values: [], value: figure.querySelector("b"), canvas: figure.querySelector("canvas"), figure };
+  });
+  document.querySelector("#system .charts").replaceChildren(...figures.map(({ figure }) => figure));
+
+  const conn = connect("System", "/system", { codec: json() });
+  conn.on("message", (system) => {
+    for (const { of, max, inWords, values, value, canvas } of figures) {
+      values.push(of(system));
+      if (values.length > SLOTS) values.shift();
+      value.textContent = inWords(values.at(-1), system);
+      drawLine(canvas, values, { slots: SLOTS, max });
+    }
+    onSystem(system);
+  });
+}

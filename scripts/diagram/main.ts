@@ -1,0 +1,6 @@
+// npm run diagram: writes the life of a Conn, as src/state.ts has it, into docs/architecture.md.
+import { readFileSync, writeFileSync } from "node:fs";
+import { withDiagram } from "./state-diagram.ts";
+
+const PAGE = "docs/architecture.md";
+writeFileSync(PAGE, withDiagram(readFileSync(PAGE, "utf8")));

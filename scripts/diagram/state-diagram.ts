@@ -1,0 +1,107 @@
+import { ConnError } from "../../src/errors.ts";
+import { type Effect, type Input, type State, type StateName, step, type WaitReason } from "../../src/state.ts";
+
+const TOO_SOON_MS = 100;
+const goodbye = { code: 1000, reason: "" };
+const error = new ConnError("closed");
+const info = { code: 1006, reason: "", clean: false, opened: true, retry: true };
+const REASONS: Readonly<Record<WaitReason, true>> = {
+  backoff: true,
+  offline: true,
+  server: true,
+  page: true,
+  peer: true,
+};
+const reasons = Object.keys(REASONS) as WaitReason[];
+
+type Labelled = Readonly<Record<string, readonly Input[]>>;
+
+/** Every input there is, by what it is called in the diagram. A type that is missing does not compile. */
+const INPUTS: { readonly [type in Input["type"]]: Labelled } = {
+  connect: { connect: [{ type: "connect" }], "connect too soon": [{ type: "connect", floorMs: TOO_SOON_MS }] },
+  reconnect: {
+    reconnect: [{ type: "reconnect" }],
+    "reconnect too soon": [{ type: "reconnect", floorMs: TOO_SOON_MS }],
+  },
+  ready: { ready: [{ type: "ready" }] },
+  stable: { stable: [{ type: "stable" }] },
+  flushed: { flushed: [{ type: "flushed" }] },
+  timedOut: { timedOut: [{ type: "timedOut" }] },
+  elapsed: { elapsed: [{ type: "elapsed" }] },
+  toldToMove: { toldToMove: [{ type: "toldToMove" }] },
+  lost: {
+    "lost, to be retried": reasons.map((reason) => ({
+      type: "lost",
+      info,
+      plan: { retry: true, delayMs: 1_000, reason },
+    })),
+    "lost, final": [{ type: "lost", info, plan: { retry: false, by: "verdict", error } }],
+  },
+  close: { close: [{ type: "close", goodbye }] },
+  pageCached: { pageCached: [{ type: "pageCached" }] },
+  pageBack: { pageBack: [{ type: "pageBack" }] },
+  awake: {
+    awake: [{ type: "awake", floorMs: 0 }],
+    "awake too soon": [{ type: "awake", floorMs: TOO_SOON_MS }],
+  },
+  aborted: { aborted: [{ type: "aborted", error }] },
+};
+
+const inputs = Object.values(INPUTS).flatMap((labelled) => Object.entries(labelled));
+
+/** Where an input leads from one state to another, or does something in passing. */
+interface Move {
+  readonly from: State;
+  readonly to: StateName;
+  readonly label: string;
+}
+
+/** What distinguishes states for the purpose of the diagram. */
+const keyOf = (state: State) => ("reason" in state ? `${state.name} ${state.reason}` : state.name);
+
+/** Every state that `step` leads to from `idle`, one for each key, and every move between them. */
+function explore(): { readonly states: readonly State[]; readonly moves: readonly Move[] } {
+  const states = new Map<string, State>([["idle", { name: "idle" }]]);
+  const moves: Move[] = [];
+  for (const from of states.values()) {
+    for (const [label, examples] of inputs) {
+      for (const input of examples) {
+        const [to, effect]: readonly [State, Effect?] = step(from, input);
+        if (to === from && !effect) continue;
+        if (!states.has(keyOf(to))) states.set(keyOf(to), to);
+        moves.push({ from, to: to.name, label });
+      }
+    }
+  }
+  return { states: [...states.values()], moves };
+}
+
+/** The life of a Conn as a state diagram in Mermaid: what `step` answers to every input in every state. */
+export function stateDiagram(): string {
+  const { states, moves } = explore();
+  const edges = new Map<string, Map<string, Set<string>>>();
+  for (const { from, to, label } of moves) {
+    const edge = `${from.name} --> ${to}`;
+    const labels = edges.get(edge) ?? new Map<string, Set<string>>();
+    edges.set(edge, labels);
+    labels.set(label, (labels.get(label) ?? new Set()).add(keyOf(from)));
+  }
+  const lines = [...edges].map(([edge, labels]) => {
+    const from = edge.split(" ")[0];
+    const all = states.filter(({ name }) => name === from).length;
+    const words = [...labels].map(([label, keys]) => {
+      const some = [...keys].map((key) => key.split(" ")[1]).join(", ");
+      return keys.size === all ? label : `${label} (${some})`;
+    });
+    return `  ${edge}: ${words.join("<br>")}`;
+  });
+  return ["stateDiagram-v2", "  [*] --> idle", ...lines, "  closed --> [*]"].join("\n");
+}
+
+const BLOCK = /(<!-- state diagram: npm run diagram writes it -->\n```mermaid\n)[\s\S]*?(\n```)/;
+
+/** The page with the diagram as it is now. */
+export function withDiagram(page: string): string {
+  if (!BLOCK.test(page)) throw new Error("The page has no place for the state diagram.");
+  return page.replace(BLOCK, (_all, before: string, after: string) => before + stateDiagram() + after);
+}

@@ -1,0 +1,65 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+import { bars, lines } from "../../bench/chart.mjs";
+import { compare, contest, median } from "../../bench/contest.mjs";
+
+const ROUND = { rounds: 1, options: { count: 20, burst: 10, inFlight: 2, kind: "text", bytes: 64 } };
+
+test.each(["up", "down", "echo"])(
+  "bare ws measures what it takes: %s",
+  async (task) => {
+    const results = await contest(["bare ws", "bare ws again"], task, { ...ROUND, isFresh: true });
+    for (const [, rounds] of results) {
+      expect(rounds).toEqual([{ rate: expect.any(Number), cpuUs: expect.any(Number) }]);
+      expect(rounds[0].rate).toBeGreaterThan(0);
+    }
+  },
+  20_000,
+);
+
+test("a client that ends before it answers fails the contest", async () => {
+  const lost = contest(["bare ws"], "no such task", { ...ROUND, isFresh: true });
+  await expect(lost).rejects.toThrow("ended with 1");
+}, 20_000);
+
+test("a part that there is not is refused with those that there are", async () => {
+  const run = promisify(execFile)(process.execPath, ["bench/main.mjs", "--only", "nothing"]);
+  await expect(run).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining("grow-outbox") });
+});
+
+test("ratios are taken round by round, whatever the rounds have in common", () => {
+  expect(compare([2, 20, 60], [1, 10, 20])).toEqual({ median: 2, min: 2, max: 3 });
+  expect(median([4, 1, 3, 2])).toBe(2.5);
+});
+
+test("a chart is the same for the same figures, and its longest bar is the largest figure", () => {
+  const chart = bars("a & b", [
+    ["tautline", 4],
+    ["other", 2],
+  ]);
+  expect(chart).toBe(
+    bars("a & b", [
+      ["tautline", 4],
+      ["other", 2],
+    ]),
+  );
+  expect(chart).toContain("a &amp; b");
+  const [ours, other] = [...chart.matchAll(/<rect .*? width="(.*?)"/g)].map(([, width]) => Number(width));
+  expect(ours).toBe(2 * (other as number));
+  expect(
+    lines(
+      "t",
+      "n",
+      new Map([
+        [
+          "tautline",
+          [
+            [1, 1],
+            [10, 1],
+          ],
+        ],
+      ]),
+    ).match(/<polyline/g),
+  ).toHaveLength(1);
+});

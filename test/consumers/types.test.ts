@@ -1,0 +1,121 @@
+import { spawn } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { consumer } from "./packed.ts";
+
+const { folder, remove } = consumer();
+afterAll(remove);
+
+const PAGE = `
+import { Conn, ConnError, json, readable, text, writable } from "tautline";
+import { resume } from "tautline/resume";
+import { validated } from "tautline/codec/validated";
+import { compressed } from "tautline/codec/compressed";
+import { msgpack } from "tautline/codec/msgpack";
+import { cbor } from "tautline/codec/cbor";
+const conn = new Conn("wss://example.com/", { codec: compressed(json<number[], string>()), resume: resume(), autoConnect: false });
+conn.on("message", (numbers) => { const first: number | undefined = numbers[0]; void first; });
+const sent: Promise<void> = conn.send("all");
+readable(conn).pipeTo(writable(new Conn("wss://example.com/", { codec: msgpack<string, number[]>() })));
+export { cbor, ConnError, sent, text, validated };
+`;
+const SERVICE = `
+import { createServer } from "node:http";
+import { json } from "tautline";
+import { handle, handler } from "tautline/server";
+import { faultProxy } from "tautline/testing";
+const undo: () => void = handle(createServer(), "/", handler(async (conn, request) => {
+  await conn.send(request.url ?? "");
+  for await (const count of conn) count.toFixed();
+}, { codec: json<number, string>() }));
+export const port: Promise<number> = faultProxy(80).then((proxy) => proxy.port);
+export { undo };
+`;
+const WRONG = `
+import { Conn, json } from "tautline";
+const conn = new Conn("wss://example.com/", { codec: json<number, string>(), autoConnect: false });
+conn.send(1);
+conn.on("message", (value) => value.length);
+conn.on("massage", () => {});
+new Conn("wss://example.com/", { codec: json(), autoConnects: false });
+`;
+const WRONG_LINES = [4, 5, 6, 7];
+
+// Each twice: as a module, and as a program that requires.
+const SOURCES: Record<string, string> = { page: PAGE, service: SERVICE, wrong: WRONG };
+for (const [name, source] of Object.entries(SOURCES)) {
+  writeFileSync(join(folder, `${name}.mts`), source);
+  writeFileSync(join(folder, `${name}.cts`), source);
+}
+
+const COMPILERS = ["5.4", "5.6", "5.9", "6.0", "7.0"];
+const RESOLUTIONS = [
+  { moduleResolution: "node16", module: "node16" },
+  { moduleResolution: "nodenext", module: "nodenext" },
+  { moduleResolution: "bundler", module: "esnext" },
+];
+const DOM = { lib: ["es2022", "dom"], types: [] };
+const NODE = { lib: ["es2022"], types: ["node"] };
+const NEITHER = { lib: ["es2022"], types: [] };
+const SURROUNDINGS = [
+  { surroundings: "lib dom", settings: DOM, names: ["page"] },
+  { surroundings: "@types/node alone", settings: NODE, names: ["page", "service"] },
+];
+
+/** What a compiler says of a program. The declarations of the package are checked too; the compiler's own are not. */
+async function complaints(version: string, names: readonly string[], settings: object): Promise<string> {
+  const options = {
+    noEmit: true,
+    target: "es2022",
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: false,
+    skipDefaultLibCheck: true,
+    ...settings,
+  };
+  // A bundler reads `require` as `import`, and refuses `.cts` beside `module: esnext` in older compilers.
+  const extensions = "module" in settings && settings.module === "esnext" ? ["mts"] : ["mts", "cts"];
+  const files = names.flatMap((name) => extensions.map((extension) => `${name}.${extension}`));
+  const project = join(folder, `${crypto.randomUUID()}.json`);
+  writeFileSync(project, JSON.stringify({ compilerOptions: options, files }));
+  const tsc = join(import.meta.dirname, `node_modules/typescript-${version}/bin/tsc`);
+  const child = spawn(process.execPath, [tsc, "--pretty", "false", "-p", project], { cwd: folder });
+  let said = "";
+  for await (const chunk of child.stdout) said += chunk;
+  return said;
+}
+
+const cases = COMPILERS.flatMap((version) =>
+  RESOLUTIONS.flatMap((resolution) =>
+    SURROUNDINGS.map((around) => ({ version, resolution, ...around, how: resolution.moduleResolution })),
+  ),
+);
+
+test.concurrent.each(cases)(
+  "TypeScript $version takes every entry point with $how and $surroundings",
+  async ({ version, resolution, settings, names }) => {
+    expect(await complaints(version, names, { ...resolution, ...settings })).toBe("");
+  },
+);
+
+test.concurrent.each(COMPILERS)("TypeScript %s refuses each wrong line of a program", async (version) => {
+  const said = await complaints(version, ["wrong"], { module: "nodenext", moduleResolution: "nodenext", ...DOM });
+  const lines = (file: string) => [...said.matchAll(new RegExp(`^${file}\\((\\d+),`, "gm"))].map(([, n]) => Number(n));
+  expect(lines("wrong.mts")).toEqual(WRONG_LINES);
+  expect(lines("wrong.cts")).toEqual(WRONG_LINES);
+});
+
+test("without lib dom and @types/node, only names that every platform has are missing", async () => {
+  const said = await complaints("7.0", ["page"], { module: "nodenext", moduleResolution: "nodenext", ...NEITHER });
+  const missing = [...said.matchAll(/Cannot find name '(\w+)'/g)].map(([, name]) => name as string);
+  expect(said.trim().split("\n")).toHaveLength(missing.length);
+  expect([...new Set(missing)].sort()).toEqual(["AbortSignal", "ReadableStream", "URL", "WritableStream"]);
+});
+
+test("the programs name every entry point", () => {
+  const { exports } = JSON.parse(readFileSync(join(folder, "node_modules/tautline/package.json"), "utf8"));
+  const entries = Object.keys(exports).filter((entry) => entry !== "./package.json");
+  const named = [...(PAGE + SERVICE).matchAll(/from "(tautline[^"]*)"/g)].map(([, name]) => name);
+  expect([...new Set(named)].sort()).toEqual(entries.map((entry) => entry.replace(".", "tautline")).sort());
+});
