@@ -60,7 +60,7 @@ export default defineConfig({
           name: "consumers",
           include: ["test/consumers/*.test.ts"],
           pool: "forks",
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           hookTimeout: 60_000,
           // Each is a compiler, and busy.
           maxConcurrency: 2,

@@ -31,56 +31,55 @@ const LOOK_MS = 30_000;
 /** A timer this late means that the machine slept: a throttled background tab is later by half of it at most. */
 const SLEPT_MS = 60_000;
 
+const page = globalThis as Page;
+
 /**
  * The page's own signals (HTML, page lifecycle; Page Lifecycle API for `freeze` and `resume`), in a worker the network's
  * alone. Where there is neither, as in Node, it is silent. Nothing of the page is touched before somebody subscribes:
  * a server that renders the page may construct a Conn, too.
  */
-export function pageLifecycle(): LifecycleSource {
-  const page = globalThis as Page;
-  return {
-    isOnline: () => !page.addEventListener || page.navigator?.onLine !== false,
-    subscribe(tell) {
-      if (!page.addEventListener || page.navigator?.onLine === undefined) return () => {};
-      const timer = new Timer();
-      const undos = [() => timer.stop()];
-      const on = (
-        target: Target | undefined,
-        type: string,
-        signal: (event: { persisted?: boolean }) => LifecycleSignal | false,
-      ) => {
-        const listener = (event: { persisted?: boolean }) => {
-          const said = signal(event);
-          if (said) tell(said);
-        };
-        target?.addEventListener(type, listener);
-        undos.push(() => target?.removeEventListener(type, listener));
+export const pageLifecycle: LifecycleSource = {
+  isOnline: () => !page.addEventListener || page.navigator?.onLine !== false,
+  subscribe(tell) {
+    if (!page.addEventListener || page.navigator?.onLine === undefined) return () => {};
+    const timer = new Timer();
+    const undos = [() => timer.stop()];
+    const on = (
+      target: Target | undefined,
+      type: string,
+      signal: (event: { persisted?: boolean }) => LifecycleSignal | false,
+    ) => {
+      const listener = (event: { persisted?: boolean }) => {
+        const said = signal(event);
+        if (said) tell(said);
       };
-      const look = () => {
-        const due = Date.now() + LOOK_MS;
-        timer.start(
-          LOOK_MS,
-          () => {
-            const slept = Date.now() - due > SLEPT_MS;
-            look();
-            if (slept) tell("woke");
-          },
-          true,
-        );
-      };
-      const { document } = page;
-      const window = page as unknown as Target;
-      on(window, "online", () => "online");
-      on(window, "offline", () => "offline");
-      on(window, "pagehide", ({ persisted }) => persisted === true && "cached");
-      on(window, "pageshow", ({ persisted }) => persisted === true && "back");
-      on(document, "freeze", () => "cached");
-      on(document, "resume", () => "back");
-      on(document, "visibilitychange", () => document?.visibilityState === "visible" && "visible");
-      look();
-      return () => {
-        for (const undo of undos) undo();
-      };
-    },
-  };
-}
+      target?.addEventListener(type, listener);
+      undos.push(() => target?.removeEventListener(type, listener));
+    };
+    const look = () => {
+      const due = Date.now() + LOOK_MS;
+      timer.start(
+        LOOK_MS,
+        () => {
+          const slept = Date.now() - due > SLEPT_MS;
+          look();
+          if (slept) tell("woke");
+        },
+        true,
+      );
+    };
+    const { document } = page;
+    const window = page as unknown as Target;
+    on(window, "online", () => "online");
+    on(window, "offline", () => "offline");
+    on(window, "pagehide", ({ persisted }) => persisted === true && "cached");
+    on(window, "pageshow", ({ persisted }) => persisted === true && "back");
+    on(document, "freeze", () => "cached");
+    on(document, "resume", () => "back");
+    on(document, "visibilitychange", () => document?.visibilityState === "visible" && "visible");
+    look();
+    return () => {
+      for (const undo of undos) undo();
+    };
+  },
+};

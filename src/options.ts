@@ -184,7 +184,7 @@ export function settle<In, Out>(options: ConnOptions<In, Out>): Settings<In, Out
     ...filled("", NUMBERS, options),
     autoConnect: options.autoConnect ?? true,
     protocols: typeof protocols === "function" ? protocols : parseProtocols(protocols),
-    lifecycle: lifecycle === false ? undefined : (lifecycle ?? pageLifecycle()),
+    lifecycle: lifecycle === false ? undefined : (lifecycle ?? pageLifecycle),
     backoff: options.backoff ?? exponential(),
     codec,
     outbox: filled<OutboxBounds>("outbox.", { ...OUTBOX, maxMessages }, options.outbox),
@@ -268,7 +268,6 @@ function filled<T extends object>(
 }
 
 function bad(name: string, range: string, value: unknown): ConnError {
-  const isPlain = Array.isArray(value) || isString(value);
-  const got = isPlain ? JSON.stringify(value) : isObject(value) ? "an object" : String(value);
+  const got = Array.isArray(value) ? JSON.stringify(value) : isObject(value) ? "an object" : String(value);
   return new ConnError("bad-option", `${name} must be ${range}; got ${got}.`);
 }

@@ -9,7 +9,7 @@ useFakeTime();
 /** What is told from here on, and the undo. */
 function listen(): { readonly heard: LifecycleSignal[]; readonly undo: () => void } {
   const heard: LifecycleSignal[] = [];
-  const undo = pageLifecycle().subscribe((signal) => heard.push(signal));
+  const undo = pageLifecycle.subscribe((signal) => heard.push(signal));
   onTestFinished(undo);
   return { heard, undo };
 }
@@ -23,7 +23,7 @@ describe("where there is no page", () => {
   test("nothing is told, no timer runs, and the network counts as there", () => {
     listen();
     expect(vi.getTimerCount()).toBe(0);
-    expect(pageLifecycle().isOnline()).toBe(true);
+    expect(pageLifecycle.isOnline()).toBe(true);
   });
 
   test.for([
@@ -35,7 +35,7 @@ describe("where there is no page", () => {
     for (const [name, value] of Object.entries({ navigator: undefined, ...globals })) vi.stubGlobal(name, value);
     listen();
     expect(vi.getTimerCount()).toBe(0);
-    expect(pageLifecycle().isOnline()).toBe(true);
+    expect(pageLifecycle.isOnline()).toBe(true);
   });
 });
 
@@ -84,7 +84,7 @@ describe("a page", () => {
 
   test("does not tell what it hears before anybody listens", () => {
     const page = usePage();
-    const source = pageLifecycle();
+    const source = pageLifecycle;
     expect(page.listeners).toBe(0);
     expect(vi.getTimerCount()).toBe(0);
     expect(source.isOnline()).toBe(true);
@@ -92,7 +92,7 @@ describe("a page", () => {
 
   test("knows at any time whether it is online", () => {
     const page = usePage();
-    const source = pageLifecycle();
+    const source = pageLifecycle;
     page.navigator.onLine = false;
     expect(source.isOnline()).toBe(false);
     page.navigator.onLine = true;
@@ -178,7 +178,7 @@ describe("the clock", () => {
 
   test("is not looked at after an undo within the telling", async () => {
     usePage();
-    const undo = pageLifecycle().subscribe(() => undo?.());
+    const undo = pageLifecycle.subscribe(() => undo?.());
     sleep(100_000);
     await pass(30_000);
     expect(vi.getTimerCount()).toBe(0);

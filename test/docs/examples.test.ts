@@ -87,14 +87,21 @@ function run(code: string, withinMs: number): Promise<Outcome> {
   });
 }
 
-/** A page's script as a program: what the script build and the page's own scripts do together in one scope. */
-const asProgram = (inline: readonly string[]) => `
+/** Where in the package the scripts are that a page loads from the CDN. */
+const filesOf = (sources: readonly string[]) =>
+  sources.map((source) => {
+    const [, path] = /^https:\/\/cdn\.jsdelivr\.net\/npm\/tautline(?:@[\d.]+)?(?:\/(.*))?$/.exec(source) ?? [];
+    return path ?? manifest.jsdelivr;
+  });
+
+/** A page's scripts as a program: what those that it loads and its own do together in one scope. */
+const asProgram = (files: readonly string[], inline: readonly string[]) => `
   import { readFileSync } from "node:fs";
   import { runInThisContext } from "node:vm";
   import { WebSocket } from "ws";
   globalThis.WebSocket = WebSocket;
   globalThis.document = { querySelector: () => ({ append: console.log }) };
-  runInThisContext(readFileSync("dist/tautline.min.js", "utf8"));
+  for (const file of ${JSON.stringify(files)}) runInThisContext(readFileSync(file, "utf8"));
   for (const script of ${JSON.stringify(inline)}) runInThisContext(script);
 `;
 
@@ -147,16 +154,13 @@ describe.each(named(pages))("the page at %s", (_name, { code }) => {
   const { inline, sources } = scriptsIn(code);
 
   test("loads files that the package has", () => {
-    const files = sources.map((source) => {
-      const [, path] = /^https:\/\/cdn\.jsdelivr\.net\/npm\/tautline(?:@[\d.]+)?(?:\/(.*))?$/.exec(source) ?? [];
-      return path ?? manifest.jsdelivr;
-    });
+    const files = filesOf(sources);
     expect(files.length).toBeGreaterThan(0);
     for (const file of files) expect(existsSync(join(ROOT, file)), file).toBe(true);
   });
 
   test("runs against the script build without an error", async () => {
-    const { exitCode, errors } = await run(await site.localized(asProgram(inline)), WATCHED_MS);
+    const { exitCode, errors } = await run(await site.localized(asProgram(filesOf(sources), inline)), WATCHED_MS);
     expect(inline).toHaveLength(1);
     expect(exitCode ?? 0, errors).toBe(0);
   });
@@ -223,7 +227,7 @@ describe("the check itself", () => {
   });
 
   test("sees a page's script that names what is not exported", async () => {
-    const outcome = await run(asProgram(["Tautline.nothing()"]), ENDS_WITHIN_MS);
+    const outcome = await run(asProgram([manifest.jsdelivr], ["Tautline.nothing()"]), ENDS_WITHIN_MS);
     expect(outcome).toMatchObject({ exitCode: 1, errors: expect.stringContaining("nothing is not a function") });
   });
 

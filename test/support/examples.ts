@@ -29,10 +29,10 @@ export function examplesIn(page: string, markdown: string): Example[] {
   }));
 }
 
-/** The README and each page in `docs/`, by their paths. */
+/** The README, what contributors read, and each page in `docs/`, by their paths. */
 export function pagesOf(root: string): ReadonlyMap<string, string> {
   const pages = readdirSync(join(root, "docs")).filter((file) => file.endsWith(".md"));
-  const paths = ["README.md", ...pages.map((file) => `docs/${file}`)];
+  const paths = ["README.md", "CONTRIBUTING.md", ...pages.map((file) => `docs/${file}`)];
   return new Map(paths.map((path) => [path, readFileSync(join(root, path), "utf8")]));
 }
 
