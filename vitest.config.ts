@@ -50,6 +50,8 @@ export default defineConfig({
           name: "faults",
           include: ["test/faults/**/*.test.ts"],
           pool: "forks",
+          // Each file runs eight worlds at a time and holds them to times: two files would slow each other down.
+          fileParallelism: false,
           testTimeout: 20_000,
           maxConcurrency: 8,
         },

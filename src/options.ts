@@ -197,9 +197,10 @@ export function settle<In, Out>(options: ConnOptions<In, Out>): Settings<In, Out
 export function parseUrl(url: unknown): string {
   let parsed: URL;
   try {
-    // Only what is relative asks for a page: a server that renders one has none, or a trap in its place.
-    const isAbsolute = /^\s*[a-z][a-z\d+.-]*:/i.test(String(url));
-    const page = isAbsolute ? undefined : (globalThis as { location?: { href?: string } }).location;
+    // Only what is relative asks for a page: a server that renders one has none, or a trap in its place. Nor is what a
+    // function gives when it has no URL, such as undefined, a path of the page's.
+    const isRelative = typeof url === "string" && !/^\s*[a-z][a-z\d+.-]*:/i.test(url);
+    const page = isRelative ? (globalThis as { location?: { href?: string } }).location : undefined;
     parsed = new URL(url as Url, page?.href);
   } catch {
     // The platform's error quotes the URL, and with it what token it may hold.
@@ -268,6 +269,7 @@ function filled<T extends object>(
 }
 
 function bad(name: string, range: string, value: unknown): ConnError {
-  const got = Array.isArray(value) ? JSON.stringify(value) : isObject(value) ? "an object" : String(value);
+  const got =
+    Array.isArray(value) || isString(value) ? JSON.stringify(value) : isObject(value) ? "an object" : String(value);
   return new ConnError("bad-option", `${name} must be ${range}; got ${got}.`);
 }

@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { Conn, type ConnError, type ConnOptions } from "../src/index.ts";
 import { fakeNet } from "./support/fake-socket.ts";
 import { rig, thrown, tick, useFakeTime } from "./support/rig.ts";
@@ -201,6 +201,14 @@ describe("the URL", () => {
     [new URL("wss://x.test/"), "wss://x.test/"],
   ] as const)("can be %s", ([url, href]) => {
     expect(make({}, url).url).toBe(href);
+  });
+
+  test("is relative to the page where it is text, and what is no URL stays none", () => {
+    vi.stubGlobal("location", { href: "https://x.test/a/b" });
+    expect(make({}, "c").url).toBe("wss://x.test/a/c");
+    for (const none of [null, 5, {}]) {
+      expect(thrown(() => make({}, none))).toMatchObject({ code: "bad-url" });
+    }
   });
 });
 
