@@ -117,12 +117,15 @@ describe.skipIf(!executablePath).concurrent("a page in Chromium", () => {
   test.for([401, 403, 404, 429, 503])(
     "takes an upgrade answered with %d for a failed attempt",
     async (status, context) => {
-      const all = await world(context, { start, options, before: ({ proxy }) => proxy.answer(status, {}, 1) });
-      const { away } = all;
+      const all = await world(context, { start, options, before: ({ proxy }) => proxy.answer(status, {}, 9) });
+      const { away, proxy } = all;
       const lost = await away.next("lost");
       expect(lost).toMatchObject({ code: 1006, clean: false, opened: false, retry: true });
       expect(lost.status).toBeUndefined();
-      expect(await away.next("open")).toMatchObject({ attempt: 1 });
+      // Under load Chromium opens a second TCP connection for one dial, so the answers are more than one.
+      await proxy.heal();
+      const { attempt } = await away.next("open");
+      expect(away.history.filter(({ event }) => event === "lost")).toHaveLength(attempt);
       await talk(all);
       await hush(all);
       await leave(all);
