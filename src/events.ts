@@ -78,7 +78,7 @@ export interface ConnEvents<In> {
   drained: undefined;
   /** The peer answered a ping. */
   latency: {
-    /** Milliseconds from the ping to its answer. */
+    /** Milliseconds from the last ping to an answer: the round trip, where that is shorter than `intervalMs`. */
     readonly rttMs: number;
   };
 }
@@ -93,7 +93,7 @@ export interface Amount {
 
 /** Figures since the Conn was made, and what waits now. */
 export interface Stats {
-  /** Messages handed to a connection. */
+  /** Messages handed to a connection by the Conn, those that `setup` sends aside. */
   readonly sent: number;
   /** Messages that came for the application. */
   readonly received: number;
