@@ -26,7 +26,8 @@ function ws() {
 function whatwg(socket, options, heard) {
   const { out, in: into } = form(options);
   socket.binaryType = "arraybuffer";
-  socket.addEventListener("message", ({ data }) => heard(into(data)));
+  // websocket-ts gives itself first, and then the event.
+  socket.addEventListener("message", (...given) => heard(into(given.at(-1).data)));
   const client = {
     send: (value) => socket.send(out(value)),
     room: () => room(socket),
