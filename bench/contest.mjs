@@ -1,12 +1,14 @@
 // Clients that take turns: each in its own process against a server in its own process, one round each in every turn.
 import { fork } from "node:child_process";
 import { once } from "node:events";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { clients } from "./clients.mjs";
 
 const path = (file) => fileURLToPath(new URL(file, import.meta.url));
 /** Rounds that are not counted: code gets compiled in them. */
 const WARM_UPS = 2;
+const AFTERMATH_MS = 1_000;
 
 /** A process that is spoken to by messages. */
 class Child {
@@ -77,8 +79,11 @@ export async function contest(names, task, { rounds, options, isFresh = false, w
     const child = children.get(name) ?? (await start(name, urls.get(clients[name].server), task, options));
     const result = await child.ask({});
     if (round >= 0) results.get(name).push(result);
-    if (isFresh) await child.end();
-    else children.set(name, child);
+    if (isFresh) {
+      await child.end();
+      // The server has as many sockets to let go before it can take the next client's.
+      await setTimeout(AFTERMATH_MS);
+    } else children.set(name, child);
   };
   const run = async ([kind, ...others]) => {
     if (kind) {

@@ -70,7 +70,12 @@ function growing(title, unit, steps, task, optionsOf, names = [BARE, "tautline"]
       for (const step of few) {
         const options = optionsOf(step);
         options.count = scale < 1 && !options.isExact ? Math.min(options.count, 200) : options.count;
-        const results = await contest(names, task, { rounds: Math.min(rounds, 3), options, warmUps: 1 });
+        const results = await contest(names, task, {
+          rounds: Math.min(rounds, 3),
+          options,
+          isFresh: options.conns > 1_000,
+          warmUps: 1,
+        });
         for (const name of names) points.get(name).push([step, median(of(results, name, "cpuUs"))]);
       }
       const head = [unit, ...names.map((name) => `${name}: CPU µs a message`)];

@@ -137,6 +137,8 @@ function plain() {
       socket.uncork();
     });
     socket.on("error", () => socket.destroy());
+    // An upgraded socket stays half open otherwise, and ten thousand of them take all descriptors.
+    socket.on("end", () => socket.end());
   });
   return server;
 }

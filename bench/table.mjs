@@ -13,5 +13,6 @@ export function figure(value) {
 
 /** A median ratio with its range. */
 export function ratio({ median, min, max }) {
+  if (!Number.isFinite(median)) return "–";
   return `${median.toFixed(2)}× (${min.toFixed(2)} to ${max.toFixed(2)})`;
 }
