@@ -1,9 +1,8 @@
 // What is measured, and how it is told: each part makes a table, and a chart where a picture says more.
 import { readFileSync } from "node:fs";
-import { brotliCompressSync } from "node:zlib";
-import { build } from "esbuild";
 import { bars, lines } from "./chart.mjs";
 import { compare, contest, median } from "./contest.mjs";
+import { IMPORTS, sizeOf } from "./sizes.mjs";
 import { figure, ratio, table } from "./table.mjs";
 
 const BARE = "bare ws";
@@ -20,17 +19,6 @@ const ALL = [
 ];
 const RESUME = ["tautline, resume off", "tautline, resume on"];
 const BUFFERUTIL = ["bare ws + bufferutil", "tautline + bufferutil"];
-const SIZES = {
-  tautline: 'export { Conn, json } from "tautline"',
-  "tautline with resume": 'export { Conn, json } from "tautline"; export { resume } from "tautline/resume"',
-  sockette: 'export { default } from "sockette"',
-  "websocket-ts": 'export { WebsocketBuilder, ExponentialBackoff } from "websocket-ts"',
-  partysocket: 'export { WebSocket } from "partysocket"',
-  "reconnecting-websocket": 'export { default } from "reconnecting-websocket"',
-  "socket.io-client": 'export { io } from "socket.io-client"',
-  centrifuge: 'export { Centrifuge } from "centrifuge"',
-};
-
 const of = (results, name, measure) => results.get(name).map((result) => result[measure]);
 
 /** A part that sets clients beside the first of them: what each measured, and the ratios round by round. */
@@ -177,11 +165,11 @@ export const parts = {
     title: "bytes that a page downloads",
     async run() {
       const sizes = [];
-      for (const [name, code] of Object.entries(SIZES)) sizes.push([name, ...(await sizeOf(code))]);
-      const rows = sizes.map(([name, minified, brotli]) => [name, figure(minified), figure(brotli)]);
+      for (const name of Object.keys(IMPORTS)) sizes.push({ name, ...(await sizeOf(name)) });
+      const rows = sizes.map(({ name, minified, brotli }) => [name, figure(minified), figure(brotli)]);
       const chart = bars(
         "bytes of minified code, brotli",
-        sizes.map(([name, , brotli]) => [name, brotli]),
+        sizes.map(({ name, brotli }) => [name, brotli]),
       );
       return { text: table(["client", "minified", "brotli"], rows), chart };
     },
@@ -222,23 +210,6 @@ export const parts = {
     ["tautline"],
   ),
 };
-
-/** Minified and compressed as `npm run size` does, dependencies included. */
-async function sizeOf(code) {
-  const isOurs = code.includes('"tautline"');
-  const { outputFiles } = await build({
-    stdin: { contents: code, resolveDir: new URL(isOurs ? ".." : ".", import.meta.url).pathname },
-    bundle: true,
-    minify: true,
-    write: false,
-    format: "esm",
-    target: "es2022",
-    platform: "browser",
-    legalComments: "none",
-  });
-  const { text: script } = outputFiles[0];
-  return [script.length, brotliCompressSync(script).length];
-}
 
 /** The versions that are set beside each other, from what is installed. */
 export function versions() {

@@ -3,10 +3,8 @@
 // It takes a minute and a half, nearly all of it waiting.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import { brotliCompressSync } from "node:zlib";
-import { build } from "esbuild";
 import { faultProxy } from "../../dist/node/testing.mjs";
+import { sizeOf } from "../sizes.mjs";
 import { clients } from "./clients.mjs";
 import { serve } from "./server.mjs";
 
@@ -98,41 +96,11 @@ async function attempt(act) {
   }
 }
 
-/** Bytes of brotli of what a page downloads, dependencies included. */
-async function size(/** @type {string} */ code) {
-  const { outputFiles } = await build({
-    stdin: {
-      contents: code,
-      resolveDir: fileURLToPath(new URL(code.includes("tautline") ? "../.." : ".", import.meta.url)),
-    },
-    bundle: true,
-    minify: true,
-    write: false,
-    format: "esm",
-    target: "es2022",
-    platform: "browser",
-    legalComments: "none",
-    logLevel: "silent",
-  });
-  return brotliCompressSync(outputFiles[0]?.contents ?? new Uint8Array()).length;
-}
-
-const IMPORTS = /** @type {Record<string, string>} */ ({
-  tautline: 'export { Conn, json } from "tautline"',
-  "tautline, resume": 'export { Conn, json } from "tautline"; export { resume } from "tautline/resume"',
-  "reconnecting-websocket": 'export { default } from "reconnecting-websocket"',
-  partysocket: 'export { WebSocket } from "partysocket"',
-  sockette: 'export { default } from "sockette"',
-  "websocket-ts": 'export { ArrayQueue, ConstantBackoff, WebsocketBuilder } from "websocket-ts"',
-  "socket.io-client": 'export { io } from "socket.io-client"',
-  centrifuge: 'export { Centrifuge } from "centrifuge"',
-});
-
 const titles = Object.keys(probes);
 const rows = await Promise.all(
   clients.map(async (kind) => {
     const cells = await Promise.all(titles.map((title) => probes[title]?.(kind)));
-    return [kind.name, ...cells, `${await size(IMPORTS[kind.name] ?? "")} B`];
+    return [kind.name, ...cells, `${(await sizeOf(kind.name)).brotli} B`];
   }),
 );
 const head = ["client", ...titles, "size"];
