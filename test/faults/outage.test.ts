@@ -40,7 +40,7 @@ describe.concurrent("while there is nobody to talk to", () => {
   });
 
   test("doubles its wait while connections end 200 ms after each open, and starts anew once one was stable", async (context) => {
-    const all = await world(context, { user: "patient", options: { stableAfterMs: 700 } });
+    const all = await world(context, { user: "patient", options: { stableAfterMs: 700, connectTimeoutMs: 5_000 } });
     const { proxy, peer, away } = all;
     let flaps = 0;
     peer.greet((socket) => {
