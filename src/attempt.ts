@@ -3,7 +3,7 @@ import { ConnError } from "./errors.ts";
 import { Inbox } from "./inbox.ts";
 import {
   INBOX,
-  type Provider,
+  type Provided,
   parseProtocols,
   parseUrl,
   type Settings,
@@ -15,8 +15,7 @@ import type { Beginning, Session } from "./session.ts";
 import type { Socket, SocketOptions, SocketOwner } from "./socket.ts";
 import { requireSupport } from "./socket-node.ts";
 import type { WaitReason } from "./state.ts";
-import { Timer } from "./timer.ts";
-import type { Ending, LostInfo } from "./verdict.ts";
+import type { Attempt, Ending, LostInfo } from "./verdict.ts";
 
 /** Where connections come from: a client opens them, a server is handed them. */
 export interface Dialer {
@@ -37,7 +36,13 @@ export interface Connection extends Beginning {
 }
 
 /** What an attempt, and the connection that came of it, tells its owner. Nothing after `ended` or `abandon()`. */
-export interface AttemptOwner {
+export interface AttemptOwner<In, Out> {
+  readonly url: Provided<string, Url>;
+  readonly settings: Settings<In, Out>;
+  readonly dialer: Dialer;
+  readonly session: Session;
+  /** How the last connection or attempt ended. */
+  readonly last: LostInfo | undefined;
   dialing(url: string): void;
   ready(connection: Connection): void;
   received(payload: Payload): void;
@@ -51,60 +56,43 @@ export interface AttemptOwner {
 /** What a server tells a client whose setup failed, for good or not (RFC 6455, section 7.4.1). */
 const REFUSED = 1008;
 const FAILED = 1011;
-
-export interface AttemptInfo {
-  readonly attempt: number;
-  readonly last: LostInfo | undefined;
-  readonly timeoutMs: number;
-}
+const NONE: readonly string[] = [];
 
 /** One attempt at a connection: providers, handshake, session, setup, all within one timeout; then the connection. */
 export class Attempting<In, Out> implements SocketOwner {
-  readonly #url: Provider<Url>;
-  readonly #settings: Settings<In, Out>;
-  readonly #dialer: Dialer;
+  readonly #owner: AttemptOwner<In, Out>;
   readonly #session: Session;
-  readonly #owner: AttemptOwner;
-  readonly #info: AttemptInfo;
+  readonly #attempt: number;
   /** Tells the user's functions that the attempt was left. Made only for them: it outweighs all else that is here. */
   #controller: AbortController | undefined;
   #isLeft = false;
-  readonly #timer = new Timer();
   /** Dials with what the providers gave; the protocols are the application's own. */
   #open: (() => void) | undefined;
-  #protocols: readonly string[] = [];
-  #offered: readonly string[] = [];
+  #protocols: readonly string[] = NONE;
+  #offered: readonly string[] = NONE;
   /** Whether there is a connection, in use or in setup. */
   isOpen = false;
   #socket: Socket | undefined;
   /** What comes before the connection is ready: it is setup's to read, and what it leaves the owner's if it succeeds. */
   #early: Inbox | undefined;
 
-  constructor(
-    url: Provider<Url>,
-    settings: Settings<In, Out>,
-    dialer: Dialer,
-    session: Session,
-    owner: AttemptOwner,
-    info: AttemptInfo,
-  ) {
-    this.#url = url;
-    this.#settings = settings;
-    this.#dialer = dialer;
-    this.#session = session;
+  /** @param attempt 0 for the first dial and after a stable connection, else the number of the retry */
+  constructor(owner: AttemptOwner<In, Out>, attempt: number) {
     this.#owner = owner;
-    this.#info = info;
+    this.#session = owner.session;
+    this.#attempt = attempt;
   }
 
   start(): void {
-    const { timeoutMs } = this.#info;
-    this.#timer.start(timeoutMs, () => this.#fail(new ConnError("timeout", `No connection within ${timeoutMs} ms.`)));
     this.#dial().catch((error) => this.#fail(error));
+  }
+
+  timedOut(ms: number): void {
+    this.#fail(new ConnError("timeout", `No connection within ${ms} ms.`));
   }
 
   /** Leaves the attempt, or the connection that came of it. */
   abandon(code?: number, reason?: string): void {
-    this.#timer.stop();
     this.#isLeft = true;
     this.#controller?.abort();
     this.#socket?.abandon(code, reason);
@@ -121,10 +109,11 @@ export class Attempting<In, Out> implements SocketOwner {
   }
 
   async #dial(): Promise<void> {
-    const { maxPayloadBytes, closeTimeoutMs, WebSocket, origin, clientOptions } = this.#settings;
-    const url = await this.#provided("url", this.#url, parseUrl);
-    this.#protocols = await this.#provided("protocols", this.#settings.protocols, parseProtocols);
-    const headers = await this.#provided("headers", this.#settings.headers, (given) => {
+    const { url: where, settings, dialer } = this.#owner;
+    const { maxPayloadBytes, closeTimeoutMs, WebSocket, origin, clientOptions } = settings;
+    const url = await this.#provided("url", where, parseUrl);
+    this.#protocols = await this.#provided("protocols", settings.protocols, parseProtocols);
+    const headers = await this.#provided("headers", settings.headers, (given) => {
       requireSupport({ WebSocket, headers: given });
       return given;
     });
@@ -134,7 +123,7 @@ export class Attempting<In, Out> implements SocketOwner {
     this.#open = () => {
       this.isOpen = false;
       this.#offered = this.#session.offer(this.#protocols);
-      this.#socket = this.#dialer.open(url, { ...options, protocols: this.#offered }, this);
+      this.#socket = dialer.open(url, { ...options, protocols: this.#offered }, this);
     };
     this.#open();
   }
@@ -164,12 +153,30 @@ export class Attempting<In, Out> implements SocketOwner {
   }
 
   async #begin(protocol: string, extensions: string): Promise<void> {
-    const { setup } = this.#settings;
+    const { setup } = this.#owner.settings;
     if (this.#protocols.length > 0 && !this.#offered.includes(protocol)) {
       throw new ConnError("refused", "The server selected none of the offered protocols.");
     }
     const socket = this.#socket as Socket;
-    const early = new Inbox(INBOX, {
+    const given = this.#session.begin(socket, protocol);
+    const early = setup || given instanceof Promise ? this.#keepEarly() : undefined;
+    const beginning = given instanceof Promise ? await given : given;
+    if (this.#isLeft) return;
+    if (!beginning) {
+      socket.abandon();
+      return this.#dialAgain();
+    }
+    if (setup && early && !beginning.resumed) {
+      await this.#asked("setup", () => setup(this.#context(beginning.line, early)));
+      if (this.#isLeft) return;
+    }
+    this.#open = undefined;
+    this.#owner.ready({ socket, extensions, ...beginning });
+    this.#release((payload) => this.#owner.received(payload));
+  }
+
+  #keepEarly(): Inbox {
+    this.#early = new Inbox(INBOX, {
       listens: () => false,
       deliver() {},
       pressed() {},
@@ -177,22 +184,7 @@ export class Attempting<In, Out> implements SocketOwner {
       dropped: (payload, why) => this.#owner.dropped(payload, why),
       overflowed: (why) => this.#fail(why),
     });
-    this.#early = early;
-    const given = this.#session.begin(socket, protocol);
-    const beginning = given instanceof Promise ? await given : given;
-    if (this.#isLeft) return;
-    if (!beginning) {
-      socket.abandon();
-      return this.#dialAgain();
-    }
-    if (setup && !beginning.resumed) {
-      await this.#asked("setup", () => setup(this.#context(beginning.line, early)));
-      if (this.#isLeft) return;
-    }
-    this.#timer.stop();
-    this.#open = undefined;
-    this.#owner.ready({ socket, extensions, ...beginning });
-    this.#release((payload) => this.#owner.received(payload));
+    return this.#early;
   }
 
   /** The session asks for another connection, in this same attempt. */
@@ -206,10 +198,10 @@ export class Attempting<In, Out> implements SocketOwner {
   }
 
   #context(line: Beginning["line"], early: Inbox): SetupContext<In, Out> {
-    const { codec, maxSendBytes } = this.#settings;
+    const { codec, maxSendBytes } = this.#owner.settings;
     const signal = this.#signal;
     return {
-      attempt: this.#info.attempt,
+      attempt: this.#attempt,
       signal,
       send(value) {
         const payload = checkedPayload(marshal(codec, value), maxSendBytes);
@@ -229,16 +221,16 @@ export class Attempting<In, Out> implements SocketOwner {
   #fail(cause: unknown): void {
     if (this.#isLeft) return;
     // A client that is left without a word comes back for more.
-    if (!this.#dialer.redials) this.abandon(cause instanceof ConnError && cause.fatal ? REFUSED : FAILED);
+    if (!this.#owner.dialer.redials) this.abandon(cause instanceof ConnError && cause.fatal ? REFUSED : FAILED);
     this.ended({ code: 1006, reason: "", clean: false, cause });
   }
 
-  /** What the provider gives for this attempt, as `parse` takes it. */
-  async #provided<T, U>(name: string, provider: Provider<T>, parse: (given: T) => U): Promise<U> {
-    if (typeof provider !== "function") return parse(provider);
-    const { attempt, last } = this.#info;
-    const signal = this.#signal;
-    return this.#asked(name, async () => parse(await (provider as (about: object) => T)({ attempt, last, signal })));
+  /** What the provider gives for this attempt, as `parse` takes it. What is no function was parsed before. */
+  async #provided<T, Given>(name: string, provider: Provided<T, Given>, parse: (given: Given) => T): Promise<T> {
+    if (typeof provider !== "function") return provider;
+    const ask = provider as (about: Attempt) => Given | Promise<Given>;
+    const about = { attempt: this.#attempt, last: this.#owner.last, signal: this.#signal };
+    return this.#asked(name, async () => parse(await ask(about)));
   }
 
   /** What the user's function answers. What it throws is told, unless it comes too late to matter. */

@@ -9,6 +9,8 @@ export const FIRST_MS = 1_000;
 export const MAX_MS = 30_000;
 /** How much each bound exceeds the one before. */
 export const FACTOR = 2;
+/** Between two dials, and after a connection that was not stable, there is never less, whatever the options say. */
+export const FLOOR_MS = 250;
 
 /** How {@link exponential} grows. */
 export interface ExponentialOptions {
@@ -30,7 +32,7 @@ export interface ExponentialOptions {
  * @see Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015
  */
 export function exponential(options: ExponentialOptions = {}): Backoff {
-  const { firstMs = FIRST_MS, maxMs = MAX_MS, factor = FACTOR, random = Math.random } = options;
+  const { firstMs = FIRST_MS, maxMs = MAX_MS, factor = FACTOR, random = () => Math.random() } = options;
   if (!(firstMs > 0 && maxMs > 0 && factor >= 1)) {
     throw new ConnError("bad-option", "exponential(): firstMs and maxMs must be above 0, factor at least 1.");
   }

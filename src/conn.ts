@@ -1,11 +1,9 @@
 import { checkedPayload, type Dialer } from "./attempt.ts";
-import { type CodecPair, iterate, marshal, type ReceiveOptions, toText, unmarshal } from "./codec.ts";
+import { type CodecPair, iterate, marshal, type ReceiveOptions, toText } from "./codec.ts";
 import type { ListenOptions } from "./emitter.ts";
 import { aborted, ConnError } from "./errors.ts";
 import type { CloseInfo, ConnEvents, Stats } from "./events.ts";
-import { Inbox } from "./inbox.ts";
 import { Life } from "./life.ts";
-import { News } from "./news.ts";
 import {
   type ConnOptions,
   checkCode,
@@ -13,11 +11,9 @@ import {
   cutReason,
   type Provider,
   parseUrl,
-  type Settings,
   settle,
   type Url,
 } from "./options.ts";
-import { Outbox } from "./outbox.ts";
 import { isPayload, type Payload, type SendOptions } from "./payload.ts";
 import { deferred, onAbort } from "./promise.ts";
 import { openSocket, requireSupport } from "./socket-node.ts";
@@ -33,11 +29,6 @@ const CLIENT: Dialer = { open: openSocket, redials: "backoff" };
  * connects again whenever the connection under it ends, and what is sent meanwhile waits.
  */
 export class Conn<In = Payload, Out = In> {
-  readonly #settings: Settings<In, Out>;
-  readonly #dialer: Dialer;
-  readonly #news = new News<ConnEvents<In>>();
-  readonly #outbox: Outbox;
-  readonly #inbox: Inbox;
   readonly #life: Life<In, Out>;
 
   /** How `write()` frames bytes: as text only if they are valid UTF-8. Default `"binary"`. */
@@ -59,30 +50,11 @@ export class Conn<In = Payload, Out = In> {
   /** @throws ConnError `bad-url`, `bad-option`, `unsupported` */
   constructor(url: Provider<Url>, options: ConnOptions<In, Out> = {}) {
     const settings = settle(options);
-    const dialed = typeof url === "function" ? "" : parseUrl(url);
-    const news = this.#news;
+    const provided = typeof url === "function" ? url : parseUrl(url);
     requireSupport(settings);
-    this.#settings = settings;
-    this.#dialer = (options as { [DIALER]?: Dialer })[DIALER] ?? CLIENT;
-    this.#outbox = new Outbox(settings.outbox, {
-      dropped: (payload, why) => news.emitSoon("dropped", { payload, why, direction: "out" }),
-      drained: () => news.emit("drained", undefined),
-      queued: (bytes) => this.#dialer.queued?.(bytes),
-    });
-    this.#inbox = new Inbox(settings.inbox, {
-      listens: () => news.hears("message"),
-      deliver: (payload) => this.#deliver(payload),
-      pressed: (on) => this.#life.hold(on),
-      took: () => this.#life.session.took(),
-      dropped: (payload, why) => news.emitSoon("dropped", { payload, why, direction: "in" }),
-      overflowed: (why) => this.#life.overflow(why),
-    });
-    this.#life = new Life(url, settings, this.#dialer, { news, outbox: this.#outbox, inbox: this.#inbox });
-    this.#life.dialed = dialed;
-    queueMicrotask(() => {
-      if (settings.signal?.aborted) this.#life.aborted();
-      else if (settings.autoConnect) this.#life.feed({ type: "connect" });
-    });
+    const dialer = (options as { [DIALER]?: Dialer })[DIALER] ?? CLIENT;
+    this.#life = new Life(provided, settings, dialer);
+    queueMicrotask(() => this.#life.begin());
   }
 
   /** Where the Conn is in its life. Every change is told as `state`. */
@@ -107,18 +79,18 @@ export class Conn<In = Payload, Out = In> {
 
   /** Bytes of the longest message accepted. */
   get maxPayloadBytes(): number {
-    return this.#settings.maxPayloadBytes;
+    return this.#life.settings.maxPayloadBytes;
   }
 
   /** Figures of this moment: a new object each time. */
   get stats(): Stats {
     return {
-      sent: this.#outbox.written,
-      received: this.#life.received,
-      discarded: this.#inbox.discarded,
-      opens: this.#life.opens,
-      outbox: { messages: this.#outbox.length, bytes: this.#outbox.bytes },
-      inbox: { messages: this.#inbox.length, bytes: this.#inbox.bytes },
+      sent: this.#life.outbox.written,
+      received: this.#life.heard,
+      discarded: this.#life.inbox.discarded,
+      opens: this.#life.trials.opens,
+      outbox: { messages: this.#life.outbox.length, bytes: this.#life.outbox.bytes },
+      inbox: { messages: this.#life.inbox.length, bytes: this.#life.inbox.bytes },
       unacknowledged: this.#life.session.unacknowledged,
       bufferedAmount: this.#life.connection?.socket.bufferedAmount ?? 0,
     };
@@ -132,7 +104,7 @@ export class Conn<In = Payload, Out = In> {
     const { name } = this.#life.state;
     if (name === "closed") throw this.#life.closedError();
     if (this.#isDialed && name !== "idle") return;
-    this.#life.feed({ type: "connect", floorMs: this.#life.floorMs });
+    this.#life.feed({ type: "connect", floorMs: this.#life.trials.floorMs });
   }
 
   /**
@@ -142,8 +114,8 @@ export class Conn<In = Payload, Out = In> {
   reconnect(): void {
     if (this.#life.state.name === "closed") throw this.#life.closedError();
     if (this.#isDialed) throw new ConnError("misuse", "A server is dialed and can't dial.");
-    const { floorMs, state } = this.#life;
-    this.#life.feed({ type: "reconnect", floorMs: state.name === "waiting" ? floorMs : 0 });
+    const { state, trials } = this.#life;
+    this.#life.feed({ type: "reconnect", floorMs: state.name === "waiting" ? trials.floorMs : 0 });
   }
 
   /** Resolves when the Conn is open, now or next, and starts an idle one. Rejects with `closed` or `aborted`. */
@@ -153,7 +125,7 @@ export class Conn<In = Payload, Out = In> {
       if (this.#life.state.name === "open") resolve();
       else if (this.#life.isEnding) reject(this.#life.closedError());
     };
-    const off = this.#news.on("state", look);
+    const off = this.#life.news.on("state", look);
     promise.then(off, off);
     onAbort(signal, promise, () => reject(aborted(signal as AbortSignal)));
     look();
@@ -168,7 +140,7 @@ export class Conn<In = Payload, Out = In> {
    * @throws ConnError `marshal`, `too-large`, `closed`, `bad-option` at once
    */
   send(value: Out, options?: SendOptions & { readonly codec?: CodecPair<never, Out> | undefined }): Promise<void> {
-    return this.#put(marshal(options?.codec ?? this.#settings.codec, value), options);
+    return this.#put(marshal(options?.codec ?? this.#life.settings.codec, value), options);
   }
 
   /** Sends `payload` as it is, past the codec: bytes as {@link payloadType} says. Settles and throws as `send()`. */
@@ -195,13 +167,13 @@ export class Conn<In = Payload, Out = In> {
    * there will be none, with `misuse` while a `message` listener is attached.
    */
   receive<T = In>(options: ReceiveOptions & { readonly codec?: CodecPair<T, never> | undefined } = {}): Promise<T> {
-    const codec = options.codec ?? (this.#settings.codec as unknown as CodecPair<T, never>);
-    return this.#inbox.take((payload) => this.#decode(codec, payload), options.signal);
+    const codec = options.codec ?? (this.#life.settings.codec as unknown as CodecPair<T, never>);
+    return this.#life.inbox.take((payload) => this.#life.decode(codec, payload), options.signal);
   }
 
   /** The next message as it came, past the codec. Rejects as `receive()`. */
   read({ signal }: ReceiveOptions = {}): Promise<Payload> {
-    return this.#inbox.take((payload) => payload, signal);
+    return this.#life.inbox.take((payload) => payload, signal);
   }
 
   /**
@@ -222,8 +194,8 @@ export class Conn<In = Payload, Out = In> {
     options?: ListenOptions,
   ): () => void {
     if (typeof listener !== "function") throw new ConnError("misuse", `on("${event}") takes a function.`);
-    const off = this.#news.on(event, listener, options);
-    if (event === "message" && this.#news.hears(event)) this.#inbox.listened();
+    const off = this.#life.news.on(event, listener, options);
+    if (event === "message" && this.#life.news.hears(event)) this.#life.inbox.listened();
     return off;
   }
 
@@ -242,40 +214,21 @@ export class Conn<In = Payload, Out = In> {
 
   /** Resolves when the Conn has ended, with how. Never rejects. */
   get closed(): Promise<CloseInfo> {
-    return this.#life.closed.promise;
+    return this.#life.closed;
   }
 
   /** Whether this is a server's Conn. */
   get #isDialed(): boolean {
-    return this.#dialer.redials !== "backoff";
+    return this.#life.dialer.redials !== "backoff";
   }
 
   #put(payload: Payload, options?: SendOptions): Promise<void> {
     if (this.#life.isEnding) throw this.#life.closedError(payload);
-    checkedPayload(payload, this.#settings.maxSendBytes);
+    checkedPayload(payload, this.#life.settings.maxSendBytes);
     if (options) checkSend(options);
-    if (options?.confirm && !this.#settings.resume) {
+    if (options?.confirm && !this.#life.settings.resume) {
       throw new ConnError("misuse", "Only a Conn with resume knows what was counted: confirm needs the resume option.");
     }
-    return this.#outbox.send(payload, options);
-  }
-
-  #deliver(payload: Payload): void {
-    let value: In;
-    try {
-      value = this.#decode(this.#settings.codec, payload);
-    } catch {
-      return;
-    }
-    this.#news.emit("message", value);
-  }
-
-  #decode<T>(codec: CodecPair<T, never>, payload: Payload): T {
-    try {
-      return unmarshal(codec, payload);
-    } catch (error) {
-      this.#news.emit("error", error as ConnError);
-      throw error;
-    }
+    return this.#life.outbox.send(payload, options);
   }
 }

@@ -21,26 +21,15 @@ export class Emitter<Events extends object> {
     listener: (payload: Events[Name]) => void,
     { once = false, signal }: ListenOptions = {},
   ): () => void {
-    let isOn = true;
-    const guarded = (payload: Events[Name]) => {
-      // eventemitter3 goes on through those that were there when it began.
-      if (!isOn) return;
-      if (once) off();
-      try {
-        listener(payload);
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    };
+    const listening = new Listening(listener);
     const off = () => {
-      isOn = false;
-      this.#listeners.off(event, guarded);
+      listening.isOn = false;
+      this.#listeners.off(event, listening.hear, listening);
       signal?.removeEventListener("abort", off);
     };
     if (signal?.aborted) return off;
-    this.#listeners.on(event, guarded);
+    if (once) listening.off = off;
+    this.#listeners.on(event, listening.hear, listening);
     signal?.addEventListener("abort", off);
     return off;
   }
@@ -51,5 +40,30 @@ export class Emitter<Events extends object> {
 
   hears(event: keyof Events & string): boolean {
     return this.#listeners.listenerCount(event) > 0;
+  }
+}
+
+/** One listener and whether it still listens. An object, since a closure for each would be felt in memory. */
+class Listening<T> {
+  readonly #listener: (payload: T) => void;
+  isOn = true;
+  /** What ends it after the first event, where one is enough. */
+  off: (() => void) | undefined;
+
+  constructor(listener: (payload: T) => void) {
+    this.#listener = listener;
+  }
+
+  hear(payload: T): void {
+    // eventemitter3 goes on through those that were there when it began.
+    if (!this.isOn) return;
+    this.off?.();
+    try {
+      this.#listener.call(undefined, payload);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 }

@@ -18,13 +18,17 @@ export interface HeartbeatOptions extends Partial<HeartbeatTimes> {
 }
 
 /** What the heartbeat needs of a connection. */
-export interface Patient {
+export interface Patient extends Asking {
   write(payload: Payload): boolean;
-  ping?(): void;
   /** An unsolicited pong, so that the peer does not give up a connection that we paused (RFC 6455, section 5.5.3). */
   pong?(): void;
   /** A figure that changes whenever something moves on the connection. */
   progress(): number;
+}
+
+/** What can be asked for a sign of life. */
+export interface Asking {
+  ping?(): void;
 }
 
 export interface HeartbeatOwner {
@@ -56,8 +60,8 @@ export class Heartbeat {
   readonly #owner: HeartbeatOwner;
   readonly #timer = new Timer();
   #patient: Patient | undefined;
-  /** How the patient is asked. */
-  #ping: (() => void) | undefined;
+  /** A session's way to ask. */
+  #session: Asking | undefined;
   #askedAt = Number.NEGATIVE_INFINITY;
   #isAnswered = true;
   #isProbing = false;
@@ -68,12 +72,10 @@ export class Heartbeat {
   }
 
   /** Begins with a quiet interval, if `patient` can be asked at all: in the way of a session, the user's, or its own. */
-  start(patient: Patient, ownWay?: () => void): void {
-    const { ping } = this.#options;
-    const users = ping && (() => this.#owner.guard("ping", () => patient.write(ping())));
-    this.#ping = ownWay ?? users ?? (patient.ping && (() => patient.ping?.()));
-    if (!this.#ping) return;
+  start(patient: Patient, session: Asking): void {
+    if (!session.ping && !this.#options.ping && !patient.ping) return;
     this.#patient = patient;
+    this.#session = session;
     this.#rest(this.#options.intervalMs);
   }
 
@@ -92,7 +94,7 @@ export class Heartbeat {
 
   stop(): void {
     this.#timer.stop();
-    this.#patient = undefined;
+    this.#patient = this.#session = undefined;
     this.#isProbing = false;
     this.#isAnswered = true;
   }
@@ -162,6 +164,13 @@ export class Heartbeat {
     this.#isAnswered = false;
     wait();
     // Last, since a ping of the user's may end the connection.
-    this.#ping?.();
+    this.#ping(patient);
+  }
+
+  #ping(patient: Patient): void {
+    const { ping } = this.#options;
+    if (this.#session?.ping) this.#session.ping();
+    else if (ping) this.#owner.guard("ping", () => patient.write(ping()));
+    else patient.ping?.();
   }
 }

@@ -32,6 +32,7 @@ const LOOK_MS = 30_000;
 const SLEPT_MS = 60_000;
 
 const page = globalThis as Page;
+const nothing = () => {};
 
 /**
  * The page's own signals (HTML, page lifecycle; Page Lifecycle API for `freeze` and `resume`), in a worker the network's
@@ -41,7 +42,7 @@ const page = globalThis as Page;
 export const pageLifecycle: LifecycleSource = {
   isOnline: () => !page.addEventListener || page.navigator?.onLine !== false,
   subscribe(tell) {
-    if (!page.addEventListener || page.navigator?.onLine === undefined) return () => {};
+    if (!page.addEventListener || page.navigator?.onLine === undefined) return nothing;
     const timer = new Timer();
     const undos = [() => timer.stop()];
     const on = (

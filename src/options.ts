@@ -16,6 +16,9 @@ export type Url = string | URL;
 /** A value, or a function that is awaited for one on every attempt. One that throws fails the attempt. */
 export type Provider<T> = T | ((attempt: Attempt) => T | Promise<T>);
 
+/** A value that has been checked, or a function whose answers are checked when they come. */
+export type Provided<T, Given> = T | ((attempt: Attempt) => Given | Promise<Given>);
+
 /** What `setup` can do with a connection before anybody else can. */
 export interface SetupContext<In, Out> {
   /** Sends ahead of everything queued. Throws `marshal` and `too-large` as `conn.send()`. */
@@ -99,7 +102,7 @@ export interface ConnOptions<In = Payload, Out = In> {
 /** The options, filled and checked. */
 export interface Settings<In, Out> {
   readonly codec: CodecPair<In, Out>;
-  readonly protocols: Provider<string | readonly string[]>;
+  readonly protocols: Provided<readonly string[], string | readonly string[]>;
   readonly headers: Provider<Readonly<Record<string, string>>> | undefined;
   readonly origin: string | undefined;
   readonly clientOptions: object | undefined;
@@ -137,14 +140,40 @@ const NUMBERS = {
   maxRetries: NO_LIMIT,
   giveUpAfterMs: NO_LIMIT,
 };
-const OUTBOX = { maxBytes: 16 * MIB, overflow: "reject", highWaterMark: MIB } satisfies Partial<OutboxBounds>;
 /** What a small message weighs in memory all the same: many of them are bounded in number. */
 const LEAST_BYTES = 64;
 const FEW_MESSAGES = 1_024;
+const OUTBOX: OutboxBounds = {
+  overflow: "reject",
+  highWaterMark: MIB,
+  maxBytes: 16 * MIB,
+  maxMessages: messagesIn(16 * MIB),
+};
 export const INBOX: InboxBounds = { highWaterMark: MIB, maxBytes: 64 * MIB, overflow: "close" };
 const HEARTBEAT: HeartbeatTimes = { intervalMs: 15_000, timeoutMs: 10_000 };
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
 const OVERFLOWS = { "outbox.": ["reject", "drop-oldest"], "inbox.": ["close", "drop-oldest", "drop-newest"] };
+
+/** What each Conn's settings inherit: what was not given is kept once for all. */
+const DEFAULTS: Settings<Payload, Payload> = {
+  ...NUMBERS,
+  codec: message,
+  protocols: [],
+  headers: undefined,
+  origin: undefined,
+  clientOptions: undefined,
+  outbox: OUTBOX,
+  inbox: INBOX,
+  heartbeat: HEARTBEAT,
+  backoff: /* @__PURE__ */ exponential(),
+  shouldRetry: undefined,
+  setup: undefined,
+  lifecycle: pageLifecycle,
+  resume: undefined,
+  signal: undefined,
+  autoConnect: true,
+  WebSocket: undefined,
+};
 
 const isFunction = (value: unknown) => typeof value === "function";
 const isObject = (value: unknown) => typeof value === "object" && value !== null;
@@ -163,34 +192,35 @@ const KINDS: readonly (readonly [string, readonly (keyof ConnOptions)[], (value:
 
 /** Fills and checks what the user gave. @throws {@link ConnError} `bad-option` */
 export function settle<In, Out>(options: ConnOptions<In, Out>): Settings<In, Out> {
+  const settings: { -readonly [name in keyof Settings<In, Out>]: unknown } = Object.create(DEFAULTS);
+  Object.assign(settings, checked("", NUMBERS, options));
   for (const [range, names, isGood] of KINDS) {
     for (const name of names) {
       const value = options[name];
-      if (value !== undefined && !isGood(value)) throw bad(name, range, value);
+      if (value === undefined) continue;
+      if (!isGood(value)) throw bad(name, range, value);
+      settings[name] = value;
     }
   }
-  const { inbox = {}, heartbeat = {}, lifecycle } = options;
-  const codec = options.codec ?? (message as unknown as CodecPair<In, Out>);
-  if (!isFunction(codec.marshal) || !isFunction(codec.unmarshal)) throw bad("codec", "{ marshal, unmarshal }", codec);
+  const { codec, protocols, lifecycle, outbox, inbox, heartbeat } = options;
+  if (codec && !(isFunction(codec.marshal) && isFunction(codec.unmarshal))) {
+    throw bad("codec", "{ marshal, unmarshal }", codec);
+  }
   if (lifecycle && !(isFunction(lifecycle.subscribe) && isFunction(lifecycle.isOnline))) {
     throw bad("lifecycle", "{ subscribe, isOnline } or false", lifecycle);
   }
   if (heartbeat && !heartbeat.ping !== !heartbeat.isPong)
     throw bad("heartbeat", "with both ping and isPong", heartbeat);
-  const { protocols = [] } = options;
-  const maxMessages = Math.max((options.outbox?.maxBytes ?? OUTBOX.maxBytes) / LEAST_BYTES, FEW_MESSAGES);
-  return Object.freeze({
-    ...options,
-    ...filled("", NUMBERS, options),
-    autoConnect: options.autoConnect ?? true,
-    protocols: typeof protocols === "function" ? protocols : parseProtocols(protocols),
-    lifecycle: lifecycle === false ? undefined : (lifecycle ?? pageLifecycle),
-    backoff: options.backoff ?? exponential(),
-    codec,
-    outbox: filled<OutboxBounds>("outbox.", { ...OUTBOX, maxMessages }, options.outbox),
-    inbox: inbox && filled("inbox.", INBOX, inbox),
-    heartbeat: heartbeat ? { ...heartbeat, ...filled("heartbeat.", HEARTBEAT, heartbeat) } : undefined,
-  }) as Settings<In, Out>;
+  if (protocols !== undefined) settings.protocols = isFunction(protocols) ? protocols : parseProtocols(protocols);
+  if (lifecycle === false) settings.lifecycle = undefined;
+  if (outbox) {
+    const bounds = { ...OUTBOX, maxMessages: messagesIn(outbox.maxBytes ?? OUTBOX.maxBytes) };
+    settings.outbox = { ...bounds, ...checked("outbox.", bounds, outbox) };
+  }
+  if (inbox) settings.inbox = { ...INBOX, ...checked("inbox.", INBOX, inbox) };
+  if (heartbeat) settings.heartbeat = { ...heartbeat, ...HEARTBEAT, ...checked("heartbeat.", HEARTBEAT, heartbeat) };
+  if (heartbeat === false) settings.heartbeat = undefined;
+  return Object.freeze(settings) as Settings<In, Out>;
 }
 
 /** The URL to dial. @throws {@link ConnError} `bad-url`, which does not quote what may hold a token */
@@ -247,23 +277,30 @@ export function cutReason(reason: string): string {
   return reason.slice(0, new TextEncoder().encodeInto(reason, new Uint8Array(REASON_BYTES)).read);
 }
 
-/** The options of `presets` as the user set them, or as preset. */
-function filled<T extends object>(
+/** How many messages may wait where so many bytes may. */
+function messagesIn(bytes: number): number {
+  return Math.max(bytes / LEAST_BYTES, FEW_MESSAGES);
+}
+
+/** Those of `names` that the user set. */
+function checked<T extends object>(
   group: string,
-  presets: T,
-  given: { readonly [name in keyof T]?: T[name] | undefined } = {},
-): T {
+  names: T,
+  given: { readonly [name in keyof T]?: T[name] | undefined },
+): Partial<T> {
   // An interval of nothing would be a storm.
   const min = group === "heartbeat." ? 1 : 0;
-  const all = { ...presets };
-  for (const name in presets) {
-    const value = given[name] ?? presets[name];
+  const all: Partial<T> = {};
+  for (const name in names) {
+    const value = given[name];
+    if (value === undefined) continue;
     if (name === "overflow") {
       const range = OVERFLOWS[group as keyof typeof OVERFLOWS];
       if (!range.includes(value as string)) throw bad(group + name, range.join(" or "), value);
-    } else if (typeof value !== "number" || !(value >= min))
+    } else if (typeof value !== "number" || !(value >= min)) {
       throw bad(group + name, `a number, at least ${min}`, value);
-    all[name] = value;
+    }
+    all[name] = value as T[typeof name];
   }
   return all;
 }

@@ -36,7 +36,8 @@ export interface Line {
 }
 
 export interface OutboxOwner {
-  dropped(payload: Payload, why: ConnError): void;
+  /** A message will not be sent. */
+  refused(payload: Payload, why: ConnError): void;
   /** The connection has room again, and nothing waits. */
   drained(): void;
   /** What waits has grown or shrunk by so many bytes. */
@@ -53,6 +54,8 @@ interface Entry extends Deferred<void>, Fate {
   readonly expiry: Timer | undefined;
 }
 
+/** What waits in all outboxes where nothing does. */
+const NONE: ReadonlySet<Entry> = new Set();
 /** The one promise of everything that is written at once. */
 const DONE: Promise<void> = Promise.resolve();
 
@@ -63,7 +66,7 @@ const DONE: Promise<void> = Promise.resolve();
 export class Outbox {
   readonly #bounds: OutboxBounds;
   readonly #owner: OutboxOwner;
-  readonly #waiting = new Set<Entry>();
+  #waiting = NONE as Set<Entry>;
   /** Made with the first key. */
   #keys: Map<string, Entry> | undefined;
   #line: Line | undefined;
@@ -114,6 +117,7 @@ export class Outbox {
     else if (volatile) this.#refuse(entry, "not-writable");
     else if (!this.#makesRoom(entry)) this.#refuse(entry, "outbox-full");
     else {
+      if (this.#waiting === NONE) this.#waiting = new Set();
       this.#waiting.add(entry);
       if (key !== undefined) {
         this.#keys ??= new Map();
@@ -232,7 +236,7 @@ export class Outbox {
     const error = typeof why === "string" ? new ConnError(why, undefined, { payload }) : why;
     this.#remove(entry);
     entry.reject(error);
-    this.#owner.dropped(payload, error);
+    this.#owner.refused(payload, error);
   }
 
   #weigh(bytes: number): void {

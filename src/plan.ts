@@ -1,4 +1,4 @@
-import { MAX_MS } from "./backoff.ts";
+import { FLOOR_MS, MAX_MS } from "./backoff.ts";
 import { ConnError } from "./errors.ts";
 import type { Settings } from "./options.ts";
 import type { EndedBy, Plan, State, WaitReason } from "./state.ts";
@@ -23,9 +23,6 @@ export interface Past {
 }
 
 type Rules = Pick<Settings<never, never>, "shouldRetry" | "backoff" | "maxRetries" | "giveUpAfterMs">;
-
-/** A wait after a connection that was not stable is never shorter, whatever the options say. */
-export const FLOOR_MS = 250;
 
 /**
  * What comes of an ending: another attempt after a wait, or the end. `guard` runs the user's functions; it answers

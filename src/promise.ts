@@ -6,12 +6,13 @@ export interface Deferred<T> {
 
 /** A promise with its two ends. Its rejection may be ignored: the news travels as an event too. */
 export function deferred<T>(): Deferred<T> {
-  const ends = {} as { promise: Promise<T>; resolve: Deferred<T>["resolve"]; reject: Deferred<T>["reject"] };
-  ends.promise = new Promise<T>((resolve, reject) => {
-    Object.assign(ends, { resolve, reject });
+  let resolve!: Deferred<T>["resolve"];
+  let reject!: Deferred<T>["reject"];
+  const promise = new Promise<T>((...ends) => {
+    [resolve, reject] = ends;
   });
-  ends.promise.catch(() => {});
-  return ends;
+  promise.catch(() => {});
+  return { promise, resolve, reject };
 }
 
 /** Calls `act` when `signal` is or gets aborted, unless `call` has settled before; leaves no listener behind. */

@@ -45,13 +45,14 @@ export interface WsSocket {
   pong(): void;
   pause?(): void;
   resume?(): void;
-  on(event: "open" | "pong", listener: () => void): unknown;
-  on(event: "message", listener: (data: Uint8Array, isBinary: boolean) => void): unknown;
-  on(event: "close", listener: (code: number, reason: Uint8Array) => void): unknown;
-  on(event: "error", listener: (error: Error & { readonly code?: string }) => void): unknown;
-  on(event: "upgrade", listener: (response: IncomingMessage) => void): unknown;
-  on(event: "unexpected-response", listener: (request: ClientRequest, response: IncomingMessage) => void): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: each event has arguments of its own
+  on(event: string, listener: (this: any, ...given: any[]) => void): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  removeListener(event: string, listener: (this: any, ...given: any[]) => void): unknown;
 }
+
+type SocketError = Error & { readonly code?: string };
+type Adapted = WsSocket & { readonly [ADAPTER]: NodeSocket };
 
 const CONNECTING = 0;
 const OPEN = 1;
@@ -112,15 +113,45 @@ function isWs(WebSocket: WebSocketConstructor): boolean {
   return "terminate" in WebSocket.prototype && "on" in WebSocket.prototype;
 }
 
+/** Where a socket of `ws` knows its adapter. */
+const ADAPTER = Symbol("adapter");
+
 /** A connection over `ws`. It pings, can be paused, and writes a turn's messages to the network in one go. */
 export class NodeSocket extends BaseSocket {
+  /** What `ws` calls, with its socket as `this`: a function for each socket and event would be felt in memory. */
+  static readonly #lasting = {
+    message(this: Adapted, data: Uint8Array, isBinary: boolean) {
+      this[ADAPTER].receive(isBinary ? plainBytes(data) : String(data));
+    },
+    pong(this: Adapted) {
+      this[ADAPTER].moved++;
+      this[ADAPTER].owner.ponged();
+    },
+    error(this: Adapted, error: SocketError) {
+      this[ADAPTER].#failed(error);
+    },
+    close(this: Adapted, code: number, reason: Uint8Array) {
+      this[ADAPTER].#closed(code, reason);
+    },
+  };
+  static readonly #opening = {
+    upgrade(this: Adapted, response: IncomingMessage) {
+      this[ADAPTER].#know(response.socket);
+    },
+    "unexpected-response"(this: Adapted, request: ClientRequest, response: IncomingMessage) {
+      this[ADAPTER].#refused(request, response);
+    },
+    open(this: Adapted) {
+      this[ADAPTER].#opened();
+    },
+  };
+
   readonly #socket: WsSocket;
   readonly #sharesBytes: boolean;
   #linger: Timer | undefined;
   #tcp: Tcp | undefined;
   #isCorked = false;
-  readonly pause?: () => void;
-  readonly resume?: () => void;
+  #failure: SocketError | undefined;
 
   /**
    * @param tcp the TCP socket where it is known already, as on a server
@@ -137,37 +168,10 @@ export class NodeSocket extends BaseSocket {
     this.#socket = socket;
     this.#sharesBytes = sharesBytes;
     this.#know(tcp);
-    if (socket.pause && socket.resume) {
-      this.pause = () => socket.pause?.();
-      this.resume = () => socket.resume?.();
-    }
-    let failure: (Error & { readonly code?: string }) | undefined;
-    socket.on("upgrade", (response) => this.#know(response.socket));
-    socket.on("open", () => this.owner.opened(socket.protocol, socket.extensions));
-    socket.on("message", (data, isBinary) => this.receive(isBinary ? plainBytes(data) : String(data)));
-    socket.on("pong", () => {
-      this.moved++;
-      this.owner.ponged();
-    });
-    socket.on("error", (error) => {
-      failure = error;
-      if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") this.refuseTooLarge();
-      else if (socket.readyState === CONNECTING) this.#fail({ cause: error });
-      // ws has said its close frame, and would wait for the peer's.
-      else if (error.code?.startsWith("WS_ERR_")) this.#fail({ cause: error }, PROTOCOL_ERROR);
-    });
-    socket.on("close", (code, reason) => {
-      this.#linger?.stop();
-      const clean = !UNCLEAN.has(code);
-      this.end({ code: code || ABNORMAL, reason: String(reason ?? ""), clean, ...(failure && { cause: failure }) });
-    });
-    socket.on("unexpected-response", (request, response) => {
-      const status = response.statusCode;
-      const retryAfter = response.headers["retry-after"];
-      const cause = new ConnError("refused", `The server answered the upgrade with ${status}.`, { status });
-      request.destroy();
-      this.#fail({ status, retryAfter, cause });
-    });
+    Object.assign(socket, { [ADAPTER]: this });
+    for (const [event, listener] of Object.entries(NodeSocket.#lasting)) socket.on(event, listener);
+    if (tcp) return;
+    for (const [event, listener] of Object.entries(NodeSocket.#opening)) socket.on(event, listener);
   }
 
   get bufferedAmount(): number {
@@ -201,6 +205,16 @@ export class NodeSocket extends BaseSocket {
     this.#socket.close(code, reason);
   }
 
+  /** What stands in for `ws` may lack it. */
+  pause(): boolean {
+    this.#socket.pause?.();
+    return this.#socket.pause !== undefined;
+  }
+
+  resume(): void {
+    this.#socket.resume?.();
+  }
+
   ping(): void {
     if (this.#socket.readyState === OPEN) this.#socket.ping();
   }
@@ -229,6 +243,36 @@ export class NodeSocket extends BaseSocket {
     const tcp = this.#tcp;
     if (!tcp?.writableLength || tcp.destroyed) return super.moment();
     return new Promise((resolve) => tcp.write("", () => resolve()));
+  }
+
+  #opened(): void {
+    const socket = this.#socket;
+    // All of them, since only an emitter without any gives its table back: its size is felt in memory, too.
+    const all = { ...NodeSocket.#opening, ...NodeSocket.#lasting };
+    for (const [event, listener] of Object.entries(all)) socket.removeListener(event, listener);
+    for (const [event, listener] of Object.entries(NodeSocket.#lasting)) socket.on(event, listener);
+    this.owner.opened(socket.protocol, socket.extensions);
+  }
+
+  #refused(request: ClientRequest, { statusCode: status, headers }: IncomingMessage): void {
+    const cause = new ConnError("refused", `The server answered the upgrade with ${status}.`, { status });
+    request.destroy();
+    this.#fail({ status, retryAfter: headers["retry-after"], cause });
+  }
+
+  #failed(error: SocketError): void {
+    this.#failure = error;
+    if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") this.refuseTooLarge();
+    else if (this.#socket.readyState === CONNECTING) this.#fail({ cause: error });
+    // ws has said its close frame, and would wait for the peer's.
+    else if (error.code?.startsWith("WS_ERR_")) this.#fail({ cause: error }, PROTOCOL_ERROR);
+  }
+
+  #closed(code: number, reason: Uint8Array): void {
+    this.#linger?.stop();
+    const clean = !UNCLEAN.has(code);
+    const cause = this.#failure && { cause: this.#failure };
+    this.end({ code: code || ABNORMAL, reason: String(reason ?? ""), clean, ...cause });
   }
 
   /** The attempt failed, or the peer broke the protocol. */

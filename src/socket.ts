@@ -27,7 +27,8 @@ export interface Socket {
   progress(): number;
   ping?(): void;
   pong?(): void;
-  pause?(): void;
+  /** Reads no more. Answers whether it can. */
+  pause?(): boolean;
   resume?(): void;
 }
 

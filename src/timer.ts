@@ -7,12 +7,8 @@ export class Timer {
 
   /** Calls `fire` after `ms`. One in the background does not keep a Node process alive. */
   start(ms: number, fire: () => void, background = false): void {
-    this.stop();
-    const run = () => {
-      this.#id = undefined;
-      fire();
-    };
-    this.#id = setTimeout(run, Math.min(ms, MAX_TIMER_MS));
+    clearTimeout(this.#id);
+    this.#id = setTimeout(fire, Math.min(ms, MAX_TIMER_MS));
     if (background) (this.#id as { unref?(): void }).unref?.();
   }
 

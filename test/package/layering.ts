@@ -17,6 +17,7 @@ const RANKS: Record<string, number> = {
   "inbox.ts": 2,
   "heartbeat.ts": 2,
   "lifecycle.ts": 2,
+  "trials.ts": 3,
   "session.ts": 3,
   "socket.ts": 3,
   "state.ts": 3,
