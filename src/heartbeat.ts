@@ -148,7 +148,8 @@ export class Heartbeat {
     let due = 0;
     const look = () => {
       const lateMs = Date.now() - due;
-      if (patient.progress() !== before) this.#rest(Math.max(0, intervalMs - (timeoutMs / needed) * looks));
+      if (this.#isAnswered || patient.progress() !== before)
+        this.#rest(Math.max(0, intervalMs - (timeoutMs / needed) * looks));
       // A throttled tab would be asked for ever; a machine that slept again has heard nothing.
       else if (lateMs > (isProbe ? SLEPT_MS : LATE_MS)) this.#askAfter(lateMs);
       else if (looks === needed) this.#owner.died();

@@ -85,7 +85,7 @@ export class Inbox {
 
   /** Somebody listens from here on: pulls would wait for ever, and what waits is pushed, in a microtask. */
   listened(): void {
-    this.#turnAway(new ConnError("misuse"));
+    if (this.#pulls?.size) this.#turnAway(new ConnError("misuse"));
     queueMicrotask(() => {
       while (this.length > 0 && this.#owner.listens()) this.#owner.deliver(this.#shift());
     });

@@ -45,11 +45,14 @@ export interface OutboxOwner {
 }
 
 /** One message that waits, or that is to be confirmed. */
-interface Entry extends Deferred<void>, Fate {
+interface Entry extends Fate {
+  /** What the sender was given. */
+  readonly call: Deferred<void>;
   readonly payload: Payload;
   readonly bytes: number;
   readonly key: string | undefined;
-  readonly expiresAt: number;
+  /** By the clock of `performance`; undefined for never. */
+  readonly expiresAt: number | undefined;
   readonly sequence: number;
   readonly expiry: Timer | undefined;
 }
@@ -103,13 +106,13 @@ export class Outbox {
       payload: typeof payload === "string" ? payload : new Uint8Array(payload),
       bytes: byteLength(payload),
       key,
-      expiresAt: performance.now() + (ttlMs ?? Number.POSITIVE_INFINITY),
+      expiresAt: ttlMs === undefined ? undefined : performance.now() + ttlMs,
       sequence: ++this.#sequence,
       expiry: ttlMs === undefined ? undefined : new Timer(),
       volatile,
       resend,
       confirmed: confirm ? call : undefined,
-      ...call,
+      call,
     };
     if (signal?.aborted) this.#refuse(entry, aborted(signal));
     else if (isClear && confirm && this.#write(payload, entry))
@@ -124,14 +127,14 @@ export class Outbox {
         this.#keys.set(key, entry);
       }
       entry.expiry?.start(ttlMs as number, () => this.#refuse(entry, "expired"), true);
-      onAbort(signal, entry.promise, () => {
+      onAbort(signal, call.promise, () => {
         if (this.#waiting.has(entry)) this.#refuse(entry, aborted(signal as AbortSignal));
-        else entry.reject(aborted(signal as AbortSignal));
+        else call.reject(aborted(signal as AbortSignal));
       });
       // Last, since it may end the Conn.
       this.#weigh(entry.bytes);
     }
-    return entry.promise;
+    return call.promise;
   }
 
   /** A connection is there: what waits is written to it, in order. */
@@ -160,7 +163,7 @@ export class Outbox {
   #settled(): Promise<void> {
     const { done, upTo } = this.#flushed ?? { done: DONE, upTo: 0 };
     const fates: Promise<void>[] = [done];
-    for (const { sequence, promise } of this.#waiting) if (sequence > upTo) fates.push(promise);
+    for (const { sequence, call } of this.#waiting) if (sequence > upTo) fates.push(call.promise);
     const settled = Promise.allSettled(fates).then((all) => {
       if (this.#end && all.some(({ status }) => status === "rejected")) throw this.#end;
     });
@@ -181,10 +184,10 @@ export class Outbox {
   #drain(): void {
     for (const entry of this.#waiting) {
       if (!this.#line || this.#pressure) return;
-      if (entry.expiresAt <= performance.now()) this.#refuse(entry, "expired");
+      if (entry.expiresAt !== undefined && entry.expiresAt <= performance.now()) this.#refuse(entry, "expired");
       else if (this.#write(entry.payload, entry)) {
         this.#remove(entry);
-        if (!entry.confirmed) entry.resolve(this.#pressure);
+        if (!entry.confirmed) entry.call.resolve(this.#pressure);
       }
     }
   }
@@ -235,7 +238,7 @@ export class Outbox {
     const { payload } = entry;
     const error = typeof why === "string" ? new ConnError(why, undefined, { payload }) : why;
     this.#remove(entry);
-    entry.reject(error);
+    entry.call.reject(error);
     this.#owner.refused(payload, error);
   }
 

@@ -8,12 +8,15 @@ export interface Deferred<T> {
 export function deferred<T>(): Deferred<T> {
   let resolve!: Deferred<T>["resolve"];
   let reject!: Deferred<T>["reject"];
-  const promise = new Promise<T>((...ends) => {
-    [resolve, reject] = ends;
+  const promise = new Promise<T>((resolves, rejects) => {
+    resolve = resolves;
+    reject = rejects;
   });
-  promise.catch(() => {});
+  promise.catch(ignore);
   return { promise, resolve, reject };
 }
+
+function ignore(): void {}
 
 /** Calls `act` when `signal` is or gets aborted, unless `call` has settled before; leaves no listener behind. */
 export function onAbort(signal: AbortSignal | undefined, call: Promise<unknown>, act: () => void): void {

@@ -119,9 +119,9 @@ const ADAPTER = Symbol("adapter");
 /** A connection over `ws`. It pings, can be paused, and writes a turn's messages to the network in one go. */
 export class NodeSocket extends BaseSocket {
   /** What `ws` calls, with its socket as `this`: a function for each socket and event would be felt in memory. */
-  static readonly #lasting = {
+  static readonly #lasting = Object.entries({
     message(this: Adapted, data: Uint8Array, isBinary: boolean) {
-      this[ADAPTER].receive(isBinary ? plainBytes(data) : String(data));
+      this[ADAPTER].receive(isBinary ? plainBytes(data) : data.toString());
     },
     pong(this: Adapted) {
       this[ADAPTER].moved++;
@@ -133,8 +133,9 @@ export class NodeSocket extends BaseSocket {
     close(this: Adapted, code: number, reason: Uint8Array) {
       this[ADAPTER].#closed(code, reason);
     },
-  };
-  static readonly #opening = {
+  });
+  /** The same, for as long as it is not open. */
+  static readonly #opening = Object.entries({
     upgrade(this: Adapted, response: IncomingMessage) {
       this[ADAPTER].#know(response.socket);
     },
@@ -144,7 +145,7 @@ export class NodeSocket extends BaseSocket {
     open(this: Adapted) {
       this[ADAPTER].#opened();
     },
-  };
+  });
 
   readonly #socket: WsSocket;
   readonly #sharesBytes: boolean;
@@ -169,9 +170,9 @@ export class NodeSocket extends BaseSocket {
     this.#sharesBytes = sharesBytes;
     this.#know(tcp);
     Object.assign(socket, { [ADAPTER]: this });
-    for (const [event, listener] of Object.entries(NodeSocket.#lasting)) socket.on(event, listener);
+    for (const [event, listener] of NodeSocket.#lasting) socket.on(event, listener);
     if (tcp) return;
-    for (const [event, listener] of Object.entries(NodeSocket.#opening)) socket.on(event, listener);
+    for (const [event, listener] of NodeSocket.#opening) socket.on(event, listener);
   }
 
   get bufferedAmount(): number {
@@ -248,9 +249,9 @@ export class NodeSocket extends BaseSocket {
   #opened(): void {
     const socket = this.#socket;
     // All of them, since only an emitter without any gives its table back: its size is felt in memory, too.
-    const all = { ...NodeSocket.#opening, ...NodeSocket.#lasting };
-    for (const [event, listener] of Object.entries(all)) socket.removeListener(event, listener);
-    for (const [event, listener] of Object.entries(NodeSocket.#lasting)) socket.on(event, listener);
+    for (const [event, listener] of NodeSocket.#opening) socket.removeListener(event, listener);
+    for (const [event, listener] of NodeSocket.#lasting) socket.removeListener(event, listener);
+    for (const [event, listener] of NodeSocket.#lasting) socket.on(event, listener);
     this.owner.opened(socket.protocol, socket.extensions);
   }
 
