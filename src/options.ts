@@ -110,7 +110,7 @@ export interface Settings<In, Out> {
   readonly maxSendBytes: number;
   readonly outbox: OutboxBounds;
   readonly inbox: InboxBounds | false;
-  readonly heartbeat: (HeartbeatOptions & HeartbeatTimes) | undefined;
+  readonly heartbeat: (HeartbeatOptions & HeartbeatTimes) | false;
   readonly backoff: Backoff;
   readonly shouldRetry: ((info: LostInfo) => boolean | number) | undefined;
   readonly connectTimeoutMs: number;
@@ -155,25 +155,19 @@ const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
 const OVERFLOWS = { "outbox.": ["reject", "drop-oldest"], "inbox.": ["close", "drop-oldest", "drop-newest"] };
 
 /** What each Conn's settings inherit: what was not given is kept once for all. */
-const DEFAULTS: Settings<Payload, Payload> = {
+const DEFAULTS: Partial<Settings<Payload, Payload>> = {
   ...NUMBERS,
   codec: message,
   protocols: [],
-  headers: undefined,
-  origin: undefined,
-  clientOptions: undefined,
   outbox: OUTBOX,
   inbox: INBOX,
   heartbeat: HEARTBEAT,
   backoff: /* @__PURE__ */ exponential(),
-  shouldRetry: undefined,
-  setup: undefined,
   lifecycle: pageLifecycle,
-  resume: undefined,
-  signal: undefined,
   autoConnect: true,
-  WebSocket: undefined,
 };
+
+type Options<T> = { readonly [name in keyof T]?: T[name] | undefined };
 
 const isFunction = (value: unknown) => typeof value === "function";
 const isObject = (value: unknown) => typeof value === "object" && value !== null;
@@ -193,7 +187,7 @@ const KINDS: readonly (readonly [string, readonly (keyof ConnOptions)[], (value:
 /** Fills and checks what the user gave. @throws {@link ConnError} `bad-option` */
 export function settle<In, Out>(options: ConnOptions<In, Out>): Settings<In, Out> {
   const settings: { -readonly [name in keyof Settings<In, Out>]: unknown } = Object.create(DEFAULTS);
-  Object.assign(settings, checked("", NUMBERS, options));
+  Object.assign(settings, given("", NUMBERS, options));
   for (const [range, names, isGood] of KINDS) {
     for (const name of names) {
       const value = options[name];
@@ -209,17 +203,16 @@ export function settle<In, Out>(options: ConnOptions<In, Out>): Settings<In, Out
   if (lifecycle && !(isFunction(lifecycle.subscribe) && isFunction(lifecycle.isOnline))) {
     throw bad("lifecycle", "{ subscribe, isOnline } or false", lifecycle);
   }
+  if (lifecycle === false) settings.lifecycle = undefined;
   if (heartbeat && !heartbeat.ping !== !heartbeat.isPong)
     throw bad("heartbeat", "with both ping and isPong", heartbeat);
   if (protocols !== undefined) settings.protocols = isFunction(protocols) ? protocols : parseProtocols(protocols);
-  if (lifecycle === false) settings.lifecycle = undefined;
   if (outbox) {
-    const bounds = { ...OUTBOX, maxMessages: messagesIn(outbox.maxBytes ?? OUTBOX.maxBytes) };
-    settings.outbox = { ...bounds, ...checked("outbox.", bounds, outbox) };
+    const maxMessages = messagesIn(outbox.maxBytes ?? OUTBOX.maxBytes);
+    settings.outbox = filled("outbox.", { ...OUTBOX, maxMessages }, outbox);
   }
-  if (inbox) settings.inbox = { ...INBOX, ...checked("inbox.", INBOX, inbox) };
-  if (heartbeat) settings.heartbeat = { ...heartbeat, ...HEARTBEAT, ...checked("heartbeat.", HEARTBEAT, heartbeat) };
-  if (heartbeat === false) settings.heartbeat = undefined;
+  if (inbox) settings.inbox = filled("inbox.", INBOX, inbox);
+  if (heartbeat) settings.heartbeat = { ...heartbeat, ...filled("heartbeat.", HEARTBEAT, heartbeat) };
   return Object.freeze(settings) as Settings<In, Out>;
 }
 
@@ -282,24 +275,24 @@ function messagesIn(bytes: number): number {
   return Math.max(bytes / LEAST_BYTES, FEW_MESSAGES);
 }
 
-/** Those of `names` that the user set. */
-function checked<T extends object>(
-  group: string,
-  names: T,
-  given: { readonly [name in keyof T]?: T[name] | undefined },
-): Partial<T> {
+/** The options of `presets` as the user set them, or as preset. */
+function filled<T extends object>(group: string, presets: T, options: Options<T>): T {
+  return { ...presets, ...given(group, presets, options) };
+}
+
+/** Those options of `presets` that the user set. */
+function given<T extends object>(group: string, presets: T, options: Options<T>): Partial<T> {
   // An interval of nothing would be a storm.
   const min = group === "heartbeat." ? 1 : 0;
   const all: Partial<T> = {};
-  for (const name in names) {
-    const value = given[name];
+  for (const name in presets) {
+    const value = options[name];
     if (value === undefined) continue;
     if (name === "overflow") {
       const range = OVERFLOWS[group as keyof typeof OVERFLOWS];
       if (!range.includes(value as string)) throw bad(group + name, range.join(" or "), value);
-    } else if (typeof value !== "number" || !(value >= min)) {
+    } else if (typeof value !== "number" || !(value >= min))
       throw bad(group + name, `a number, at least ${min}`, value);
-    }
     all[name] = value as T[typeof name];
   }
   return all;
