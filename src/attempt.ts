@@ -11,6 +11,7 @@ import {
   type Url,
 } from "./options.ts";
 import { exceeds, type Payload } from "./payload.ts";
+import { nothing } from "./promise.ts";
 import type { Beginning, Session } from "./session.ts";
 import type { Socket, SocketOptions, SocketOwner } from "./socket.ts";
 import { requireSupport } from "./socket-node.ts";
@@ -178,9 +179,9 @@ export class Attempting<In, Out> implements SocketOwner {
   #keepEarly(): Inbox {
     this.#early = new Inbox(INBOX, {
       listens: () => false,
-      deliver() {},
-      pressed() {},
-      took() {},
+      deliver: nothing,
+      pressed: nothing,
+      took: nothing,
       dropped: (payload, why) => this.#owner.dropped(payload, why),
       overflowed: (why) => this.#fail(why),
     });

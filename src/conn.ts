@@ -84,15 +84,16 @@ export class Conn<In = Payload, Out = In> {
 
   /** Figures of this moment: a new object each time. */
   get stats(): Stats {
+    const { outbox, inbox, session, connection, heard, trials } = this.#life;
     return {
-      sent: this.#life.outbox.written,
-      received: this.#life.heard,
-      discarded: this.#life.inbox.discarded,
-      opens: this.#life.trials.opens,
-      outbox: { messages: this.#life.outbox.length, bytes: this.#life.outbox.bytes },
-      inbox: { messages: this.#life.inbox.length, bytes: this.#life.inbox.bytes },
-      unacknowledged: this.#life.session.unacknowledged,
-      bufferedAmount: this.#life.connection?.socket.bufferedAmount ?? 0,
+      sent: outbox.written,
+      received: heard,
+      discarded: inbox.discarded,
+      opens: trials.opens,
+      outbox: { messages: outbox.length, bytes: outbox.bytes },
+      inbox: { messages: inbox.length, bytes: inbox.bytes },
+      unacknowledged: session.unacknowledged,
+      bufferedAmount: connection?.socket.bufferedAmount ?? 0,
     };
   }
 

@@ -23,7 +23,7 @@ export class Emitter<Events extends object> {
   ): () => void {
     const listening = new Listening(listener);
     const off = () => {
-      listening.isOn = false;
+      listening.listener = undefined;
       this.#listeners.off(event, listening.hear, listening);
       signal?.removeEventListener("abort", off);
     };
@@ -43,23 +43,23 @@ export class Emitter<Events extends object> {
   }
 }
 
-/** One listener and whether it still listens. An object, since a closure for each would be felt in memory. */
+/** One listener, for as long as it listens. An object, since a closure for each would be felt in memory. */
 class Listening<T> {
-  readonly #listener: (payload: T) => void;
-  isOn = true;
+  listener: ((payload: T) => void) | undefined;
   /** What ends it after the first event, where one is enough. */
   off: (() => void) | undefined;
 
   constructor(listener: (payload: T) => void) {
-    this.#listener = listener;
+    this.listener = listener;
   }
 
   hear(payload: T): void {
+    const { listener } = this;
     // eventemitter3 goes on through those that were there when it began.
-    if (!this.isOn) return;
+    if (!listener) return;
     this.off?.();
     try {
-      this.#listener.call(undefined, payload);
+      listener(payload);
     } catch (error) {
       queueMicrotask(() => {
         throw error;

@@ -1,55 +1,26 @@
-import { Attempting, type AttemptOwner, type Connection, type Dialer } from "./attempt.ts";
+import { Attempting, type Connection } from "./attempt.ts";
 import { FLOOR_MS } from "./backoff.ts";
-import { type CodecPair, unmarshal } from "./codec.ts";
+import { Body } from "./body.ts";
 import { aborted, ConnError } from "./errors.ts";
-import type { CloseInfo, ConnEvents } from "./events.ts";
-import { Heartbeat, type HeartbeatOwner } from "./heartbeat.ts";
-import { Inbox, type InboxOwner } from "./inbox.ts";
+import type { CloseInfo } from "./events.ts";
 import type { LifecycleSignal } from "./lifecycle.ts";
-import { News } from "./news.ts";
-import type { Provided, Settings, Url } from "./options.ts";
-import { Outbox, type OutboxOwner } from "./outbox.ts";
 import type { Payload } from "./payload.ts";
 import { judge } from "./plan.ts";
-import { type Deferred, deferred, onAbort } from "./promise.ts";
-import { plain, type Session, type SessionOwner } from "./session.ts";
+import { type Deferred, deferred, nothing, onAbort } from "./promise.ts";
 import { type Effect, type Goodbye, type Input, type State, step } from "./state.ts";
 import { Timer } from "./timer.ts";
-import { Trials } from "./trials.ts";
-import { type Ending, isAuth, type LostInfo } from "./verdict.ts";
-
-/** Ends the Conn when its inbox overflows: a browser can't hold the peer back. */
-const INBOX_FULL = 4413;
-/** Told to a peer that broke the rules of a session. */
-const BREACH = 4400;
+import { type Ending, isAuth } from "./verdict.ts";
 
 /**
  * Performs what `step` decides. An input is worked off whole: state first, then its effect, and what comes meanwhile
- * queues; then it is told. It owns all that a Conn has: one object that hears of everything, not a function for each
- * thing that can be heard.
+ * queues; then it is told.
  */
-export class Life<In, Out> implements AttemptOwner<In, Out>, InboxOwner, OutboxOwner, HeartbeatOwner {
-  readonly url: Provided<string, Url>;
-  readonly settings: Settings<In, Out>;
-  readonly dialer: Dialer;
-  readonly news = new News<ConnEvents<In>>();
-  readonly outbox: Outbox;
-  readonly inbox: Inbox;
-  readonly session: Session;
-  readonly trials = new Trials();
-  readonly #heartbeat: Heartbeat | undefined;
+export class Life<In, Out> extends Body<In, Out> {
   /** What came while something is being performed, which is first; there only then. */
   #inputs: Input[] | undefined;
   /** The timer of the state: the time for an attempt, the wait, the time for closing. */
   readonly #timer = new Timer();
-  state: State = { name: "idle" };
   #attempt: Attempting<In, Out> | undefined;
-  /** There only while open or closing. */
-  connection: Connection | undefined;
-  /** The URL last dialed. */
-  dialed: string;
-  /** Messages that came. */
-  heard = 0;
   #unsubscribe: (() => void) | undefined;
   /** Why the Conn ended, unless it ended well. */
   #error: ConnError | undefined;
@@ -57,25 +28,8 @@ export class Life<In, Out> implements AttemptOwner<In, Out>, InboxOwner, OutboxO
   #closed: Deferred<CloseInfo> | undefined;
   #closeInfo: CloseInfo | undefined;
 
-  constructor(url: Provided<string, Url>, settings: Settings<In, Out>, dialer: Dialer) {
-    const { heartbeat, resume, outbox, inbox } = settings;
-    this.url = url;
-    this.dialed = typeof url === "function" ? "" : url;
-    this.settings = settings;
-    this.dialer = dialer;
-    this.outbox = new Outbox(outbox, this);
-    this.inbox = new Inbox(inbox, this);
-    if (heartbeat) this.#heartbeat = new Heartbeat(heartbeat, this);
-    this.session = resume ? resume(this.#sessionOwner()) : plain;
-    dialer.awaits?.(() => this.feed({ type: "reconnect" }));
-  }
-
   get isEnding(): boolean {
     return this.state.name === "closing" || this.state.name === "closed";
-  }
-
-  get last(): LostInfo | undefined {
-    return this.trials.last;
   }
 
   get closed(): Promise<CloseInfo> {
@@ -127,46 +81,9 @@ export class Life<In, Out> implements AttemptOwner<In, Out>, InboxOwner, OutboxO
     return cause?.code === "aborted" ? cause : new ConnError("closed", undefined, { payload, cause });
   }
 
-  /** The value of `payload`; what can't be decoded is told and thrown. */
-  decode<T>(codec: CodecPair<T, never>, payload: Payload): T {
-    try {
-      return unmarshal(codec, payload);
-    } catch (error) {
-      this.news.emit("error", error as ConnError);
-      throw error;
-    }
-  }
-
-  /** Runs the user's function; what it throws is told, and answered with undefined. */
-  guard<T>(name: string, act: () => T): T | undefined {
-    try {
-      return act();
-    } catch (cause) {
-      this.news.emit("error", new ConnError("provider", `${name} failed: ${cause}`, { cause }));
-      return undefined;
-    }
-  }
-
-  // What the attempt, and the connection that came of it, tells.
-
-  dialing(url: string): void {
-    this.dialed = url;
-  }
-
   ready(connection: Connection): void {
     this.connection = connection;
     this.feed({ type: "ready" });
-  }
-
-  received(payload: Payload): void {
-    if (this.#heartbeat?.takes(payload)) return;
-    this.heard++;
-    this.inbox.put(payload);
-    this.session.took();
-  }
-
-  ponged(): void {
-    this.#heartbeat?.ponged();
   }
 
   ended(ending: Ending): void {
@@ -186,72 +103,6 @@ export class Life<In, Out> implements AttemptOwner<In, Out>, InboxOwner, OutboxO
     if (isAuth(ending)) trials.refusals++;
     trials.last = info;
     this.feed({ type: "lost", info, plan });
-  }
-
-  failed(error: ConnError): void {
-    this.news.emit("error", error);
-  }
-
-  // What the heartbeat tells.
-
-  answered(rttMs: number): void {
-    this.news.emit("latency", { rttMs });
-  }
-
-  died(): void {
-    this.ended({ code: 1006, reason: "", clean: false, cause: new ConnError("timeout", "The peer is silent.") });
-  }
-
-  // What the inbox asks and tells.
-
-  listens(): boolean {
-    return this.news.hears("message");
-  }
-
-  deliver(payload: Payload): void {
-    let value: In;
-    try {
-      value = this.decode(this.settings.codec, payload);
-    } catch {
-      return;
-    }
-    this.news.emit("message", value);
-  }
-
-  /** Holds the peer back, where the platform can, or lets it go on. */
-  pressed(on: boolean): void {
-    if (this.state.name !== "open") return;
-    const { socket, line } = this.connection as Connection;
-    if (line.hold) return line.hold(on);
-    if (on && !socket.pause?.()) return;
-    if (!on) socket.resume?.();
-    this.#heartbeat?.hold(on);
-  }
-
-  took(): void {
-    this.session.took();
-  }
-
-  dropped(payload: Payload, why: ConnError): void {
-    this.news.emitSoon("dropped", { payload, why, direction: "in" });
-  }
-
-  overflowed(why: ConnError): void {
-    this.#endBy(INBOX_FULL, why);
-  }
-
-  // What the outbox tells.
-
-  refused(payload: Payload, why: ConnError): void {
-    this.news.emitSoon("dropped", { payload, why, direction: "out" });
-  }
-
-  drained(): void {
-    this.news.emit("drained", undefined);
-  }
-
-  queued(bytes: number): void {
-    this.dialer.queued?.(bytes);
   }
 
   #perform(effect: Effect): void {
@@ -283,15 +134,12 @@ export class Life<In, Out> implements AttemptOwner<In, Out>, InboxOwner, OutboxO
         this.#timer.stop();
         return this.#serve();
       case "flush":
-        this.#heartbeat?.stop();
+        this.heartbeat?.stop();
         this.#timer.start(closeTimeoutMs, () => this.feed({ type: "timedOut" }));
         // The peer's goodbye would wait behind closed ears.
         this.connection?.socket.resume?.();
         this.connection?.line.hold?.(false);
-        this.flush().then(
-          () => this.feed({ type: "flushed" }),
-          () => {},
-        );
+        this.flush().then(() => this.feed({ type: "flushed" }), nothing);
         return;
       case "sayGoodbye":
         this.session.goodbye(effect.goodbye.code);
@@ -308,7 +156,7 @@ export class Life<In, Out> implements AttemptOwner<In, Out>, InboxOwner, OutboxO
   #serve(): void {
     const { trials, inbox } = this;
     const { socket, line, protocol, extensions, resumed } = this.connection as Connection;
-    this.#heartbeat?.start(socket, line);
+    this.heartbeat?.start(socket, line);
     if (inbox.isPressed || line.hold) this.pressed(inbox.isPressed);
     const { attempt } = this.state as Extract<State, { name: "open" }>;
     const { downMs } = trials;
@@ -331,7 +179,7 @@ export class Life<In, Out> implements AttemptOwner<In, Out>, InboxOwner, OutboxO
   #leave(goodbye?: Goodbye): void {
     this.trials.left();
     this.#timer.stop();
-    this.#heartbeat?.stop();
+    this.heartbeat?.stop();
     this.connection = undefined;
     this.outbox.shut();
     const attempt = this.#attempt;
@@ -363,27 +211,12 @@ export class Life<In, Out> implements AttemptOwner<In, Out>, InboxOwner, OutboxO
     }
     const { floorMs } = this.trials;
     if (!this.connection) this.feed({ type: "awake", floorMs });
-    else if (!this.#heartbeat?.probe() && signal !== "visible") this.feed({ type: "reconnect", floorMs });
+    else if (!this.heartbeat?.probe() && signal !== "visible") this.feed({ type: "reconnect", floorMs });
   }
 
   /** The connection ends by our doing, and with it the Conn, unless the user thinks otherwise. */
-  #endBy(code: number, cause: ConnError): void {
+  protected override endBy(code: number, cause: ConnError): void {
     this.#attempt?.abandon(code, "");
     this.ended({ code, reason: "", clean: false, cause });
   }
-
-  #sessionOwner(): SessionOwner {
-    return {
-      untaken: () => ({ messages: this.inbox.length, bytes: this.inbox.bytes }),
-      ponged: () => this.ponged(),
-      lost: (report) => this.news.emit("lost-session", report),
-      dropped: (payload, why) => this.refused(payload, why),
-      breached: (why) => this.#endBy(BREACH, new ConnError("session-lost", why)),
-      toldToMove: () => this.feed({ type: "toldToMove" }),
-      error: (code, message, payload) => new ConnError(code, message, { payload }),
-    };
-  }
 }
-
-/** Undoes nothing. */
-function nothing(): void {}

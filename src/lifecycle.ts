@@ -1,3 +1,4 @@
+import { nothing } from "./promise.ts";
 import { Timer } from "./timer.ts";
 
 /**
@@ -32,7 +33,6 @@ const LOOK_MS = 30_000;
 const SLEPT_MS = 60_000;
 
 const page = globalThis as Page;
-const nothing = () => {};
 
 /**
  * The page's own signals (HTML, page lifecycle; Page Lifecycle API for `freeze` and `resume`), in a worker the network's

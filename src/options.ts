@@ -147,7 +147,7 @@ const OUTBOX: OutboxBounds = {
   overflow: "reject",
   highWaterMark: MIB,
   maxBytes: 16 * MIB,
-  maxMessages: messagesIn(16 * MIB),
+  maxMessages: (16 * MIB) / LEAST_BYTES,
 };
 export const INBOX: InboxBounds = { highWaterMark: MIB, maxBytes: 64 * MIB, overflow: "close" };
 const HEARTBEAT: HeartbeatTimes = { intervalMs: 15_000, timeoutMs: 10_000 };
@@ -208,7 +208,7 @@ export function settle<In, Out>(options: ConnOptions<In, Out>): Settings<In, Out
     throw bad("heartbeat", "with both ping and isPong", heartbeat);
   if (protocols !== undefined) settings.protocols = isFunction(protocols) ? protocols : parseProtocols(protocols);
   if (outbox) {
-    const maxMessages = messagesIn(outbox.maxBytes ?? OUTBOX.maxBytes);
+    const maxMessages = Math.max((outbox.maxBytes ?? OUTBOX.maxBytes) / LEAST_BYTES, FEW_MESSAGES);
     settings.outbox = filled("outbox.", { ...OUTBOX, maxMessages }, outbox);
   }
   if (inbox) settings.inbox = filled("inbox.", INBOX, inbox);
@@ -268,11 +268,6 @@ export function checkCode(code: number, isServer: boolean): void {
 /** As much of `reason` as a close frame holds, cut between characters. */
 export function cutReason(reason: string): string {
   return reason.slice(0, new TextEncoder().encodeInto(reason, new Uint8Array(REASON_BYTES)).read);
-}
-
-/** How many messages may wait where so many bytes may. */
-function messagesIn(bytes: number): number {
-  return Math.max(bytes / LEAST_BYTES, FEW_MESSAGES);
 }
 
 /** The options of `presets` as the user set them, or as preset. */

@@ -12,11 +12,12 @@ export function deferred<T>(): Deferred<T> {
     resolve = resolves;
     reject = rejects;
   });
-  promise.catch(ignore);
+  promise.catch(nothing);
   return { promise, resolve, reject };
 }
 
-function ignore(): void {}
+/** Does nothing, for whoever has to be given something to call. */
+export function nothing(): void {}
 
 /** Calls `act` when `signal` is or gets aborted, unless `call` has settled before; leaves no listener behind. */
 export function onAbort(signal: AbortSignal | undefined, call: Promise<unknown>, act: () => void): void {

@@ -1,6 +1,7 @@
 import Platform from "isomorphic-ws";
 import { ConnError } from "./errors.ts";
 import { exceeds, type Payload } from "./payload.ts";
+import { nothing } from "./promise.ts";
 import { Timer } from "./timer.ts";
 import type { Ending } from "./verdict.ts";
 
@@ -95,10 +96,10 @@ const POLL_MS = 10;
 
 /** Hears nothing. It stays on an abandoned socket for good: `ws` ends the process on an error that nobody handles. */
 const NOBODY: SocketOwner = {
-  opened() {},
-  received() {},
-  ended() {},
-  ponged() {},
+  opened: nothing,
+  received: nothing,
+  ended: nothing,
+  ponged: nothing,
 };
 
 /** Opens a connection over a WHATWG WebSocket. The Node build has a function of the same name in its place. */

@@ -26,10 +26,11 @@ const RANKS: Record<string, number> = {
   "events.ts": 4,
   "attempt.ts": 5,
   "plan.ts": 5,
-  "life.ts": 6,
-  "conn.ts": 7,
-  "streams.ts": 8,
-  "index.ts": 9,
+  "body.ts": 6,
+  "life.ts": 7,
+  "conn.ts": 8,
+  "streams.ts": 9,
+  "index.ts": 10,
 };
 
 /** Folders built on the core, and whether they may use its values or only its types and tools. */
