@@ -128,9 +128,9 @@ describe("two Conns with the key to one session, as a process and its copy have 
 });
 
 test("a crowd that is cut off comes back by its slots, each to its session, and loses and doubles nothing", async () => {
-  const crowd = 12;
+  const crowd = 8;
   const cuts = 2;
-  const server = await serving({}, { admission: { perSecond: 20, burst: 3 } }, echo);
+  const server = await serving({}, { admission: { perSecond: 10, burst: 1 } }, echo);
   let upgrades = 0;
   server.server.on("upgrade", () => upgrades++);
   const members = numbered("", crowd).map((name) => {
@@ -148,8 +148,8 @@ test("a crowd that is cut off comes back by its slots, each to its session, and 
   for (let n = 0; n <= cuts; n++) {
     talk(20);
     await until(() => expect(members.map(({ opens }) => opens.length)).toEqual(members.map(() => n + 1)));
-    // More than the burst, and what a busy machine may earn while all of them dial.
-    expect(putOff()).toBeGreaterThanOrEqual(crowd / 2);
+    // All but one, less what is earned while a busy machine lets them dial.
+    expect(putOff()).toBeGreaterThanOrEqual(2);
     for (const { waits } of members) waits.length = 0;
     if (n === cuts) break;
     // Clients are open before the server has heard of it.
