@@ -26,7 +26,7 @@ export interface Away {
 export const now = () => performance.timeOrigin + performance.now();
 
 export function away(url: string, options: object, user?: string): Away {
-  const child = fork(join(import.meta.dirname, "program.mjs"), [JSON.stringify([url, options, user])], {
+  const child = fork(join(import.meta.dirname, "process.mjs"), [JSON.stringify([url, options, user])], {
     execArgv: [],
   });
   return follow(child);

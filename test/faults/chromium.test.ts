@@ -304,6 +304,7 @@ async function pageServer(): Promise<Server> {
   const files = new Map([
     ["/tautline.min.js", read("../../dist/tautline.min.js")],
     ["/page.mjs", read("page.mjs")],
+    ["/program.mjs", read("program.mjs")],
     ["/users.mjs", read("users.mjs")],
   ]);
   const server = createServer(({ url = "" }, response) => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { WebSocket } from "ws";
 import { now } from "./away.ts";
 import { hear, hush, leave, SLACK_MS, talk, until, world } from "./world.ts";
 
@@ -40,12 +41,16 @@ describe.concurrent("while there is nobody to talk to", () => {
   });
 
   test("doubles its wait while connections end 200 ms after each open, and starts anew once one was stable", async (context) => {
-    const all = await world(context, { user: "patient", options: { stableAfterMs: 700, connectTimeoutMs: 5_000 } });
-    const { proxy, peer, away } = all;
     let flaps = 0;
-    peer.greet((socket) => {
+    const flap = (socket: WebSocket) => {
       if (flaps++ < 4) setTimeout(() => socket.terminate(), 200);
+    };
+    const all = await world(context, {
+      user: "patient",
+      options: { stableAfterMs: 700, connectTimeoutMs: 5_000 },
+      before: ({ peer }) => peer.greet(flap),
     });
+    const { proxy, peer, away } = all;
     away.tell("talk");
     peer.talk();
     await away.next("open", ({ attempt }) => attempt === 4);

@@ -145,9 +145,11 @@ describe.concurrent("slow is not dead:", () => {
   };
 
   test("a connection that we paused is kept, by us and by a server that drops who does not pong", async (context) => {
-    const all = await world(context, paused);
+    const all = await world(context, {
+      ...paused,
+      before: ({ peer }) => peer.greet((socket) => beat(socket, 700)),
+    });
     const { peer, away } = all;
-    peer.greet((socket) => beat(socket, 700));
     await away.next("open");
     peer.talk();
     await passed(2_500);

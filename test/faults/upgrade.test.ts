@@ -129,7 +129,10 @@ describe.concurrent("an upgrade", () => {
   });
 
   test("never answered is given up after connectTimeoutMs, and tried again", async (context) => {
-    const all = await world(context, { before: ({ proxy }) => proxy.mute() });
+    const all = await world(context, {
+      options: { connectTimeoutMs: CONNECT_TIMEOUT_MS },
+      before: ({ proxy }) => proxy.mute(),
+    });
     const { away, proxy } = all;
     const { at, ...lost } = await away.next("lost");
     expect(lost).toMatchObject({ code: 1006, clean: false, opened: false, retry: true, cause: { code: "timeout" } });

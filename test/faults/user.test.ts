@@ -3,7 +3,7 @@ import { end, hear, hush, leave, talk, world } from "./world.ts";
 
 describe.concurrent("whatever the user's functions do", () => {
   test("a url that throws, hangs or is nonsense fails the attempt, and the next one is asked for", async (context) => {
-    const all = await world(context, { user: "unsure", options: { connectTimeoutMs: 300 } });
+    const all = await world(context, { user: "unsure", options: { connectTimeoutMs: 2_000 } });
     const { away } = all;
     expect(await away.next("open")).toMatchObject({ attempt: 7 });
     const of = (name: string) => away.history.filter(({ event }) => event === name);

@@ -8,6 +8,8 @@ import { type Peer, peer } from "./peer.ts";
 
 /** What a busy machine may add to a time before it is wrong. */
 export const SLACK_MS = 1_000;
+/** Long enough for the first dial of eight processes that start at once: an attempt that fails is none of theirs. */
+const CONNECT_TIMEOUT_MS = 3_000;
 /** A program with nothing left to do ends within this, however busy the machine. */
 const EXIT_MS = 1_500;
 /** What TCP may need for its own goodbye: less than any timer that could be left over. */
@@ -46,7 +48,7 @@ export async function world({ onTestFinished }: TestContext, all: WorldOptions =
   await before?.({ proxy, peer: server_ });
   const program = await start(
     url ?? `${scheme}://127.0.0.1:${proxy.port}/`,
-    { heartbeat: HEARTBEAT, connectTimeoutMs: 500, ...options },
+    { heartbeat: HEARTBEAT, connectTimeoutMs: CONNECT_TIMEOUT_MS, ...options },
     user,
   );
   onTestFinished(async () => {

@@ -1,89 +1,10 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { Conn, type Payload } from "../../src/index.ts";
-import { decode, encode, type Frame } from "../../src/resume/frame.ts";
+import { decode, type Frame } from "../../src/resume/frame.ts";
 import { resume } from "../../src/resume/index.ts";
-import { type HandlerOptions, handle, handler, type ServerConn, type SessionOptions } from "../../src/server/index.ts";
-import { type Client, dial, type Site, site, statusOf, until } from "../support/ws-server.ts";
-
-interface Serving extends Site {
-  readonly conns: readonly ServerConn[];
-  readonly heard: Payload[];
-  readonly shutdown: (options?: object) => Promise<void>;
-}
-
-/** A server that keeps what it hears, for each session one Conn. */
-async function serving(
-  given: SessionOptions = {},
-  options: HandlerOptions = {},
-  serve?: (conn: ServerConn) => unknown,
-) {
-  const conns: ServerConn[] = [];
-  const heard: Payload[] = [];
-  const ws = handler(
-    (conn) => {
-      conns.push(conn);
-      conn.on("message", (message) => heard.push(message));
-      return serve?.(conn);
-    },
-    { resume: given, onError: () => {}, closeTimeoutMs: 300, ...options },
-  );
-  const all = await site((server) => handle(server, "/ws", ws));
-  return { ...all, conns, heard, shutdown: (more?: object) => ws.shutdown(more) } satisfies Serving;
-}
-
-/** A client that speaks resume by hand. */
-interface Hand extends Client {
-  say(...frames: (Frame | string)[]): void;
-  /** What the server has said, read where it is control. */
-  read(): (Frame | string | Buffer)[];
-  /** The session of this socket. */
-  readonly sid: string;
-  readonly secret: string;
-}
-
-async function hand(url: string, headers: Record<string, string> = {}): Promise<Hand> {
-  const client = await dial(url, { protocols: ["resume.v1"], headers });
-  await until(() => expect(client.heard).not.toEqual([]));
-  const greeting = decode(String(client.heard[0]));
-  if (greeting?.type !== "H") throw new Error(`The server began with ${String(client.heard[0])}.`);
-  return {
-    ...client,
-    sid: greeting.sid,
-    secret: greeting.secret,
-    say: (...frames) => {
-      for (const frame of frames) client.socket.send(typeof frame === "string" ? frame : encode(frame));
-    },
-    read: () => client.heard.slice(1).map((said) => (typeof said === "string" && decode(said)) || said),
-  };
-}
-
-const take: Frame = { type: "N", win: 10_000 };
-const back = ({ sid, secret }: Hand, more: object = {}): Frame => ({
-  type: "R",
-  sid,
-  secret,
-  gen: 1,
-  rx: 0,
-  win: 10_000,
-  ...more,
-});
-
-/** A session in use, in which `messages` were heard. */
-async function inUse({ url, heard, conns }: Serving, ...messages: string[]): Promise<Hand> {
-  const client = await hand(url());
-  const before = heard.length;
-  const served = conns.length;
-  client.say(take, ...messages);
-  await until(() => expect(conns).toHaveLength(served + 1));
-  await until(() => expect(heard.length - before).toBe(messages.length));
-  return client;
-}
-
-/** Leaves without a word, and waits until the server knows. */
-async function vanish(client: Hand, conn: ServerConn | undefined): Promise<void> {
-  client.socket.terminate();
-  await until(() => expect(conn?.state).toBe("waiting"));
-}
+import { handler } from "../../src/server/index.ts";
+import { dial, statusOf, until } from "../support/ws-server.ts";
+import { back, type Hand, hand, inUse, serving, take, vanish } from "./serving.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -129,15 +50,19 @@ describe("a session", () => {
     const conn = new Conn(server.url(), { resume: resume(), backoff: () => 0 });
     const echoes: Payload[] = [];
     conn.on("message", (message) => echoes.push(message));
+    const opens: boolean[] = [];
+    conn.on("open", ({ resumed }) => opens.push(resumed));
     const sent = Array.from({ length: 300 }, (_, index) => `message ${index}`);
     for (const [index, message] of sent.entries()) {
       await conn.send(message);
       if (index % 100 !== 50) continue;
-      await conn.ready();
-      server.server.closeAllConnections();
-      for (const each of server.conns) (each.request.socket as { destroy(): void }).destroy();
+      // Each time over another connection, or nothing would be destroyed.
+      await until(() => expect(server.conns[0]?.state).toBe("open"));
+      server.conns[0]?.request.socket.destroy();
+      await until(() => expect(opens).toHaveLength(2 + (index - 50) / 100));
     }
     await until(() => expect(echoes).toEqual(sent));
+    expect(opens).toEqual([false, true, true, true]);
     expect(server.conns).toHaveLength(1);
     await conn.close();
     await until(() => expect(server.conns[0]?.state).toBe("closed"));
