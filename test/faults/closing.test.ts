@@ -102,6 +102,16 @@ const cases: readonly Case[] = [
   },
 ];
 
+// As bare `ws` has it, which writes each message at once.
+test.for(["exiting", "failing"])(
+  "what a turn sent has left though the process ends in it, %s",
+  async (user, context) => {
+    const { peer, away } = await world(context, { user });
+    await away.exit();
+    await until(() => expect(peer.heard).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
+  },
+);
+
 describe.concurrent("close() comes to its end, and lets the process go, while", () => {
   for (const { name, all, reach, closed, withinMs, lingerMs = 0 } of cases) {
     test(name, async (context) => {

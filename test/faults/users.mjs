@@ -89,4 +89,22 @@ const slow = () => ({
   },
 });
 
-export const users = { withToken, unsure, confused, lost, pensive, clumsy, patient, slow };
+/** Sends, and ends its process in the same turn. */
+const hasty = (end) => () => ({
+  listen: (conn) => {
+    const leave = () => {
+      for (let i = 0; i < 10; i++) conn.send(String(i));
+      end();
+    };
+    conn.ready().then(() => setImmediate(leave));
+  },
+});
+const exiting = hasty(() => process.exit(0));
+const failing = hasty(() => {
+  process.removeAllListeners("uncaughtException").on("exit", () => {
+    process.exitCode = 0;
+  });
+  throw new Error("of the user's");
+});
+
+export const users = { withToken, unsure, confused, lost, pensive, clumsy, patient, slow, exiting, failing };
