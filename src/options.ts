@@ -213,7 +213,7 @@ export function settle<In, Out>(options: ConnOptions<In, Out>): Settings<In, Out
   }
   if (inbox) settings.inbox = filled("inbox.", INBOX, inbox);
   if (heartbeat) settings.heartbeat = { ...heartbeat, ...filled("heartbeat.", HEARTBEAT, heartbeat) };
-  return Object.freeze(settings) as Settings<In, Out>;
+  return settings as Settings<In, Out>;
 }
 
 /** The URL to dial. @throws {@link ConnError} `bad-url`, which does not quote what may hold a token */

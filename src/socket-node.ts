@@ -184,7 +184,7 @@ export class NodeSocket extends BaseSocket {
     if (!this.#isCorked && this.#tcp?.cork) {
       this.#isCorked = true;
       this.#tcp.cork();
-      process.nextTick(uncork, this);
+      uncorkLater(this);
     }
     this.#socket.send(this.#mustCopy(payload) ? new Uint8Array(payload as Uint8Array) : payload);
     return true;
@@ -202,7 +202,6 @@ export class NodeSocket extends BaseSocket {
   }
 
   close(code: number, reason: string): void {
-    this.uncork();
     this.#socket.close(code, reason);
   }
 
@@ -296,9 +295,21 @@ export class NodeSocket extends BaseSocket {
   }
 }
 
-/** One function for all turns of all connections: a closure a turn is felt where a turn has one message. */
-function uncork(socket: NodeSocket): void {
-  socket.uncork();
+/** Who has messages of this turn. */
+let corked: NodeSocket[] = [];
+let heedsExit = false;
+
+/** One call for all connections of a turn. A process that ends in a turn has no end of the turn: its last word counts. */
+function uncorkLater(socket: NodeSocket): void {
+  if (corked.push(socket) === 1) process.nextTick(uncork);
+  if (!heedsExit) process.once("exit", uncork);
+  heedsExit = true;
+}
+
+function uncork(): void {
+  const all = corked;
+  corked = [];
+  for (const socket of all) socket.uncork();
 }
 
 /** The same bytes without the Buffer, so that every platform gives the same class. */
