@@ -267,6 +267,7 @@ export function versions() {
   const ours = read("../package.json");
   const all = { tautline: ours.version, ws: ours.dependencies.ws, ...dependencies, ...optionalDependencies };
   const browser = findChromium();
-  if (browser) all.Chromium = /[\d.]+/.exec(execFileSync(browser, ["--version"]));
+  if (browser)
+    all.Chromium = /[\d.]+/.exec(execFileSync(browser, ["--version"], { stdio: ["ignore", "pipe", "ignore"] }));
   return Object.entries(all).map(([name, version]) => `${name} ${version}`);
 }
