@@ -36,7 +36,7 @@ export async function startPage(client, url, task, options) {
 
 /**
  * Opens a page, and gives what evaluates an expression in it. It is no page of playwright's, which watches the network of
- * its own: Chromium then reports each message to it, at several times the cost of the message.
+ * its own: Chromium then reports each message to it, and that costs more than the message.
  */
 async function openTab(session, url) {
   const { targetId } = await session.send("Target.createTarget", { url });

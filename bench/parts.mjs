@@ -84,10 +84,15 @@ const inChromium = ({ title, options, ...work }) => ({
   lacks: findChromium() ? undefined : "there is no Chromium. Install it, or set CHROMIUM to its path.",
 });
 
+/** Bounds of the ratios to the first client: no lower for a rate, no higher for what is paid. */
+const LEVEL = { rate: 0.95, cpuUs: 1.05 };
+const LEVEL_RATE = { rate: 0.95 };
+const RESUME_RATE = { rate: 0.85 };
+
 const of = (results, name, measure) => results.get(name).map((result) => result[measure]);
 
 /** A part that sets clients beside the first of them: what each measured, and the ratios round by round. */
-function beside({ title, task, options, measures, lacks, isFresh }, names) {
+function beside({ title, task, options, measures, lacks, isFresh }, names, aims = {}) {
   return {
     title,
     lacks,
@@ -106,9 +111,24 @@ function beside({ title, task, options, measures, lacks, isFresh }, names) {
       ]);
       const [[measure, label]] = columns;
       const medians = names.map((name) => [name, median(of(results, name, measure))]);
-      return { text: table(head, rows), chart: bars(`${title}: ${label}`, medians) };
+      const text = [table(head, rows), ...verdict(results, names, measures, aims)].join("\n\n");
+      return { text, chart: bars(`${title}: ${label}`, medians) };
     },
   };
+}
+
+/** Whether the median is where it is aimed at. A miss that the first client has beside itself is no finding. */
+export function verdict(results, [first, again, ours], measures, aims) {
+  const told = Object.entries(aims).map(([measure, bound]) => {
+    const base = of(results, first, measure);
+    const { median } = compare(of(results, ours, measure), base);
+    const noise = compare(of(results, again, measure), base);
+    const isRate = measure === "rate";
+    const isReached = isRate ? median >= bound : median <= bound;
+    const missed = noise.min <= median && median <= noise.max ? "missed, within the noise" : "missed";
+    return `${measures[measure]} at ${isRate ? "least" : "most"} ${bound}× (${isReached ? "reached" : missed})`;
+  });
+  return told.length > 0 ? [`Aim: ${told.join(", ")}.`] : [];
 }
 
 /** A part that does more from step to step: what each client's CPU time was, and the ratios to the first of them. */
@@ -143,22 +163,22 @@ function growing({ title, unit, task, steps, optionsOf }, names) {
 }
 
 export const parts = {
-  "up-1000": beside(up1000, ALL),
+  "up-1000": beside(up1000, ALL, { rate: 4.5, cpuUs: 0.25 }),
   "up-50": beside(up50, ALL),
-  "up-1": beside(up1, ALL),
-  down: beside(down, ALL),
-  echo: beside(echo, ALL),
+  "up-1": beside(up1, ALL, LEVEL),
+  down: beside(down, ALL, LEVEL),
+  echo: beside(echo, ALL, { p50Us: 1.05, p99Us: 1.25 }),
   json: beside(json, ALL),
-  binary: beside(binary, OURS),
-  "binary-bufferutil": beside(withBufferutil(binary), BUFFERUTIL),
-  "chromium-up-1000": beside(inChromium(up1000), PAGE),
-  "chromium-up-1": beside(inChromium(up1), PAGE),
-  "chromium-down": beside(inChromium(down), PAGE),
-  "chromium-echo": beside(inChromium(echo), PAGE),
-  "resume-up": beside(withResume(up1000), RESUME),
-  "resume-down": beside(withResume(down), RESUME),
+  binary: beside(binary, OURS, LEVEL),
+  "binary-bufferutil": beside(withBufferutil(binary), BUFFERUTIL, LEVEL),
+  "chromium-up-1000": beside(inChromium(up1000), PAGE, LEVEL_RATE),
+  "chromium-up-1": beside(inChromium(up1), PAGE, LEVEL_RATE),
+  "chromium-down": beside(inChromium(down), PAGE, LEVEL_RATE),
+  "chromium-echo": beside(inChromium(echo), PAGE, { p50Us: 1.05 }),
+  "resume-up": beside(withResume(up1000), RESUME, RESUME_RATE),
+  "resume-down": beside(withResume(down), RESUME, RESUME_RATE),
   "resume-echo": beside(withResume(echo), RESUME),
-  "resume-json": beside(withResume(json), RESUME),
+  "resume-json": beside(withResume(json), RESUME, RESUME_RATE),
   "resume-binary": beside(withResume(binary), RESUME),
   memory: beside(
     {
@@ -169,6 +189,7 @@ export const parts = {
       isFresh: true,
     },
     ALL.filter((name) => !["socket.io-client", "centrifuge"].includes(name)),
+    { heapBytes: 1.7, rssBytes: 1.35 },
   ),
   idle: beside(
     {
@@ -179,6 +200,7 @@ export const parts = {
       isFresh: true,
     },
     OURS,
+    { cpuUs: 1.15 },
   ),
   leftovers: beside(
     {
