@@ -1,9 +1,14 @@
 // One client's process: it does a task when told, and says what that took.
 import { setTimeout } from "node:timers/promises";
 import { getHeapSnapshot } from "node:v8";
-import { open, requireOurs } from "./clients.mjs";
+import { clients, requireOurs } from "./clients.mjs";
+import { ear, messages, value } from "./tasks.mjs";
 
 const [name, url] = process.argv.slice(2);
+
+function open(path, options = {}, heard = () => {}) {
+  return clients[name].open(`${url}${path}`, options, heard);
+}
 
 /** Does `work`, and says how long it and its CPU time took for each of `count` messages. */
 async function measured(count, work) {
@@ -15,101 +20,15 @@ async function measured(count, work) {
   return { rate: (count / ms) * 1_000, cpuUs: (user + system) / count, ...more };
 }
 
-/** Hears values, and lets one task at a time wait for them. */
-function ear() {
-  let listener = () => {};
-  return {
-    heard: (value) => listener(value),
-    each(act) {
-      return new Promise((resolve) => {
-        listener = (value) => {
-          if (act(value)) resolve();
-        };
-      });
-    },
-  };
-}
-
-function value({ kind, bytes }) {
-  if (kind === "text") return "x".repeat(bytes);
-  if (kind === "binary") return new Uint8Array(bytes);
-  const tick = {
-    id: 1234567,
-    symbol: "TAUT",
-    bid: 101.25,
-    ask: 101.5,
-    at: "2026-11-25T12:00:00.000Z",
-    tags: ["a", "b"],
-  };
-  return { ...tick, note: "n".repeat(Math.max(0, bytes - JSON.stringify({ ...tick, note: "" }).length)) };
-}
-
 /** Each makes a function that does one round. */
 const tasks = {
-  /** So many messages up, in bursts of one turn each. */
-  async up({ count, burst, ...shape }) {
-    const { heard, each } = ear();
-    const client = await open(name, `${url}/sink?every=${count}`, {}, heard);
-    const data = value(shape);
-    return () =>
-      measured(count, async () => {
-        const done = each(() => true);
-        for (let sent = 0; sent < count; sent += burst) {
-          for (let i = 0; i < burst; i++) client.send(data);
-          await client.room();
-        }
-        await done;
-      });
-  },
-
-  /** So many messages down, as fast as they come. */
-  async down({ count, bytes }) {
-    const { heard, each } = ear();
-    const client = await open(name, `${url}/flood?count=${count}&bytes=${bytes}`, {}, heard);
-    return () =>
-      measured(count, async () => {
-        let seen = 0;
-        const done = each(() => ++seen === count);
-        client.send("go");
-        await done;
-      });
-  },
-
-  /** So many messages there and back, never more than so many on their way. */
-  async echo({ count, inFlight, ...shape }) {
-    const { heard, each } = ear();
-    const client = await open(name, `${url}/echo`, { isJson: shape.kind === "json" }, heard);
-    const data = value(shape);
-    return () =>
-      measured(count, async () => {
-        const sentAt = [];
-        const took = [];
-        let sent = 0;
-        const send = () => {
-          if (inFlight === 1) sentAt.push(performance.now());
-          sent++;
-          client.send(data);
-        };
-        let seen = 0;
-        const done = each(() => {
-          if (inFlight === 1) took.push(performance.now() - sentAt[seen]);
-          seen++;
-          if (sent < count) send();
-          return seen === count;
-        });
-        for (let i = 0; i < inFlight; i++) send();
-        await done;
-        took.sort((a, b) => a - b);
-        const at = (part) => took[Math.floor(took.length * part)] * 1_000;
-        return inFlight === 1 ? { p50Us: at(0.5), p99Us: at(0.99) } : {};
-      });
-  },
+  ...messages(open, measured),
 
   /** From the start of the process to its first message. */
   async start() {
     const { heard, each } = ear();
     const first = each(() => true);
-    const client = await open(name, `${url}/echo`, {}, heard);
+    const client = await open("/echo", {}, heard);
     client.send("first");
     await first;
     const ms = performance.now();
@@ -220,7 +139,7 @@ async function many(count, options = {}, heard = undefined) {
   const all = [];
   while (all.length < count) {
     const some = Math.min(count - all.length, 100);
-    all.push(...(await Promise.all(Array.from({ length: some }, () => open(name, `${url}/echo`, options, heard)))));
+    all.push(...(await Promise.all(Array.from({ length: some }, () => open("/echo", options, heard)))));
   }
   return all;
 }

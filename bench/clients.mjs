@@ -1,10 +1,9 @@
 // Each client behind the same few calls, set up as its README shows. In a client's process only its own module is loaded.
 import { createRequire } from "node:module";
 import { setImmediate } from "node:timers/promises";
+import { HIGH_WATER_BYTES } from "./tasks.mjs";
 
 export const requireOurs = createRequire(new URL("../package.json", import.meta.url));
-/** Above so many buffered bytes a sender waits; tautline waits at the same mark by itself. */
-const HIGH_WATER_BYTES = 1024 * 1024;
 
 /** Asks for room until there is some: clients other than tautline have no better way. */
 async function room(socket) {
@@ -92,14 +91,21 @@ function tautline(more) {
   };
 }
 
+/** Each runs in a process of its own, where `open` opens a connection, or in a page, which has its own ways. */
 export const clients = {
   "bare ws": { server: "plain", open: bare },
   "bare ws again": { server: "plain", open: bare },
   tautline: { server: "plain", open: tautline() },
+  "tautline again": { server: "plain", open: tautline() },
   "tautline, resume off": { server: "tautline", open: tautline() },
   "tautline, resume on": { server: "tautline", open: tautline({ resume: true }) },
+  "tautline, resume off again": { server: "tautline", open: tautline() },
   "bare ws + bufferutil": { server: "plain", open: bare, bufferutil: true },
+  "bare ws + bufferutil again": { server: "plain", open: bare, bufferutil: true },
   "tautline + bufferutil": { server: "plain", open: tautline(), bufferutil: true },
+  "native WebSocket": { server: "plain", page: "native" },
+  "native WebSocket again": { server: "plain", page: "native" },
+  "tautline in a page": { server: "plain", page: "tautline" },
   "Node's own WebSocket": {
     server: "plain",
     flags: ["--experimental-websocket"],
@@ -199,8 +205,3 @@ export const clients = {
     },
   },
 };
-
-/** Opens a connection by `name` to a server of its kind, and hands each value that comes to `heard`. */
-export function open(name, url, options = {}, heard = () => {}) {
-  return clients[name].open(url, options, heard);
-}

@@ -1,8 +1,10 @@
-// Clients that take turns: each in its own process against a server in its own process, one round each in every turn.
+// Clients that take turns: each in its own process or page against a server in its own process, one round each in every
+// turn.
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { startPage } from "./chromium.mjs";
 import { clients } from "./clients.mjs";
 
 const path = (file) => fileURLToPath(new URL(file, import.meta.url));
@@ -32,13 +34,14 @@ class Child {
     return answer;
   }
 
-  ask(question) {
+  ask(question = {}) {
     const answer = this.answer();
     this.#process.send(question);
     return answer;
   }
 
   async end() {
+    if (!this.#process.connected) return;
     const ended = once(this.#process, "exit");
     this.#process.disconnect();
     await ended;
@@ -57,7 +60,8 @@ async function beside(kind, use) {
 }
 
 async function start(name, url, task, options) {
-  const { flags = [], bufferutil } = clients[name];
+  const { page, flags = [], bufferutil } = clients[name];
+  if (page) return startPage(page, url, task, options);
   // Found only where it is asked for: it is what ws itself looks for.
   const env = { NODE_PATH: path("node_modules"), ...(!bufferutil && { WS_NO_BUFFER_UTIL: "1" }) };
   const child = new Child("client.mjs", [name, url], ["--expose-gc", ...flags], env);
@@ -70,20 +74,22 @@ async function start(name, url, task, options) {
  * What each client measures in `rounds` rounds of `task`: they take turns, and begin at another one in each round. With
  * `isFresh` each round has processes of its own.
  */
-export async function contest(names, task, { rounds, options, isFresh = false, warmUps = isFresh ? 0 : WARM_UPS }) {
+export async function contest(names, task, { rounds, options, isFresh = false }) {
+  const warmUps = isFresh ? 0 : WARM_UPS;
   const kinds = [...new Set(names.map((name) => clients[name].server))];
   const urls = new Map();
   const results = new Map(names.map((name) => [name, []]));
   const children = new Map();
   const turn = async (name, round) => {
-    const child = children.get(name) ?? (await start(name, urls.get(clients[name].server), task, options));
-    const result = await child.ask({});
+    if (!children.has(name)) children.set(name, await start(name, urls.get(clients[name].server), task, options));
+    const child = children.get(name);
+    const result = await child.ask();
     if (round >= 0) results.get(name).push(result);
-    if (isFresh) {
-      await child.end();
-      // The server has as many sockets to let go before it can take the next client's.
-      await setTimeout(AFTERMATH_MS);
-    } else children.set(name, child);
+    if (!isFresh) return;
+    children.delete(name);
+    await child.end();
+    // The server has as many sockets to let go before it can take the next client's.
+    await setTimeout(AFTERMATH_MS);
   };
   const run = async ([kind, ...others]) => {
     if (kind) {
@@ -92,10 +98,13 @@ export async function contest(names, task, { rounds, options, isFresh = false, w
         return run(others);
       });
     }
-    for (let round = -warmUps; round < rounds; round++) {
-      for (let i = 0; i < names.length; i++) await turn(names[(i + Math.abs(round)) % names.length], round);
+    try {
+      for (let round = -warmUps; round < rounds; round++) {
+        for (let i = 0; i < names.length; i++) await turn(names[(i + Math.abs(round)) % names.length], round);
+      }
+    } finally {
+      for (const child of children.values()) await child.end();
     }
-    for (const child of children.values()) await child.end();
   };
   await run(kinds);
   return results;

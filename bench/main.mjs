@@ -33,9 +33,10 @@ try {
 }
 
 async function measure(name, how, write) {
-  const { title, run } = parts[name];
-  const { text, chart } = await run(how);
+  const { title, lacks, run } = parts[name];
   const heading = `### ${title[0].toUpperCase()}${title.slice(1)}`;
+  if (lacks) return console.log(`${heading}\n\nNot measured: ${lacks}\n`);
+  const { text, chart } = await run(how);
   console.log(`${heading}\n\n${text}\n`);
   if (!write) return;
   mkdirSync(`${root}docs/charts`, { recursive: true });

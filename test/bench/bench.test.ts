@@ -1,8 +1,11 @@
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { bars, lines } from "../../bench/chart.mjs";
 import { compare, contest, median } from "../../bench/contest.mjs";
+import { parts, verdict } from "../../bench/parts.mjs";
 
 const ROUND = { rounds: 1, options: { count: 20, burst: 10, inFlight: 2, kind: "text", bytes: 64 } };
 
@@ -28,9 +31,35 @@ test("a part that there is not is refused with those that there are", async () =
   await expect(run).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining("grow-outbox") });
 });
 
+test("the page has a place for each part, and for nothing else but the machine", () => {
+  const page = readFileSync(join(import.meta.dirname, "../../docs/performance.md"), "utf8");
+  const places = [...page.matchAll(/^<!-- bench (\S+) -->\n.*?^<!-- end \1 -->$/gms)].map(([, name]) => name);
+  expect(places.sort()).toEqual(["machine", ...Object.keys(parts)].sort());
+});
+
 test("ratios are taken round by round, whatever the rounds have in common", () => {
   expect(compare([2, 20, 60], [1, 10, 20])).toEqual({ median: 2, min: 2, max: 3 });
   expect(median([4, 1, 3, 2])).toBe(2.5);
+});
+
+test.each([
+  ["rate", [96, 97, 98], "reached"],
+  ["rate", [10, 94, 99], "missed, within the noise"],
+  ["rate", [10, 80, 99], "missed"],
+  ["cpuUs", [90, 105, 300], "reached"],
+  ["cpuUs", [90, 110, 300], "missed, within the noise"],
+  ["cpuUs", [90, 111, 300], "missed"],
+])("an aim is told by the median, and a miss of the noise's size as that: %s %j", (measure, values, outcome) => {
+  const rounds = (given: number[]) => given.map((value) => ({ [measure]: value }));
+  const results = new Map([
+    ["bare", rounds([100, 100, 100])],
+    ["bare again", rounds([90, 100, 110])],
+    ["ours", rounds(values)],
+  ]);
+  const [bound, side] = measure === "rate" ? [0.95, "least"] : [1.05, "most"];
+  const told = (aims: object) => verdict(results, ["bare", "bare again", "ours"], { [measure]: "figure" }, aims);
+  expect(told({ [measure]: bound })).toEqual([`Aim: figure at ${side} ${bound}× (${outcome}).`]);
+  expect(told({})).toEqual([]);
 });
 
 test("a chart is the same for the same figures, and its longest bar is the largest figure", () => {
