@@ -38,7 +38,7 @@ function whatwg(socket, options, heard) {
 async function bare(url, options, heard) {
   const socket = new (ws())(url, { perMessageDeflate: false });
   const { out, in: into } = form(options);
-  socket.on("message", (data, isBinary) => heard(isBinary ? data : into(String(data))));
+  socket.on("message", (data, isBinary) => heard(isBinary ? data : into(data.toString())));
   if (options.pingMs) pinging(socket, options.pingMs);
   await new Promise((resolve, reject) => socket.on("open", resolve).on("error", reject));
   return {
