@@ -9,6 +9,7 @@ const elsewhere = [
   "test/faults/**",
   "test/runtimes/**",
   "test/consumers/**",
+  "test/bench/**",
   "**/node_modules/**",
 ];
 
@@ -80,6 +81,16 @@ export default defineConfig({
           exclude: ["test/browser/demo-faults.test.ts"],
           pool: "forks",
           testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "bench",
+          include: ["test/bench/**/*.test.ts"],
+          pool: "forks",
+          testTimeout: 60_000,
           hookTimeout: 30_000,
         },
       },

@@ -128,7 +128,8 @@ describe("the configuration page", () => {
   };
 
   test("gives the defaults that are filled in", () => {
-    const { outbox, inbox, heartbeat, ...settled } = settle({ heartbeat: {} });
+    const settled = settle({ heartbeat: {} });
+    const { outbox, inbox, heartbeat } = settled;
     const filled = { Conn: settled, Outbox: outbox, Inbox: inbox, Heartbeat: heartbeat };
     const compared = Object.entries(filled).flatMap(([heading, values]) =>
       rows(section(page("configuration"), heading)).flatMap(([name = "", cell = ""]) => {
