@@ -8,7 +8,7 @@ import { page } from "./treemap.mjs";
 // The first row is the core alone; each later row is what its line adds to the first. What never reaches a page that
 // does not ask for it, `readable` and `writable`, or any page at all, the server and testing, is not counted.
 const budgets = [
-  { name: "core", code: 'export { Conn, json } from "tautline";', budget: 12064 },
+  { name: "core", code: 'export { Conn, json } from "tautline";', budget: 12096 },
   { name: "resume", code: 'export { resume } from "tautline/resume";', budget: 4096 },
   // Optional peers are not counted: whether a page has them is its own affair.
   { name: "codec/validated", code: 'export { validated } from "tautline/codec/validated";', budget: 384 },

@@ -49,6 +49,7 @@ export abstract class Body<In, Out> implements AttemptOwner<In, Out>, InboxOwner
     this.outbox = new Outbox(outbox, this);
     this.inbox = new Inbox(inbox, this);
     if (heartbeat) this.heartbeat = new Heartbeat(heartbeat, this);
+    // What these two are given to call, they call later: Life is not there yet.
     this.session = resume ? resume(this.#sessionOwner()) : plain;
     dialer.awaits?.(() => this.feed({ type: "reconnect" }));
   }
@@ -135,9 +136,8 @@ export abstract class Body<In, Out> implements AttemptOwner<In, Out>, InboxOwner
     if (this.state.name !== "open") return;
     const { socket, line } = this.connection as Connection;
     if (line.hold) return line.hold(on);
-    if (on && !socket.pause?.()) return;
-    if (!on) socket.resume?.();
-    this.heartbeat?.hold(on);
+    const isHeeded = on ? socket.pause?.() : socket.resume?.();
+    if (isHeeded) this.heartbeat?.hold(on);
   }
 
   took(): void {

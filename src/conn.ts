@@ -15,7 +15,7 @@ import {
   type Url,
 } from "./options.ts";
 import { isPayload, type Payload, type SendOptions } from "./payload.ts";
-import { deferred, onAbort } from "./promise.ts";
+import { deferred, nothing, onAbort } from "./promise.ts";
 import { openSocket, requireSupport } from "./socket-node.ts";
 import type { StateName } from "./state.ts";
 
@@ -41,7 +41,7 @@ export class Conn<In = Payload, Out = In> {
     if (Symbol.asyncDispose) {
       Object.defineProperty(Conn.prototype, Symbol.asyncDispose, {
         value(this: Conn) {
-          return this.close().then(() => {});
+          return this.close().then(nothing);
         },
       });
     }
@@ -54,7 +54,7 @@ export class Conn<In = Payload, Out = In> {
     requireSupport(settings);
     const dialer = (options as { [DIALER]?: Dialer })[DIALER] ?? CLIENT;
     this.#life = new Life(provided, settings, dialer);
-    queueMicrotask(() => this.#life.begin());
+    this.#life.begin();
   }
 
   /** Where the Conn is in its life. Every change is told as `state`. */

@@ -43,7 +43,7 @@ export class Emitter<Events extends object> {
   }
 }
 
-/** One listener, for as long as it listens. An object, since a closure for each would be felt in memory. */
+/** One listener, for as long as it listens. */
 class Listening<T> {
   listener: ((payload: T) => void) | undefined;
   /** What ends it after the first event, where one is enough. */

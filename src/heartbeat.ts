@@ -60,8 +60,8 @@ export class Heartbeat {
   readonly #owner: HeartbeatOwner;
   readonly #timer = new Timer();
   #patient: Patient | undefined;
-  /** A session's way to ask. */
-  #session: Asking | undefined;
+  /** What a session makes of it, which may have its own way to ask. */
+  #line: Asking | undefined;
   #askedAt = Number.NEGATIVE_INFINITY;
   #isAnswered = true;
   #isProbing = false;
@@ -72,10 +72,10 @@ export class Heartbeat {
   }
 
   /** Begins with a quiet interval, if `patient` can be asked at all: in the way of a session, the user's, or its own. */
-  start(patient: Patient, session: Asking): void {
-    if (!session.ping && !this.#options.ping && !patient.ping) return;
+  start(patient: Patient, line: Asking): void {
+    if (!line.ping && !this.#options.ping && !patient.ping) return;
     this.#patient = patient;
-    this.#session = session;
+    this.#line = line;
     this.#rest(this.#options.intervalMs);
   }
 
@@ -94,7 +94,7 @@ export class Heartbeat {
 
   stop(): void {
     this.#timer.stop();
-    this.#patient = this.#session = undefined;
+    this.#patient = this.#line = undefined;
     this.#isProbing = false;
     this.#isAnswered = true;
   }
@@ -170,7 +170,7 @@ export class Heartbeat {
 
   #ping(patient: Patient): void {
     const { ping } = this.#options;
-    if (this.#session?.ping) this.#session.ping();
+    if (this.#line?.ping) this.#line.ping();
     else if (ping) this.#owner.guard("ping", () => patient.write(ping()));
     else patient.ping?.();
   }

@@ -38,11 +38,15 @@ export class Life<In, Out> extends Body<In, Out> {
     return this.#closed.promise;
   }
 
-  /** A Conn begins a moment after it was made, so that its maker can listen first. */
+  /** What happens first happens a moment after the Conn was made, so that its maker can listen. */
   begin(): void {
     const { signal, autoConnect } = this.settings;
-    if (signal) onAbort(signal, this.closed, () => this.feed({ type: "aborted", error: aborted(signal) }));
-    if (autoConnect) this.feed({ type: "connect" });
+    const abort = () => this.feed({ type: "aborted", error: aborted(signal as AbortSignal) });
+    if (signal && !signal.aborted) onAbort(signal, this.closed, abort);
+    queueMicrotask(() => {
+      if (signal?.aborted) abort();
+      else if (autoConnect) this.feed({ type: "connect" });
+    });
   }
 
   feed(input: Input): void {
@@ -50,7 +54,8 @@ export class Life<In, Out> extends Body<In, Out> {
       this.#inputs.push(input);
       return;
     }
-    this.#ripen();
+    // Of an ending it is known already: it was judged by it.
+    if (input.type !== "lost") this.#ripen();
     const inputs = [input];
     this.#inputs = inputs;
     this.news.hold();
@@ -156,12 +161,12 @@ export class Life<In, Out> extends Body<In, Out> {
   #serve(): void {
     const { trials, inbox } = this;
     const { socket, line, protocol, extensions, resumed } = this.connection as Connection;
-    this.heartbeat?.start(socket, line);
-    if (inbox.isPressed || line.hold) this.pressed(inbox.isPressed);
     const { attempt } = this.state as Extract<State, { name: "open" }>;
     const { downMs } = trials;
     const reconnected = trials.opens > 0;
     trials.opened();
+    this.heartbeat?.start(socket, line);
+    if (inbox.isPressed || line.hold) this.pressed(inbox.isPressed);
     this.news.emit("open", { protocol, extensions, attempt, reconnected, resumed, downMs });
     this.session.serve();
     this.outbox.open(line);
@@ -170,7 +175,7 @@ export class Life<In, Out> extends Body<In, Out> {
   /** A connection that has lasted is stable. Nobody needs to know before something comes of it. */
   #ripen(): void {
     const { state, trials, settings } = this;
-    if (state.name !== "open" || trials.openMs < Math.max(settings.stableAfterMs, FLOOR_MS)) return;
+    if (state.name !== "open" || state.isStable || trials.openMs < Math.max(settings.stableAfterMs, FLOOR_MS)) return;
     [this.state] = step(state, { type: "stable" });
     trials.refusals = 0;
   }
@@ -214,7 +219,6 @@ export class Life<In, Out> extends Body<In, Out> {
     else if (!this.heartbeat?.probe() && signal !== "visible") this.feed({ type: "reconnect", floorMs });
   }
 
-  /** The connection ends by our doing, and with it the Conn, unless the user thinks otherwise. */
   protected override endBy(code: number, cause: ConnError): void {
     this.#attempt?.abandon(code, "");
     this.ended({ code, reason: "", clean: false, cause });

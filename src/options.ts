@@ -95,7 +95,7 @@ export interface ConnOptions<In = Payload, Out = In> {
   readonly signal?: AbortSignal | undefined;
   /** Whether to dial without being asked, a microtask after construction. Default true. */
   readonly autoConnect?: boolean | undefined;
-  /** The WebSocket class to use. Default `ws` in Node, else the platform's. */
+  /** The WebSocket class to use. One that is to be used as `ws` is must be an EventEmitter. Default `ws` in Node, else the platform's. */
   readonly WebSocket?: WebSocketConstructor | undefined;
 }
 

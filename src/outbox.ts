@@ -1,6 +1,6 @@
 import { aborted, ConnError, type ConnErrorCode } from "./errors.ts";
 import { byteLength, type Payload, type SendOptions } from "./payload.ts";
-import { type Deferred, deferred, onAbort } from "./promise.ts";
+import { type Deferred, deferred, nothing, onAbort } from "./promise.ts";
 import { Timer } from "./timer.ts";
 
 /** Bounds of what waits to be written. */
@@ -167,7 +167,7 @@ export class Outbox {
     const settled = Promise.allSettled(fates).then((all) => {
       if (this.#end && all.some(({ status }) => status === "rejected")) throw this.#end;
     });
-    settled.catch(() => {});
+    settled.catch(nothing);
     this.#flushed = { done: settled, upTo: this.#sequence };
     return settled;
   }

@@ -1,3 +1,4 @@
+import { EventEmitter } from "node:events";
 import { type ClientRequest, type IncomingMessage, validateHeaderName, validateHeaderValue } from "node:http";
 import { ConnError } from "./errors.ts";
 import type { Payload } from "./payload.ts";
@@ -108,9 +109,9 @@ export function requireSupport(options: Parameters<typeof requireWhatwg>[0] & Pi
   }
 }
 
-/** By its EventEmitter: Bun's own WebSocket can be terminated too. */
+/** By its EventEmitter, which calls listeners with itself: Bun's own WebSocket can be terminated too. */
 function isWs(WebSocket: WebSocketConstructor): boolean {
-  return "terminate" in WebSocket.prototype && "on" in WebSocket.prototype;
+  return "terminate" in WebSocket.prototype && WebSocket.prototype instanceof EventEmitter;
 }
 
 /** Where a socket of `ws` knows its adapter. */
@@ -169,7 +170,7 @@ export class NodeSocket extends BaseSocket {
     this.#socket = socket;
     this.#sharesBytes = sharesBytes;
     this.#know(tcp);
-    Object.assign(socket, { [ADAPTER]: this });
+    Object.defineProperty(socket, ADAPTER, { value: this });
     for (const [event, listener] of NodeSocket.#lasting) socket.on(event, listener);
     if (tcp) return;
     for (const [event, listener] of NodeSocket.#opening) socket.on(event, listener);
@@ -211,8 +212,9 @@ export class NodeSocket extends BaseSocket {
     return this.#socket.pause !== undefined;
   }
 
-  resume(): void {
+  resume(): boolean {
     this.#socket.resume?.();
+    return this.#socket.resume !== undefined;
   }
 
   ping(): void {
@@ -309,7 +311,16 @@ function uncorkLater(socket: NodeSocket): void {
 function uncork(): void {
   const all = corked;
   corked = [];
-  for (const socket of all) socket.uncork();
+  for (const socket of all) {
+    try {
+      socket.uncork();
+    } catch (error) {
+      // One connection's trouble is none of the others'.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
 }
 
 /** The same bytes without the Buffer, so that every platform gives the same class. */

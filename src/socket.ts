@@ -28,9 +28,9 @@ export interface Socket {
   progress(): number;
   ping?(): void;
   pong?(): void;
-  /** Reads no more. Answers whether it can. */
+  /** Reads no more, or reads again. Each answers whether it can. */
   pause?(): boolean;
-  resume?(): void;
+  resume?(): boolean;
 }
 
 export interface SocketOptions {

@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import { beforeEach, describe, expect, test } from "vitest";
 import { Conn, type ConnError, type ConnOptions, exponential, type Provider, type Url } from "../src/index.ts";
 import { FakeWs } from "./support/fake-ws.ts";
-import { pass, thrown, tick, told, useFakeTime } from "./support/rig.ts";
+import { pass, thrown, tick, told, uncaught, useFakeTime } from "./support/rig.ts";
 
 useFakeTime();
 
@@ -255,4 +255,30 @@ test("why a connection was lost is told where ws knows it", async () => {
   FakeWs.last.emit("error", error);
   FakeWs.last.drop();
   expect(lost).toMatchObject([{ code: 1006, opened: false, retry: true, cause: error }]);
+});
+
+describe("the end of a turn", () => {
+  const tcp = (uncork: () => void) => ({ bytesRead: 0, writableLength: 0, setKeepAlive() {}, cork() {}, uncork });
+
+  test("lets every connection's messages go, though one of them fails", async () => {
+    const told: string[] = [];
+    const failures = uncaught();
+    const conns = [dial(), dial()];
+    await tick();
+    const [bad, good] = FakeWs.made as [FakeWs, FakeWs];
+    const failing = () => {
+      throw new Error("of one");
+    };
+    bad.emit("upgrade", { socket: tcp(failing) });
+    good.emit("upgrade", { socket: tcp(() => told.push("gone")) });
+    for (const socket of [bad, good]) socket.open();
+    await tick();
+    for (let turn = 1; turn <= 2; turn++) {
+      for (const conn of conns) conn.send("x");
+      await new Promise((resolve) => process.nextTick(resolve));
+      await tick();
+      expect(told).toHaveLength(turn);
+    }
+    expect(failures).toHaveLength(2);
+  });
 });

@@ -52,6 +52,19 @@ describe("the verdict", () => {
     expect(conn.state).toBe("closed");
   });
 
+  test("gives a stable connection one more try, and not two", async () => {
+    const { conn, net } = rig({}, () => "ws://x.test/");
+    await tick();
+    net.last.open();
+    await pass(6_000);
+    net.last.drop(4401, "", true);
+    await pass(1_000);
+    expect(net.sockets).toHaveLength(2);
+    net.last.open();
+    net.last.drop(4401, "", true);
+    expect(conn.state).toBe("closed");
+  });
+
   test("gives every stable connection its one more try", async () => {
     const { conn, net } = rig({ setup: () => {} });
     for (let i = 0; i < 3; i++) {

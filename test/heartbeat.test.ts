@@ -267,3 +267,14 @@ test("a ping() that leaves the connection leaves no timer of it", async () => {
   expect(await conn.closed).toMatchObject({ by: "signal" });
   expect(vi.getTimerCount()).toBe(0);
 });
+
+test("is not asked for by an inbox that empties where the peer can't be held back", async () => {
+  const { conn, socket } = await openRig({ heartbeat: BEAT, inbox: { highWaterMark: 200 } });
+  await pass(2_000);
+  for (let i = 0; i < 4; i++) socket.message("x".repeat(100));
+  for (let i = 0; i < 4; i++) await conn.receive();
+  await pass(7_999);
+  expect(socket.sent).toEqual([]);
+  await pass(1);
+  expect(socket.sent).toEqual(["ping"]);
+});
