@@ -90,6 +90,7 @@ export default defineConfig({
           name: "bench",
           include: ["test/bench/**/*.test.ts"],
           pool: "forks",
+          fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 30_000,
         },
