@@ -164,11 +164,11 @@ function growing({ title, unit, task, steps, optionsOf }, names) {
 
 export const parts = {
   "up-1000": beside(up1000, ALL, { rate: 4.5, cpuUs: 0.25 }),
-  "up-50": beside(up50, ALL),
+  "up-50": beside(up50, ALL, { rate: 4, cpuUs: 0.25 }),
   "up-1": beside(up1, ALL, LEVEL),
   down: beside(down, ALL, LEVEL),
   echo: beside(echo, ALL, { p50Us: 1.05, p99Us: 1.25 }),
-  json: beside(json, ALL),
+  json: beside(json, ALL, { rate: 1.5 }),
   binary: beside(binary, OURS, LEVEL),
   "binary-bufferutil": beside(withBufferutil(binary), BUFFERUTIL, LEVEL),
   "chromium-up-1000": beside(inChromium(up1000), PAGE, LEVEL_RATE),
@@ -179,7 +179,7 @@ export const parts = {
   "resume-down": beside(withResume(down), RESUME, RESUME_RATE),
   "resume-echo": beside(withResume(echo), RESUME),
   "resume-json": beside(withResume(json), RESUME, RESUME_RATE),
-  "resume-binary": beside(withResume(binary), RESUME),
+  "resume-binary": beside(withResume(binary), RESUME, RESUME_RATE),
   memory: beside(
     {
       title: "memory of an idle connection, 2,000 in one process",
@@ -221,6 +221,7 @@ export const parts = {
       isFresh: true,
     },
     OURS,
+    { ms: 1.1 },
   ),
   sizes: {
     title: "bytes that a page downloads",
