@@ -61,9 +61,14 @@ class Listening<T> {
     try {
       listener(payload);
     } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
+      report(error);
     }
   }
+}
+
+/** Reports `error` as uncaught, and disturbs nobody with it. */
+export function report(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }

@@ -1,5 +1,6 @@
 import { EventEmitter } from "node:events";
 import { type ClientRequest, type IncomingMessage, validateHeaderName, validateHeaderValue } from "node:http";
+import { report } from "./emitter.ts";
 import { ConnError } from "./errors.ts";
 import type { Payload } from "./payload.ts";
 import {
@@ -316,9 +317,7 @@ function uncork(): void {
       socket.uncork();
     } catch (error) {
       // One connection's trouble is none of the others'.
-      queueMicrotask(() => {
-        throw error;
-      });
+      report(error);
     }
   }
 }
