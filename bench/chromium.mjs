@@ -1,21 +1,13 @@
 // A client in a page, in a Chromium of its own, asked for rounds as the clients in processes are.
 import { setTimeout } from "node:timers/promises";
 import { chromium } from "playwright-core";
-import { findChromium } from "../scripts/find.mjs";
+import { CHROMIUM_ARGS, findChromium } from "../scripts/find.mjs";
 
-const ARGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 const POLL_MS = 20;
 
 /** Opens the page that the server at `url` has for this client, ready for rounds of `task`. */
 export async function startPage(client, url, task, options) {
-  const browser = await chromium.launch({ executablePath: findChromium(), args: ARGS });
+  const browser = await chromium.launch({ executablePath: findChromium(), args: CHROMIUM_ARGS });
   try {
     const session = await browser.newBrowserCDPSession();
     const evaluate = await openTab(session, url.replace(/^ws/, "http"));

@@ -13,3 +13,13 @@ export function findChromium() {
 export function findBun() {
   return existsSync(BUN) ? BUN : undefined;
 }
+
+/** What a Chromium that is driven here starts with: it does nothing of its own. */
+export const CHROMIUM_ARGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];

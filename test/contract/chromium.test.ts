@@ -1,21 +1,13 @@
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { beforeAll, describe } from "vitest";
-import { findChromium } from "../../scripts/find.mjs";
+import { CHROMIUM_ARGS, findChromium } from "../../scripts/find.mjs";
 import type { Result } from "./contract.ts";
 import { contractPages, type Way } from "./pages.ts";
 import { report } from "./report.ts";
 import { contractServer } from "./server.ts";
 
 const executablePath = findChromium();
-const ARGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 const BUILDS: readonly Way[] = ["script", "modules"];
 
 // Where Chromium is not installed: apt-get install chromium, or set CHROMIUM to its path.
@@ -25,7 +17,7 @@ describe.skipIf(!executablePath)("Chromium", () => {
   beforeAll(async () => {
     const pages = await contractPages({ root: join(import.meta.dirname, "../..") });
     const server = await contractServer({ origins: [pages.origin] });
-    const browser = await chromium.launch({ executablePath: executablePath as string, args: ARGS });
+    const browser = await chromium.launch({ executablePath: executablePath as string, args: CHROMIUM_ARGS });
     try {
       const env = { ...server, isNode: false, knowsStatus: false };
       const open = async (url: string) => void (await (await browser.newPage()).goto(url));

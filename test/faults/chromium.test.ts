@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type Browser, chromium } from "playwright-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { WebSocket } from "ws";
-import { findChromium } from "../../scripts/find.mjs";
+import { CHROMIUM_ARGS, findChromium } from "../../scripts/find.mjs";
 import { type Away, journal, type News, now } from "./away.ts";
 import { faults } from "./faults.ts";
 import { end, hear, hush, leave, talk, until, world } from "./world.ts";
@@ -13,14 +13,6 @@ import { end, hear, hush, leave, talk, until, world } from "./world.ts";
 const executablePath = findChromium();
 if (process.env.CI === "true" && !executablePath) throw new Error("Chromium is missing, and CI must not skip");
 
-const ARGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 const HTML = '<!doctype html><script src="/tautline.min.js"></script><script type="module" src="/page.mjs"></script>';
 /** What starting a page may add to a time before it is wrong. */
 const SLACK_MS = 2_000;
@@ -45,7 +37,7 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
 
   beforeAll(async () => {
     pages = await pageServer();
-    browser = await chromium.launch({ executablePath: executablePath as string, args: ARGS });
+    browser = await chromium.launch({ executablePath: executablePath as string, args: CHROMIUM_ARGS });
     return async () => {
       await browser.close();
       pages.closeAllConnections();
