@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { EventEmitter } from "node:events";
 import { type ClientRequest, type IncomingMessage, validateHeaderName, validateHeaderValue } from "node:http";
 import { report } from "./emitter.ts";
@@ -60,6 +61,7 @@ const CONNECTING = 0;
 const OPEN = 1;
 const ABNORMAL = 1006;
 const PROTOCOL_ERROR = 1002;
+const NOT_UTF8 = 1007;
 const KEEP_ALIVE_MS = 15_000;
 /** How long a connection that we left with a close frame may take to end by itself. */
 const LINGER_MS = 1_000;
@@ -77,6 +79,7 @@ export function openSocket(url: string, options: SocketOptions, owner: SocketOwn
     ...options.clientOptions,
     ...(options.headers && { headers: options.headers }),
     maxPayload: options.maxPayloadBytes,
+    skipUTF8Validation: true,
   });
   const { generateMask } = (options.clientOptions ?? {}) as { readonly generateMask?: unknown };
   return new NodeSocket(socket, options.maxPayloadBytes, owner, undefined, generateMask !== undefined);
@@ -123,7 +126,8 @@ export class NodeSocket extends BaseSocket {
   /** What `ws` calls, with its socket as `this`: a function for each socket and event would be felt in memory. */
   static readonly #lasting = Object.entries({
     message(this: Adapted, data: Uint8Array, isBinary: boolean) {
-      this[ADAPTER].receive(isBinary ? plainBytes(data) : data.toString());
+      if (isBinary) this[ADAPTER].receive(plainBytes(data));
+      else this[ADAPTER].#text(data);
     },
     pong(this: Adapted) {
       this[ADAPTER].moved++;
@@ -188,6 +192,7 @@ export class NodeSocket extends BaseSocket {
       this.#tcp.cork();
       uncorkLater(this);
     }
+    quiet = 0;
     this.#socket.send(this.#mustCopy(payload) ? new Uint8Array(payload as Uint8Array) : payload);
     return true;
   }
@@ -236,6 +241,12 @@ export class NodeSocket extends BaseSocket {
     this.#linger.start(LINGER_MS, () => this.#socket.terminate(), true);
   }
 
+  #text(data: Uint8Array): void {
+    const text = data.toString();
+    if (isGarbled(text, data)) this.#fail({ cause: garbled() }, NOT_UTF8);
+    else this.receive(text);
+  }
+
   /** Bytes are the caller's again when write() returns; a client's are copied by masking, unless they are compressed. */
   #mustCopy(payload: Payload): boolean {
     return typeof payload !== "string" && (this.#sharesBytes || this.#socket.extensions !== "");
@@ -273,9 +284,10 @@ export class NodeSocket extends BaseSocket {
 
   #closed(code: number, reason: Uint8Array): void {
     this.#linger?.stop();
-    const clean = !UNCLEAN.has(code);
+    const text = String(reason ?? "");
+    if (isGarbled(text, reason)) return this.#fail({ cause: garbled() });
     const cause = this.#failure && { cause: this.#failure };
-    this.end({ code: code || ABNORMAL, reason: String(reason ?? ""), clean, ...cause });
+    this.end({ code: code || ABNORMAL, reason: text, clean: !UNCLEAN.has(code), ...cause });
   }
 
   /** The attempt failed, or the peer broke the protocol. */
@@ -298,15 +310,29 @@ export class NodeSocket extends BaseSocket {
   }
 }
 
+/** Rounds of microtasks without a message after which no more is expected: an `await` between two takes one to three. */
+const QUIET_ROUNDS = 4;
+const ROUND = Promise.resolve();
+
 /** Who has messages of this turn. */
 let corked: NodeSocket[] = [];
+/** Rounds since the last of them. */
+let quiet = 0;
 let heedsExit = false;
 
-/** One call for all connections of a turn. A process that ends in a turn has no end of the turn: its last word counts. */
+/**
+ * One call for all connections of a turn, well before its timers and I/O. A process that ends in a turn has no end of the
+ * turn: its last word counts.
+ */
 function uncorkLater(socket: NodeSocket): void {
-  if (corked.push(socket) === 1) process.nextTick(uncork);
+  if (corked.push(socket) === 1) ROUND.then(look);
   if (!heedsExit) process.once("exit", uncork);
   heedsExit = true;
+}
+
+function look(): void {
+  if (++quiet < QUIET_ROUNDS) ROUND.then(look);
+  else uncork();
 }
 
 function uncork(): void {
@@ -320,6 +346,19 @@ function uncork(): void {
       report(error);
     }
   }
+}
+
+/**
+ * Whether `text`, decoded from `data`, is not what the peer meant. `ws` would look at every byte of every message, which
+ * costs more than all that is done with it here.
+ */
+function isGarbled(text: string, data: Uint8Array): boolean {
+  // The peer may have sent a replacement character itself.
+  return text.includes("\uFFFD") && !isUtf8(data);
+}
+
+function garbled(): TypeError {
+  return new TypeError("The peer sent text that is not UTF-8 (RFC 6455, section 8.1).");
 }
 
 /** The same bytes without the Buffer, so that every platform gives the same class. */

@@ -183,6 +183,45 @@ describe("a turn's messages", () => {
     expect(labels(visits[0]?.heard)).toEqual(labels(sent));
   });
 
+  test.for([
+    [
+      "an awaited send",
+      async (conn: Conn) => {
+        for (let i = 0; i < 50; i++) await conn.send("x");
+      },
+    ],
+    [
+      "an awaited function that awaits",
+      async (conn: Conn) => {
+        const send = async () => void (await conn.send("x"));
+        for (let i = 0; i < 50; i++) await send();
+      },
+    ],
+    [
+      "a generator that awaits",
+      async (conn: Conn) => {
+        async function* each() {
+          for (let i = 0; i < 50; i++) yield await i;
+        }
+        for await (const _ of each()) conn.send("x");
+      },
+    ],
+  ] as const)("stay together through %s between any two", async ([, sendAll]) => {
+    const { url } = await peer();
+    const conn = await open(url);
+    await sendAll(conn);
+    expect(conn.stats.bufferedAmount).toBe(50 * framed(1));
+  });
+
+  test("do not wait for a turn's other work once nothing more is sent", async () => {
+    const { url } = await peer();
+    const conn = await open(url);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    conn.send("x");
+    for (let round = 0; round < 10; round++) await undefined;
+    expect(conn.stats.bufferedAmount).toBe(0);
+  });
+
   test("keep their places around one of 8 MiB", async () => {
     const { url, visits } = await peer();
     const conn = await open(url, { outbox: { highWaterMark: 2 ** 25 } });

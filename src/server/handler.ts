@@ -118,6 +118,8 @@ export function handler<In = Payload, Out = In>(
     noServer: true,
     clientTracking: false,
     maxPayload: maxPayloadBytes,
+    // Our own sockets look.
+    skipUTF8Validation: true,
     // The default would echo the first name offered, known or not.
     handleProtocols: (offered) => select(offered) ?? false,
   });
