@@ -45,8 +45,8 @@ export class Endpoint implements LineOwner {
   /** The last message whose acknowledgement somebody waits for. */
   #awaited = 0;
   #hasAsked = false;
-  /** What the peer has asked for in this turn. */
-  #answering: "a" | "q" | undefined;
+  /** What is to be stated at the end of this turn. */
+  #stating: "a" | "q" | undefined;
   /** Whether we have said goodbye, and take nothing in. */
   #isDeaf = false;
   /** Whether the peer's last word was how far it had come: it knows no more than that if it closes now. */
@@ -56,7 +56,7 @@ export class Endpoint implements LineOwner {
   constructor(owner: SessionOwner, habits: Habits) {
     this.#owner = owner;
     this.#habits = habits;
-    const due = () => this.#state("a");
+    const due = () => this.#stateSoon("a");
     this.#acks = new Acks({ untaken: () => owner.untaken(), due }, habits.acksTaken);
   }
 
@@ -244,7 +244,7 @@ export class Endpoint implements LineOwner {
     if (frame?.type === "a" || frame?.type === "p" || frame?.type === "q") {
       const done = acknowledged(flow, frame.n);
       if (done) return this.#acknowledged(done, frame.type);
-    } else if (frame?.type === "?") return this.#answer("a");
+    } else if (frame?.type === "?") return this.#stateSoon("a");
     else if (frame?.type === "m" && moved) return moved(frame.min, frame.max);
     this.#owner.breached("The peer broke the rules of resume.v1.");
   }
@@ -254,21 +254,21 @@ export class Endpoint implements LineOwner {
     // A peer that has nothing more to acknowledge is not asked again at once: it will when its application goes on.
     if (done.length > 0) this.#hasAsked = false;
     this.#isTold = type === "a";
-    if (type === "p") this.#answer("q");
+    if (type === "p") this.#stateSoon("q");
     if (type === "q") this.#owner.ponged();
     this.#settle();
     this.#pump();
     this.#look();
   }
 
-  /** One answer a turn, however often the peer asked in it: one that does not read can't make us heap up answers. */
-  #answer(type: "a" | "q"): void {
-    const before = this.#answering;
-    if (before !== "q") this.#answering = type;
+  /** Once a turn, however much came in it: a peer that asks and asks, and does not read, can't make us heap up answers. */
+  #stateSoon(type: "a" | "q"): void {
+    const before = this.#stating;
+    if (before !== "q") this.#stating = type;
     if (before) return;
     queueMicrotask(() => {
-      if (this.#answering) this.#state(this.#answering);
-      this.#answering = undefined;
+      if (this.#stating) this.#state(this.#stating);
+      this.#stating = undefined;
     });
   }
 

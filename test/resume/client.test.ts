@@ -296,16 +296,31 @@ describe("acknowledging", () => {
   test("comes after 128 messages", async () => {
     const { socket } = await inUse();
     receive(socket, 127);
+    await tick();
     expect(taken(socket)).toEqual([]);
     receive(socket, 1);
+    await tick();
     expect(taken(socket)).toEqual([{ type: "a", n: 128 }]);
+  });
+
+  test("comes once for all that came in a turn", async () => {
+    const { socket } = await inUse();
+    receive(socket, 1_000);
+    expect(taken(socket)).toEqual([]);
+    await tick();
+    expect(taken(socket)).toEqual([{ type: "a", n: 1_000 }]);
+    receive(socket, 127);
+    await tick();
+    expect(taken(socket)).toEqual([]);
   });
 
   test("comes after a quarter of the window", async () => {
     const { socket } = await inUse({ windowBytes: 4_000 });
     receive(socket, 1, "x".repeat(900));
+    await tick();
     expect(taken(socket)).toEqual([]);
     receive(socket, 1);
+    await tick();
     expect(taken(socket)).toEqual([{ type: "a", n: 2 }]);
   });
 
