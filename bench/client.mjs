@@ -65,7 +65,7 @@ const tasks = {
     const generation = async () => {
       const clients = await many(some);
       for (const client of clients) client.close();
-      await Promise.all(clients.map(({ ended }) => ended));
+      await Promise.all(clients.map(({ ended }) => ended()));
     };
     await generation();
     await setTimeout(1_500);

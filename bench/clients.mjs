@@ -45,7 +45,7 @@ async function bare(url, options, heard) {
     send: (value) => socket.send(out(value)),
     room: () => room(socket),
     close: () => socket.close(),
-    ended: new Promise((resolve) => socket.on("close", resolve)),
+    ended: () => new Promise((resolve) => socket.on("close", resolve)),
   };
 }
 
@@ -84,7 +84,7 @@ function tautline(more) {
         await setImmediate();
       },
       close: () => conn.close(),
-      ended: conn.closed,
+      ended: () => conn.closed,
     };
     await conn.ready();
     return client;

@@ -13,7 +13,7 @@ import {
 import { exceeds, type Payload } from "./payload.ts";
 import { nothing } from "./promise.ts";
 import type { Beginning, Session } from "./session.ts";
-import type { Socket, SocketOptions, SocketOwner } from "./socket.ts";
+import type { Socket, SocketOptions, SocketOwner, Target } from "./socket.ts";
 import { requireSupport } from "./socket-node.ts";
 import type { WaitReason } from "./state.ts";
 import type { Attempt, Ending, LostInfo } from "./verdict.ts";
@@ -21,7 +21,7 @@ import type { Attempt, Ending, LostInfo } from "./verdict.ts";
 /** Where connections come from: a client opens them, a server is handed them. */
 export interface Dialer {
   /** Starts an attempt. The owner hears of it only after this has returned. */
-  open(url: string, options: SocketOptions, owner: SocketOwner): Socket;
+  open(target: Target, options: SocketOptions, owner: SocketOwner): Socket;
   /** Why a Conn without a connection waits for another; false where there will be none. */
   readonly redials: WaitReason | false;
   /** Whether we dial. Who is dialed calls `dial` when a connection is there: it replaces the one that is in use. */
@@ -57,7 +57,6 @@ export interface AttemptOwner<In, Out> {
 /** What a server tells a client whose setup failed, for good or not (RFC 6455, section 7.4.1). */
 const REFUSED = 1008;
 const FAILED = 1011;
-const NONE: readonly string[] = [];
 
 /** One attempt at a connection: providers, handshake, session, setup, all within one timeout; then the connection. */
 export class Attempting<In, Out> implements SocketOwner {
@@ -67,10 +66,9 @@ export class Attempting<In, Out> implements SocketOwner {
   /** Tells the user's functions that the attempt was left. Made only for them: it outweighs all else that is here. */
   #controller: AbortController | undefined;
   #isLeft = false;
-  /** Dials with what the providers gave; the protocols are the application's own. */
-  #open: (() => void) | undefined;
-  #protocols: readonly string[] = NONE;
-  #offered: readonly string[] = NONE;
+  /** Where to dial, with the application's own protocols; there from the dial until the connection is ready. */
+  #target: Target | undefined;
+  #offered: readonly string[] | undefined;
   /** Whether there is a connection, in use or in setup. */
   isOpen = false;
   #socket: Socket | undefined;
@@ -85,7 +83,10 @@ export class Attempting<In, Out> implements SocketOwner {
   }
 
   start(): void {
-    this.#dial().catch((error) => this.#fail(error));
+    this.#ask().then(
+      (target) => this.#begin(target),
+      (error) => this.#fail(error),
+    );
   }
 
   timedOut(ms: number): void {
@@ -109,29 +110,57 @@ export class Attempting<In, Out> implements SocketOwner {
     return this.#controller.signal;
   }
 
-  async #dial(): Promise<void> {
-    const { url: where, settings, dialer } = this.#owner;
-    const { maxPayloadBytes, closeTimeoutMs, WebSocket, origin, clientOptions } = settings;
-    const url = await this.#provided("url", where, parseUrl);
-    this.#protocols = await this.#provided("protocols", settings.protocols, parseProtocols);
-    const headers = await this.#provided("headers", settings.headers, (given) => {
-      requireSupport({ WebSocket, headers: given });
-      return given;
+  /** Where to dial: what is a function is asked on each attempt, in order; all else was parsed before. */
+  async #ask(): Promise<Target> {
+    const { url, settings, last } = this.#owner;
+    const { protocols, headers, WebSocket } = settings;
+    const given: Record<string, unknown> = { url, protocols, headers };
+    const parsers = Object.entries({
+      url: parseUrl,
+      protocols: parseProtocols,
+      headers(answer: unknown) {
+        requireSupport({ WebSocket, headers: answer });
+        return answer;
+      },
     });
+    for (const [name, parse] of parsers) {
+      const ask = given[name];
+      if (typeof ask !== "function") continue;
+      const about: Attempt = { attempt: this.#attempt, last, signal: this.#signal };
+      given[name] = await this.#asked<unknown>(name, async () => parse(await ask(about)));
+    }
+    return given as unknown as Target;
+  }
+
+  #begin(target: Target): void {
     if (this.#isLeft) return;
-    this.#owner.dialing(url);
-    const options = { headers, maxPayloadBytes, closeTimeoutMs, WebSocket, origin, clientOptions };
-    this.#open = () => {
-      this.isOpen = false;
-      this.#offered = this.#session.offer(this.#protocols);
-      this.#socket = dialer.open(url, { ...options, protocols: this.#offered }, this);
-    };
-    this.#open();
+    this.#target = target;
+    this.#owner.dialing(target.url);
+    this.#dial(target);
+  }
+
+  #dial(target: Target): void {
+    const { settings, dialer } = this.#owner;
+    this.isOpen = false;
+    try {
+      this.#offered = this.#session.offer(target.protocols);
+      this.#socket = dialer.open({ ...target, protocols: this.#offered }, settings, this);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   opened(protocol: string, extensions: string): void {
     this.isOpen = true;
-    this.#begin(protocol, extensions).catch((error) => this.#fail(error));
+    const { setup } = this.#owner.settings;
+    const { protocols } = this.#target as Target;
+    if (protocols.length > 0 && !this.#offered?.includes(protocol)) {
+      return this.#fail(new ConnError("refused", "The server selected none of the offered protocols."));
+    }
+    const given = this.#session.begin(this.#socket as Socket, protocol);
+    if (!setup && !(given instanceof Promise)) return this.#ready(given, extensions);
+    const early = this.#keepEarly();
+    this.#prepare(given, early, extensions).catch((error) => this.#fail(error));
   }
 
   received(payload: Payload): void {
@@ -142,8 +171,8 @@ export class Attempting<In, Out> implements SocketOwner {
   }
 
   ended(ending: Ending): void {
-    if (!this.isOpen && this.#open && this.#session.declined(ending.cause, ending.status)) {
-      return this.#dialAgain();
+    if (!this.isOpen && this.#target && this.#session.declined(ending.cause, ending.status)) {
+      return this.#dialAgain(this.#target);
     }
     this.abandon();
     this.#owner.ended(ending);
@@ -153,26 +182,25 @@ export class Attempting<In, Out> implements SocketOwner {
     this.#owner.ponged();
   }
 
-  async #begin(protocol: string, extensions: string): Promise<void> {
+  /** Awaits the session, and then the application's setup. */
+  async #prepare(given: Beginning | Promise<Beginning | undefined>, early: Inbox, extensions: string): Promise<void> {
     const { setup } = this.#owner.settings;
-    if (this.#protocols.length > 0 && !this.#offered.includes(protocol)) {
-      throw new ConnError("refused", "The server selected none of the offered protocols.");
-    }
-    const socket = this.#socket as Socket;
-    const given = this.#session.begin(socket, protocol);
-    const early = setup || given instanceof Promise ? this.#keepEarly() : undefined;
-    const beginning = given instanceof Promise ? await given : given;
+    const beginning = await given;
     if (this.#isLeft) return;
     if (!beginning) {
-      socket.abandon();
-      return this.#dialAgain();
+      this.#socket?.abandon();
+      return this.#dialAgain(this.#target as Target);
     }
-    if (setup && early && !beginning.resumed) {
+    if (setup && !beginning.resumed) {
       await this.#asked("setup", () => setup(this.#context(beginning.line, early)));
       if (this.#isLeft) return;
     }
-    this.#open = undefined;
-    this.#owner.ready({ socket, extensions, ...beginning });
+    this.#ready(beginning, extensions);
+  }
+
+  #ready(beginning: Beginning, extensions: string): void {
+    this.#target = undefined;
+    this.#owner.ready({ socket: this.#socket as Socket, extensions, ...beginning });
     this.#release((payload) => this.#owner.received(payload));
   }
 
@@ -189,13 +217,9 @@ export class Attempting<In, Out> implements SocketOwner {
   }
 
   /** The session asks for another connection, in this same attempt. */
-  #dialAgain(): void {
+  #dialAgain(target: Target): void {
     this.#session.left();
-    try {
-      this.#open?.();
-    } catch (error) {
-      this.#fail(error);
-    }
+    this.#dial(target);
   }
 
   #context(line: Beginning["line"], early: Inbox): SetupContext<In, Out> {
@@ -224,14 +248,6 @@ export class Attempting<In, Out> implements SocketOwner {
     // A client that is left without a word comes back for more.
     if (!this.#owner.dialer.redials) this.abandon(cause instanceof ConnError && cause.fatal ? REFUSED : FAILED);
     this.ended({ code: 1006, reason: "", clean: false, cause });
-  }
-
-  /** What the provider gives for this attempt, as `parse` takes it. What is no function was parsed before. */
-  async #provided<T, Given>(name: string, provider: Provided<T, Given>, parse: (given: Given) => T): Promise<T> {
-    if (typeof provider !== "function") return provider;
-    const ask = provider as (about: Attempt) => Given | Promise<Given>;
-    const about = { attempt: this.#attempt, last: this.#owner.last, signal: this.#signal };
-    return this.#asked(name, async () => parse(await ask(about)));
   }
 
   /** What the user's function answers. What it throws is told, unless it comes too late to matter. */

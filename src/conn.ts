@@ -1,7 +1,7 @@
 import { checkedPayload, type Dialer } from "./attempt.ts";
 import { type CodecPair, iterate, marshal, type ReceiveOptions, toText } from "./codec.ts";
 import type { ListenOptions } from "./emitter.ts";
-import { aborted, ConnError } from "./errors.ts";
+import { ConnError, onAbort } from "./errors.ts";
 import type { CloseInfo, ConnEvents, Stats } from "./events.ts";
 import { Life } from "./life.ts";
 import {
@@ -15,7 +15,7 @@ import {
   type Url,
 } from "./options.ts";
 import { isPayload, type Payload, type SendOptions } from "./payload.ts";
-import { deferred, nothing, onAbort } from "./promise.ts";
+import { deferred, nothing } from "./promise.ts";
 import { openSocket, requireSupport } from "./socket-node.ts";
 import type { StateName } from "./state.ts";
 
@@ -128,7 +128,7 @@ export class Conn<In = Payload, Out = In> {
     };
     const off = this.#life.news.on("state", look);
     promise.then(off, off);
-    onAbort(signal, promise, () => reject(aborted(signal as AbortSignal)));
+    onAbort(signal, promise, reject);
     look();
     if (this.#life.state.name === "idle" && !signal?.aborted) this.connect();
     return promise;
@@ -159,7 +159,7 @@ export class Conn<In = Payload, Out = In> {
   flush({ signal }: ReceiveOptions = {}): Promise<void> {
     const { promise, resolve, reject } = deferred<void>();
     this.#life.flush().then(resolve, reject);
-    onAbort(signal, promise, () => reject(aborted(signal as AbortSignal)));
+    onAbort(signal, promise, reject);
     return promise;
   }
 

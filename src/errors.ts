@@ -99,3 +99,17 @@ export function fatal(message: string, cause?: unknown): ConnError {
 export function aborted(signal: AbortSignal): ConnError {
   return new ConnError("aborted", undefined, { cause: signal.reason });
 }
+
+/** Calls `act` with that when `signal` is or gets aborted, unless `call` has settled before; leaves no listener behind. */
+export function onAbort(
+  signal: AbortSignal | undefined,
+  call: Promise<unknown>,
+  act: (error: ConnError) => void,
+): void {
+  if (!signal) return;
+  const heed = () => act(aborted(signal));
+  if (signal.aborted) return heed();
+  signal.addEventListener("abort", heed);
+  const letGo = () => signal.removeEventListener("abort", heed);
+  call.then(letGo, letGo);
+}

@@ -1,6 +1,6 @@
-import { aborted, ConnError } from "./errors.ts";
+import { aborted, ConnError, onAbort } from "./errors.ts";
 import { byteLength, type Payload } from "./payload.ts";
-import { type Deferred, deferred, onAbort } from "./promise.ts";
+import { type Deferred, deferred } from "./promise.ts";
 import { Queue } from "./queue.ts";
 
 /** Bounds of what waits to be received. */
@@ -78,7 +78,7 @@ export class Inbox {
     else {
       this.#pulls ??= new Set();
       this.#pulls.add(pull);
-      onAbort(signal, call.promise, () => pull(aborted(signal as AbortSignal)));
+      onAbort(signal, call.promise, pull);
     }
     return call.promise;
   }

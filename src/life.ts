@@ -1,12 +1,12 @@
 import { Attempting, type Connection } from "./attempt.ts";
 import { FLOOR_MS } from "./backoff.ts";
 import { Body } from "./body.ts";
-import { aborted, ConnError } from "./errors.ts";
+import { ConnError, onAbort } from "./errors.ts";
 import type { CloseInfo } from "./events.ts";
 import type { LifecycleSignal } from "./lifecycle.ts";
 import type { Payload } from "./payload.ts";
 import { judge } from "./plan.ts";
-import { type Deferred, deferred, nothing, onAbort } from "./promise.ts";
+import { type Deferred, deferred, nothing } from "./promise.ts";
 import { type Effect, type Goodbye, type Input, type State, step } from "./state.ts";
 import { Timer } from "./timer.ts";
 import { type Ending, isAuth } from "./verdict.ts";
@@ -41,11 +41,9 @@ export class Life<In, Out> extends Body<In, Out> {
   /** What happens first happens a moment after the Conn was made, so that its maker can listen. */
   begin(): void {
     const { signal, autoConnect } = this.settings;
-    const abort = () => this.feed({ type: "aborted", error: aborted(signal as AbortSignal) });
-    if (signal && !signal.aborted) onAbort(signal, this.closed, abort);
     queueMicrotask(() => {
-      if (signal?.aborted) abort();
-      else if (autoConnect) this.feed({ type: "connect" });
+      if (signal) onAbort(signal, this.closed, (error) => this.feed({ type: "aborted", error }));
+      if (autoConnect) this.feed({ type: "connect" });
     });
   }
 

@@ -1,6 +1,6 @@
-import { aborted, ConnError, type ConnErrorCode } from "./errors.ts";
+import { aborted, ConnError, type ConnErrorCode, onAbort } from "./errors.ts";
 import { byteLength, type Payload, type SendOptions } from "./payload.ts";
-import { type Deferred, deferred, nothing, onAbort } from "./promise.ts";
+import { type Deferred, deferred, nothing } from "./promise.ts";
 import { Timer } from "./timer.ts";
 
 /** Bounds of what waits to be written. */
@@ -115,8 +115,7 @@ export class Outbox {
       call,
     };
     if (signal?.aborted) this.#refuse(entry, aborted(signal));
-    else if (isClear && confirm && this.#write(payload, entry))
-      onAbort(signal, call.promise, () => call.reject(aborted(signal as AbortSignal)));
+    else if (isClear && confirm && this.#write(payload, entry)) onAbort(signal, call.promise, call.reject);
     else if (volatile) this.#refuse(entry, "not-writable");
     else if (!this.#makesRoom(entry)) this.#refuse(entry, "outbox-full");
     else {
@@ -127,9 +126,9 @@ export class Outbox {
         this.#keys.set(key, entry);
       }
       entry.expiry?.start(ttlMs as number, () => this.#refuse(entry, "expired"), true);
-      onAbort(signal, call.promise, () => {
-        if (this.#waiting.has(entry)) this.#refuse(entry, aborted(signal as AbortSignal));
-        else call.reject(aborted(signal as AbortSignal));
+      onAbort(signal, call.promise, (error) => {
+        if (this.#waiting.has(entry)) this.#refuse(entry, error);
+        else call.reject(error);
       });
       // Last, since it may end the Conn.
       this.#weigh(entry.bytes);

@@ -18,12 +18,3 @@ export function deferred<T>(): Deferred<T> {
 
 /** Does nothing, for whoever has to be given something to call. */
 export function nothing(): void {}
-
-/** Calls `act` when `signal` is or gets aborted, unless `call` has settled before; leaves no listener behind. */
-export function onAbort(signal: AbortSignal | undefined, call: Promise<unknown>, act: () => void): void {
-  if (!signal) return;
-  if (signal.aborted) return act();
-  signal.addEventListener("abort", act);
-  const letGo = () => signal.removeEventListener("abort", act);
-  call.then(letGo, letGo);
-}

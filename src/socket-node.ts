@@ -12,6 +12,7 @@ import {
   type Socket,
   type SocketOptions,
   type SocketOwner,
+  type Target,
   UNCLEAN,
   type WebSocketConstructor,
 } from "./socket.ts";
@@ -67,17 +68,18 @@ const KEEP_ALIVE_MS = 15_000;
 const LINGER_MS = 1_000;
 
 /** Opens a connection over `ws`, or over the class given, with what that class can. */
-export function openSocket(url: string, options: SocketOptions, owner: SocketOwner): Socket {
+export function openSocket(target: Target, options: SocketOptions, owner: SocketOwner): Socket {
   const WebSocket = constructorOf(options);
-  if (!isWs(WebSocket)) return openWhatwg(url, options, owner);
+  if (!isWs(WebSocket)) return openWhatwg(target, options, owner);
+  const { url, protocols, headers } = target;
   const Ws = WebSocket as unknown as new (url: string, protocols: string[], options: object) => WsSocket;
-  const socket = new Ws(url, [...options.protocols], {
+  const socket = new Ws(url, [...protocols], {
     perMessageDeflate: false,
     closeTimeout: options.closeTimeoutMs,
     // Go's server refuses an upgrade without one.
     origin: options.origin ?? new URL(url).origin.replace(/^ws/, "http"),
     ...options.clientOptions,
-    ...(options.headers && { headers: options.headers }),
+    ...(headers && { headers }),
     maxPayload: options.maxPayloadBytes,
     skipUTF8Validation: true,
   });
@@ -93,7 +95,7 @@ export function openSocket(url: string, options: SocketOptions, owner: SocketOwn
  */
 export function requireSupport(options: Parameters<typeof requireWhatwg>[0] & Pick<SocketOptions, "WebSocket">): void {
   if (!isWs(constructorOf(options))) return requireWhatwg(options);
-  const { headers, origin, clientOptions } = options as Partial<SocketOptions>;
+  const { headers, origin, clientOptions } = options as Partial<SocketOptions & Target>;
   if (typeof headers === "function") return;
   if (headers && Symbol.iterator in headers) {
     throw new ConnError(
@@ -124,7 +126,16 @@ const ADAPTER = Symbol("adapter");
 /** A connection over `ws`. It pings, can be paused, and writes a turn's messages to the network in one go. */
 export class NodeSocket extends BaseSocket {
   /** What `ws` calls, with its socket as `this`: a function for each socket and event would be felt in memory. */
-  static readonly #lasting = Object.entries({
+  static readonly #ends = Object.entries({
+    error(this: Adapted, error: SocketError) {
+      this[ADAPTER].#failed(error);
+    },
+    close(this: Adapted, code: number, reason: Uint8Array) {
+      this[ADAPTER].#closed(code, reason);
+    },
+  });
+  /** What comes besides while it is open, and until then. */
+  static readonly #open = Object.entries({
     message(this: Adapted, data: Uint8Array, isBinary: boolean) {
       if (isBinary) this[ADAPTER].receive(plainBytes(data));
       else this[ADAPTER].#text(data);
@@ -133,14 +144,7 @@ export class NodeSocket extends BaseSocket {
       this[ADAPTER].moved++;
       this[ADAPTER].owner.ponged();
     },
-    error(this: Adapted, error: SocketError) {
-      this[ADAPTER].#failed(error);
-    },
-    close(this: Adapted, code: number, reason: Uint8Array) {
-      this[ADAPTER].#closed(code, reason);
-    },
   });
-  /** The same, for as long as it is not open. */
   static readonly #opening = Object.entries({
     upgrade(this: Adapted, response: IncomingMessage) {
       this[ADAPTER].#know(response.socket);
@@ -176,9 +180,8 @@ export class NodeSocket extends BaseSocket {
     this.#sharesBytes = sharesBytes;
     this.#know(tcp);
     Object.defineProperty(socket, ADAPTER, { value: this });
-    for (const [event, listener] of NodeSocket.#lasting) socket.on(event, listener);
-    if (tcp) return;
-    for (const [event, listener] of NodeSocket.#opening) socket.on(event, listener);
+    for (const [event, listener] of NodeSocket.#ends) socket.on(event, listener);
+    for (const [event, listener] of tcp ? NodeSocket.#open : NodeSocket.#opening) socket.on(event, listener);
   }
 
   get bufferedAmount(): number {
@@ -262,9 +265,12 @@ export class NodeSocket extends BaseSocket {
   #opened(): void {
     const socket = this.#socket;
     // All of them, since only an emitter without any gives its table back: its size is felt in memory, too.
-    for (const [event, listener] of NodeSocket.#opening) socket.removeListener(event, listener);
-    for (const [event, listener] of NodeSocket.#lasting) socket.removeListener(event, listener);
-    for (const [event, listener] of NodeSocket.#lasting) socket.on(event, listener);
+    for (const listeners of [NodeSocket.#opening, NodeSocket.#ends]) {
+      for (const [event, listener] of listeners) socket.removeListener(event, listener);
+    }
+    for (const listeners of [NodeSocket.#ends, NodeSocket.#open]) {
+      for (const [event, listener] of listeners) socket.on(event, listener);
+    }
     this.owner.opened(socket.protocol, socket.extensions);
   }
 

@@ -33,13 +33,18 @@ export interface Socket {
   resume?(): boolean;
 }
 
-export interface SocketOptions {
+/** Where a connection goes, and what it says of itself. */
+export interface Target {
+  readonly url: string;
   readonly protocols: readonly string[];
+  readonly headers: Readonly<Record<string, string>> | undefined;
+}
+
+export interface SocketOptions {
   readonly maxPayloadBytes: number;
   /** Node only: how long a closing handshake may take, whoever began it. */
   readonly closeTimeoutMs: number;
   readonly WebSocket: WebSocketConstructor | undefined;
-  readonly headers: Readonly<Record<string, string>> | undefined;
   readonly origin: string | undefined;
   readonly clientOptions: object | undefined;
 }
@@ -103,9 +108,9 @@ const NOBODY: SocketOwner = {
 };
 
 /** Opens a connection over a WHATWG WebSocket. The Node build has a function of the same name in its place. */
-export function openSocket(url: string, options: SocketOptions, owner: SocketOwner): Socket {
+export function openSocket({ url, protocols }: Target, options: SocketOptions, owner: SocketOwner): Socket {
   const WebSocket = constructorOf(options);
-  const socket = new WebSocket(url, [...options.protocols]) as unknown as PlatformSocket;
+  const socket = new WebSocket(url, [...protocols]) as unknown as PlatformSocket;
   return new WhatwgSocket(socket, options.maxPayloadBytes, owner);
 }
 

@@ -165,7 +165,7 @@ export function handler<In = Payload, Out = In>(
     accepted.pause();
     open(url, request, {
       redials: false,
-      open(_url, { maxPayloadBytes: limit }, owner) {
+      open(_target, { maxPayloadBytes: limit }, owner) {
         const socket = new NodeSocket(accepted as unknown as WsSocket, limit, owner, request.socket as Tcp);
         accepted.resume();
         queueMicrotask(() => owner.opened(accepted.protocol, accepted.extensions));

@@ -85,7 +85,7 @@ export class Seat {
     get redials() {
       return seat.why === undefined && ("peer" as const);
     },
-    open(_url, _options, owner) {
+    open(_target, _options, owner) {
       const visit = seat.#next;
       seat.#next = undefined;
       if (visit && !seat.why) return visit.seat(owner);
