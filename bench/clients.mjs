@@ -101,7 +101,6 @@ export const clients = {
   "tautline, resume on": { server: "tautline", open: tautline({ resume: true }) },
   "tautline, resume off again": { server: "tautline", open: tautline() },
   "bare ws + bufferutil": { server: "plain", open: bare, bufferutil: true },
-  "bare ws + bufferutil again": { server: "plain", open: bare, bufferutil: true },
   "tautline + bufferutil": { server: "plain", open: tautline(), bufferutil: true },
   "native WebSocket": { server: "plain", page: "native" },
   "native WebSocket again": { server: "plain", page: "native" },

@@ -15,6 +15,8 @@ const AFTERMATH_MS = 1_000;
 /** A process that is spoken to by messages. */
 class Child {
   #process;
+  /** Rejects when the process ends. One for all questions: each would add a listener. */
+  #ended;
 
   constructor(file, args, execArgv = [], env = {}) {
     this.#process = fork(path(file), args, {
@@ -23,14 +25,14 @@ class Child {
       env: { ...process.env, ...env },
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
+    this.#ended = once(this.#process, "exit").then(([code]) => {
+      throw new Error(`${this.#process.spawnargs.slice(1).join(" ")} ended with ${code}.`);
+    });
+    this.#ended.catch(() => {});
   }
 
   async answer() {
-    const ended = once(this.#process, "exit").then(([code]) => {
-      throw new Error(`${this.#process.spawnargs.slice(1).join(" ")} ended with ${code}.`);
-    });
-    ended.catch(() => {});
-    const [answer] = await Promise.race([once(this.#process, "message"), ended]);
+    const [answer] = await Promise.race([once(this.#process, "message"), this.#ended]);
     return answer;
   }
 

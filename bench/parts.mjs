@@ -19,7 +19,7 @@ const ALL = [
   "socket.io-client",
   "centrifuge",
 ];
-const BUFFERUTIL = ["bare ws + bufferutil", "bare ws + bufferutil again", "tautline + bufferutil"];
+const BUFFERUTIL = ["bare ws", "bare ws again", "tautline + bufferutil", "bare ws + bufferutil"];
 const RESUME = ["tautline, resume off", "tautline, resume off again", "tautline, resume on"];
 const PAGE = ["native WebSocket", "native WebSocket again", "tautline in a page"];
 const ALONE = ["tautline", "tautline again"];
@@ -170,7 +170,7 @@ export const parts = {
   echo: beside(echo, ALL, { p50Us: 1.05, p99Us: 1.25 }),
   json: beside(json, ALL, { rate: 1.5 }),
   binary: beside(binary, OURS, LEVEL),
-  "binary-bufferutil": beside(withBufferutil(binary), BUFFERUTIL, LEVEL),
+  "binary-bufferutil": beside(withBufferutil(binary), BUFFERUTIL, { rate: 1.5 }),
   "chromium-up-1000": beside(inChromium(up1000), PAGE, LEVEL_RATE),
   "chromium-up-1": beside(inChromium(up1), PAGE, LEVEL_RATE),
   "chromium-down": beside(inChromium(down), PAGE, LEVEL_RATE),
