@@ -1,7 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { EventEmitter } from "node:events";
 import { type ClientRequest, type IncomingMessage, validateHeaderName, validateHeaderValue } from "node:http";
-import { report } from "./emitter.ts";
 import { ConnError } from "./errors.ts";
 import type { Payload } from "./payload.ts";
 import {
@@ -17,6 +16,7 @@ import {
   type WebSocketConstructor,
 } from "./socket.ts";
 import { Timer } from "./timer.ts";
+import { stillSending, uncorkLater } from "./turn.ts";
 import type { Ending } from "./verdict.ts";
 
 /** The TCP socket under a connection, as `ws` hands it out in public: with the `upgrade` event, or the request. */
@@ -195,7 +195,7 @@ export class NodeSocket extends BaseSocket {
       this.#tcp.cork();
       uncorkLater(this);
     }
-    quiet = 0;
+    stillSending();
     this.#socket.send(this.#mustCopy(payload) ? new Uint8Array(payload as Uint8Array) : payload);
     return true;
   }
@@ -313,44 +313,6 @@ export class NodeSocket extends BaseSocket {
     if (!this.#isCorked) return;
     this.#isCorked = false;
     this.#tcp?.uncork?.();
-  }
-}
-
-/** Rounds of microtasks without a message after which no more is expected: an `await` between two takes one to three. */
-const QUIET_ROUNDS = 4;
-const ROUND = Promise.resolve();
-
-/** Who has messages of this turn. */
-let corked: NodeSocket[] = [];
-/** Rounds since the last of them. */
-let quiet = 0;
-let heedsExit = false;
-
-/**
- * One call for all connections of a turn, well before its timers and I/O. A process that ends in a turn has no end of the
- * turn: its last word counts.
- */
-function uncorkLater(socket: NodeSocket): void {
-  if (corked.push(socket) === 1) ROUND.then(look);
-  if (!heedsExit) process.once("exit", uncork);
-  heedsExit = true;
-}
-
-function look(): void {
-  if (++quiet < QUIET_ROUNDS) ROUND.then(look);
-  else uncork();
-}
-
-function uncork(): void {
-  const all = corked;
-  corked = [];
-  for (const socket of all) {
-    try {
-      socket.uncork();
-    } catch (error) {
-      // One connection's trouble is none of the others'.
-      report(error);
-    }
   }
 }
 

@@ -10,6 +10,7 @@ const RANKS: Record<string, number> = {
   "promise.ts": 0,
   "errors.ts": 1,
   "news.ts": 1,
+  "turn.ts": 1,
   "verdict.ts": 2,
   "backoff.ts": 2,
   "codec.ts": 2,
