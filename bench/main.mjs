@@ -42,15 +42,15 @@ async function measure(name, how, write) {
   mkdirSync(`${root}docs/charts`, { recursive: true });
   writeFileSync(`${root}docs/charts/${name}.svg`, chart);
   put(name, `${heading}\n\n${text}\n\n![${title}](charts/${name}.svg)`);
-  put("machine", machine(how.rounds));
+  put("machine", machine());
 }
 
 /** Where all this was measured. */
-function machine(rounds) {
+function machine() {
   const [{ model }] = cpus();
   const gib = Math.round(totalmem() / 2 ** 30);
   return [
-    `Rounds: ${rounds}. Node ${process.version}, ${type()} ${release()}, ${cpus().length} × ${model.trim()}, ${gib} GiB.`,
+    `Node ${process.version}, ${type()} ${release()}, ${cpus().length} × ${model.trim()}, ${gib} GiB.`,
     `${versions().join(", ")}.`,
   ].join("\n");
 }

@@ -111,7 +111,7 @@ function beside({ title, task, options, measures, lacks, isFresh }, names, aims 
       ]);
       const [[measure, label]] = columns;
       const medians = names.map((name) => [name, median(of(results, name, measure))]);
-      const text = [table(head, rows), ...verdict(results, names, measures, aims)].join("\n\n");
+      const text = [table(head, rows), `Rounds: ${rounds}.`, ...verdict(results, names, measures, aims)].join("\n\n");
       return { text, chart: bars(`${title}: ${label}`, medians) };
     },
   };
@@ -136,18 +136,15 @@ function growing({ title, unit, task, steps, optionsOf }, names) {
   const [first, ...others] = names;
   return {
     title,
-    async run({ rounds, scale }) {
+    async run({ rounds: most, scale }) {
+      const rounds = Math.min(most, MOST_ROUNDS);
       // A line drawn twice can't be told apart.
       const points = new Map(names.filter((name) => !name.endsWith(" again")).map((name) => [name, []]));
       const rows = [];
       for (const step of scale < 1 ? steps.slice(0, 2) : steps) {
         const options = optionsOf(step);
         if (scale < 1 && !options.isExact) options.count = Math.min(options.count, 200);
-        const results = await contest(names, task, {
-          rounds: Math.min(rounds, MOST_ROUNDS),
-          options,
-          isFresh: options.conns > 1_000,
-        });
+        const results = await contest(names, task, { rounds, options, isFresh: options.conns > 1_000 });
         const base = of(results, first, "cpuUs");
         const cells = others.flatMap((name) => {
           const values = of(results, name, "cpuUs");
@@ -157,7 +154,8 @@ function growing({ title, unit, task, steps, optionsOf }, names) {
         for (const [name, line] of points) line.push([step, median(of(results, name, "cpuUs"))]);
       }
       const head = [unit, `${first}: ${CPU}`, ...others.flatMap((name) => [name, `beside ${first}`])];
-      return { text: table(head, rows), chart: lines(`${title}: ${CPU}`, unit, points) };
+      const text = [table(head, rows), `Rounds: ${rounds}.`].join("\n\n");
+      return { text, chart: lines(`${title}: ${CPU}`, unit, points) };
     },
   };
 }
