@@ -100,7 +100,7 @@ export function aborted(signal: AbortSignal): ConnError {
   return new ConnError("aborted", undefined, { cause: signal.reason });
 }
 
-/** Calls `act` with that when `signal` is or gets aborted, unless `call` has settled before; leaves no listener behind. */
+/** Calls `act` with such an error when `signal` is or gets aborted, unless `call` has settled before; leaves no listener behind. */
 export function onAbort(
   signal: AbortSignal | undefined,
   call: Promise<unknown>,

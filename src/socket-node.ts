@@ -81,6 +81,7 @@ export function openSocket(target: Target, options: SocketOptions, owner: Socket
     ...options.clientOptions,
     ...(headers && { headers }),
     maxPayload: options.maxPayloadBytes,
+    // See isGarbled().
     skipUTF8Validation: true,
   });
   const { generateMask } = (options.clientOptions ?? {}) as { readonly generateMask?: unknown };
@@ -321,8 +322,8 @@ export class NodeSocket extends BaseSocket {
  * costs more than all that is done with it here.
  */
 function isGarbled(text: string, data: Uint8Array): boolean {
-  // The peer may have sent a replacement character itself.
-  return text.includes("\uFFFD") && !isUtf8(data);
+  // The peer may have sent a replacement character itself. What stands in for ws may give strings.
+  return text.includes("\uFFFD") && data instanceof Uint8Array && !isUtf8(data);
 }
 
 function garbled(): TypeError {

@@ -118,7 +118,7 @@ export function handler<In = Payload, Out = In>(
     noServer: true,
     clientTracking: false,
     maxPayload: maxPayloadBytes,
-    // Our own sockets look.
+    // The adapter looks at what was decoded.
     skipUTF8Validation: true,
     // The default would echo the first name offered, known or not.
     handleProtocols: (offered) => select(offered) ?? false,

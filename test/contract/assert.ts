@@ -54,8 +54,7 @@ export function moment(): Promise<void> {
 }
 
 /** Milliseconds until `promise` settles. */
-export async function timed(promise: Promise<unknown>): Promise<number> {
-  const start = performance.now();
+export async function timed(promise: Promise<unknown>, start = performance.now()): Promise<number> {
   await promise.catch(() => {});
   return performance.now() - start;
 }

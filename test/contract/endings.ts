@@ -149,7 +149,8 @@ export const endings: readonly Case[] = [
     between(300, delayMs, 400);
     // Until it dials: pages dial one server one connection at a time.
     const dials = until("it dials", () => conn.state !== "waiting");
-    between(300, await timed(dials), 400 + SLACK_MS);
+    // The wait is under way when it is told.
+    between(250, await timed(dials), 400 + SLACK_MS);
   }),
 
   define("finds a connection that fell silent within intervalMs + timeoutMs, and leaves it at once", async (stage) => {
