@@ -159,7 +159,8 @@ export const endings: readonly Case[] = [
     const conn = await stage.open("/silent", { times: 1 }, { heartbeat });
     const lost = next(conn, "lost");
     const open = next(conn, "open");
-    between(400, await timed(lost), 600 + SLACK_MS);
+    // A machine that stood still for a second is not believed: the peer is asked once more.
+    between(400, await timed(lost), 600 + SLACK_MS + 400 + SLACK_MS);
     const { cause, ...rest } = await lost;
     matches(rest, { code: 1006, clean: false, opened: true, retry: true });
     equal(codeOf(cause), "timeout");
