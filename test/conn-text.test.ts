@@ -92,7 +92,6 @@ describe("text", () => {
         FakeWs.made.length = 0;
         const data = Buffer.concat(pieces);
         const conn = new Conn("ws://x.test/", { WebSocket: FakeWs.class, heartbeat: false });
-        await Promise.resolve().then().then().then();
         await new Promise((resolve) => setImmediate(resolve));
         FakeWs.last.open();
         const heard: Payload[] = [];
