@@ -12,7 +12,9 @@ const conn = new Conn(url, {
 });
 
 conn.on("state", ({ from, to }) => print(`${from} > ${to}`));
-conn.on("lost", ({ code, opened, cause }) => print(`${opened ? "lost" : "failed"} ${code}${inBrackets(cause)}`));
+conn.on("disconnected", ({ code, wasOpen, cause }) =>
+  print(`${wasOpen ? "disconnected" : "failed"} ${code}${inBrackets(cause)}`),
+);
 conn.on("waiting", ({ delayMs, reason }) => print(`waiting ${(delayMs / 1000).toFixed(1)} s (${reason})`));
 conn.on("closed", ({ code, by }) => print(`closed ${code}, by ${by}`));
 

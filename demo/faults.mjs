@@ -39,7 +39,7 @@ export async function createFaults(port, restart) {
     Object.entries({
       cut: () => proxy.cut(),
       reset: () => proxy.reset(),
-      black: lasting(() => proxy.black()),
+      black: lasting(() => proxy.blackhole()),
       "half-open": lasting(() => proxy.halfOpen("server")),
       slow: lasting(() => {
         proxy.delay(SLOW_MS);
@@ -51,7 +51,7 @@ export async function createFaults(port, restart) {
       }),
       busy() {
         // Each that is thrown out is turned away once.
-        proxy.answer(503, { "Retry-After": String(RETRY_AFTER_S) }, Math.max(1, proxy.connections));
+        proxy.respond(503, { "Retry-After": String(RETRY_AFTER_S) }, Math.max(1, proxy.connections));
         proxy.reset();
       },
       restart,

@@ -3,63 +3,63 @@ import { ConnError } from "./errors.ts";
 import { Inbox } from "./inbox.ts";
 import {
   INBOX,
-  type Provided,
+  type ProviderOr,
   parseProtocols,
   parseUrl,
-  type Settings,
+  type ResolvedOptions,
   type SetupContext,
   type Url,
 } from "./options.ts";
 import { exceeds, type Payload } from "./payload.ts";
-import { nothing } from "./promise.ts";
-import type { Beginning, Session } from "./session.ts";
+import { noop } from "./promise.ts";
+import type { Session, SessionStart } from "./session.ts";
 import type { Socket, SocketOptions, SocketOwner, Target } from "./socket.ts";
 import { requireSupport } from "./socket-node.ts";
 import type { WaitReason } from "./state.ts";
-import type { Attempt, Ending, LostInfo } from "./verdict.ts";
+import type { ConnectionEnd, DisconnectInfo, ProviderContext } from "./verdict.ts";
 
 /** Where connections come from: a client opens them, a server is handed them. */
-export interface Dialer {
+export interface ConnectionSource {
   /** Starts an attempt. The owner hears of it only after this has returned. */
   open(target: Target, options: SocketOptions, owner: SocketOwner): Socket;
   /** Why a Conn without a connection waits for another; false where there will be none. */
-  readonly redials: WaitReason | false;
+  readonly retryReason: WaitReason | false;
   /** Whether we dial. Who is dialed calls `dial` when a connection is there: it replaces the one that is in use. */
-  awaits?(dial: () => void): void;
+  onConnection?(dial: () => void): void;
   /** What waits to be sent has grown or shrunk by so many bytes. */
-  queued?(bytes: number): void;
+  onQueueChange?(bytes: number): void;
 }
 
 /** A connection that is ready for use. */
-export interface Connection extends Beginning {
+export interface ActiveConnection extends SessionStart {
   readonly socket: Socket;
   readonly extensions: string;
 }
 
 /** What an attempt, and the connection that came of it, tells its owner. Nothing after `ended` or `abandon()`. */
 export interface AttemptOwner<In, Out> {
-  readonly url: Provided<string, Url>;
-  readonly settings: Settings<In, Out>;
-  readonly dialer: Dialer;
+  readonly url: ProviderOr<string, Url>;
+  readonly options: ResolvedOptions<In, Out>;
+  readonly source: ConnectionSource;
   readonly session: Session;
   /** How the last connection or attempt ended. */
-  readonly last: LostInfo | undefined;
-  dialing(url: string): void;
-  ready(connection: Connection): void;
-  received(payload: Payload): void;
-  ponged(): void;
-  ended(ending: Ending): void;
-  dropped(payload: Payload, why: ConnError): void;
+  readonly previous: DisconnectInfo | undefined;
+  onDial(url: string): void;
+  onReady(connection: ActiveConnection): void;
+  onMessage(payload: Payload): void;
+  onPong(): void;
+  onEnd(ending: ConnectionEnd): void;
+  onDropped(payload: Payload, why: ConnError): void;
   /** The user's function failed. */
-  failed(error: ConnError): void;
+  onError(error: ConnError): void;
 }
 
 /** What a server tells a client whose setup failed, for good or not (RFC 6455, section 7.4.1). */
-const REFUSED = 1008;
-const FAILED = 1011;
+const POLICY_VIOLATION = 1008;
+const INTERNAL_ERROR = 1011;
 
 /** One attempt at a connection: providers, handshake, session, setup, all within one timeout; then the connection. */
-export class Attempting<In, Out> implements SocketOwner {
+export class ConnectAttempt<In, Out> implements SocketOwner {
   readonly #owner: AttemptOwner<In, Out>;
   readonly #session: Session;
   readonly #attempt: number;
@@ -73,7 +73,7 @@ export class Attempting<In, Out> implements SocketOwner {
   isOpen = false;
   #socket: Socket | undefined;
   /** What comes before the connection is ready: it is setup's to read, and what it leaves the owner's if it succeeds. */
-  #early: Inbox | undefined;
+  #setupInbox: Inbox | undefined;
 
   /** @param attempt 0 for the first dial and after a stable connection, else the number of the retry */
   constructor(owner: AttemptOwner<In, Out>, attempt: number) {
@@ -83,13 +83,13 @@ export class Attempting<In, Out> implements SocketOwner {
   }
 
   start(): void {
-    this.#ask().then(
-      (target) => this.#begin(target),
+    this.#resolveTarget().then(
+      (target) => this.#start(target),
       (error) => this.#fail(error),
     );
   }
 
-  timedOut(ms: number): void {
+  onTimeout(ms: number): void {
     this.#fail(new ConnError("timeout", `No connection within ${ms} ms.`));
   }
 
@@ -98,9 +98,9 @@ export class Attempting<In, Out> implements SocketOwner {
     this.#isLeft = true;
     this.#controller?.abort();
     this.#socket?.abandon(code, reason);
-    this.#session.left();
-    this.#release((payload) =>
-      this.#owner.dropped(payload, new ConnError("setup", "The attempt failed.", { payload })),
+    this.#session.onDisconnected();
+    this.#releaseSetupInbox((payload) =>
+      this.#owner.onDropped(payload, new ConnError("setup", "The attempt failed.", { payload })),
     );
   }
 
@@ -111,9 +111,9 @@ export class Attempting<In, Out> implements SocketOwner {
   }
 
   /** Where to dial: what is a function is asked on each attempt, in order; all else was parsed before. */
-  async #ask(): Promise<Target> {
-    const { url, settings, last } = this.#owner;
-    const { protocols, headers, WebSocket } = settings;
+  async #resolveTarget(): Promise<Target> {
+    const { url, options, previous } = this.#owner;
+    const { protocols, headers, WebSocket } = options;
     const given: Record<string, unknown> = { url, protocols, headers };
     const parsers = Object.entries({
       url: parseUrl,
@@ -126,65 +126,69 @@ export class Attempting<In, Out> implements SocketOwner {
     for (const [name, parse] of parsers) {
       const ask = given[name];
       if (typeof ask !== "function") continue;
-      const about: Attempt = { attempt: this.#attempt, last, signal: this.#signal };
-      given[name] = await this.#asked<unknown>(name, async () => parse(await ask(about)));
+      const about: ProviderContext = { attempt: this.#attempt, previous, signal: this.#signal };
+      given[name] = await this.#callUser<unknown>(name, async () => parse(await ask(about)));
     }
     return given as unknown as Target;
   }
 
-  #begin(target: Target): void {
+  #start(target: Target): void {
     if (this.#isLeft) return;
     this.#target = target;
-    this.#owner.dialing(target.url);
+    this.#owner.onDial(target.url);
     this.#dial(target);
   }
 
   #dial(target: Target): void {
-    const { settings, dialer } = this.#owner;
+    const { options, source } = this.#owner;
     this.isOpen = false;
     try {
-      this.#offered = this.#session.offer(target.protocols);
-      this.#socket = dialer.open({ ...target, protocols: this.#offered }, settings, this);
+      this.#offered = this.#session.protocolsToOffer(target.protocols);
+      this.#socket = source.open({ ...target, protocols: this.#offered }, options, this);
     } catch (error) {
       this.#fail(error);
     }
   }
 
-  opened(protocol: string, extensions: string): void {
+  onOpen(protocol: string, extensions: string): void {
     this.isOpen = true;
-    const { setup } = this.#owner.settings;
+    const { setup } = this.#owner.options;
     const { protocols } = this.#target as Target;
     if (protocols.length > 0 && !this.#offered?.includes(protocol)) {
       return this.#fail(new ConnError("refused", "The server selected none of the offered protocols."));
     }
-    const given = this.#session.begin(this.#socket as Socket, protocol);
-    if (!setup && !(given instanceof Promise)) return this.#ready(given, extensions);
-    const early = this.#keepEarly();
-    this.#prepare(given, early, extensions).catch((error) => this.#fail(error));
+    const given = this.#session.start(this.#socket as Socket, protocol);
+    if (!setup && !(given instanceof Promise)) return this.#finish(given, extensions);
+    const early = this.#createSetupInbox();
+    this.#runSetup(given, early, extensions).catch((error) => this.#fail(error));
   }
 
-  received(payload: Payload): void {
-    const own = this.#session.incoming(payload);
+  onMessage(payload: Payload): void {
+    const own = this.#session.receive(payload);
     if (own === undefined) return;
-    if (this.#early) this.#early.put(own);
-    else this.#owner.received(own);
+    if (this.#setupInbox) this.#setupInbox.push(own);
+    else this.#owner.onMessage(own);
   }
 
-  ended(ending: Ending): void {
-    if (!this.isOpen && this.#target && this.#session.declined(ending.cause, ending.status)) {
+  onEnd(ending: ConnectionEnd): void {
+    if (!this.isOpen && this.#target && this.#session.onHandshakeFailed(ending.cause, ending.status)) {
       return this.#dialAgain(this.#target);
     }
     this.abandon();
-    this.#owner.ended(ending);
+    this.#owner.onEnd(ending);
   }
 
-  ponged(): void {
-    this.#owner.ponged();
+  onPong(): void {
+    this.#owner.onPong();
   }
 
   /** Awaits the session, and then the application's setup. */
-  async #prepare(given: Beginning | Promise<Beginning | undefined>, early: Inbox, extensions: string): Promise<void> {
-    const { setup } = this.#owner.settings;
+  async #runSetup(
+    given: SessionStart | Promise<SessionStart | undefined>,
+    early: Inbox,
+    extensions: string,
+  ): Promise<void> {
+    const { setup } = this.#owner.options;
     const beginning = await given;
     if (this.#isLeft) return;
     if (!beginning) {
@@ -192,44 +196,44 @@ export class Attempting<In, Out> implements SocketOwner {
       return this.#dialAgain(this.#target as Target);
     }
     if (setup && !beginning.resumed) {
-      await this.#asked("setup", () => setup(this.#context(beginning.line, early)));
+      await this.#callUser("setup", () => setup(this.#context(beginning.transport, early)));
       if (this.#isLeft) return;
     }
-    this.#ready(beginning, extensions);
+    this.#finish(beginning, extensions);
   }
 
-  #ready(beginning: Beginning, extensions: string): void {
+  #finish(beginning: SessionStart, extensions: string): void {
     this.#target = undefined;
-    this.#owner.ready({ socket: this.#socket as Socket, extensions, ...beginning });
-    this.#release((payload) => this.#owner.received(payload));
+    this.#owner.onReady({ socket: this.#socket as Socket, extensions, ...beginning });
+    this.#releaseSetupInbox((payload) => this.#owner.onMessage(payload));
   }
 
-  #keepEarly(): Inbox {
-    this.#early = new Inbox(INBOX, {
-      listens: () => false,
-      deliver: nothing,
-      pressed: nothing,
-      took: nothing,
-      dropped: (payload, why) => this.#owner.dropped(payload, why),
-      overflowed: (why) => this.#fail(why),
+  #createSetupInbox(): Inbox {
+    this.#setupInbox = new Inbox(INBOX, {
+      hasListeners: () => false,
+      deliver: noop,
+      onPressure: noop,
+      onConsumed: noop,
+      onDropped: (payload, why) => this.#owner.onDropped(payload, why),
+      onOverflow: (why) => this.#fail(why),
     });
-    return this.#early;
+    return this.#setupInbox;
   }
 
   /** The session asks for another connection, in this same attempt. */
   #dialAgain(target: Target): void {
-    this.#session.left();
+    this.#session.onDisconnected();
     this.#dial(target);
   }
 
-  #context(line: Beginning["line"], early: Inbox): SetupContext<In, Out> {
-    const { codec, maxSendBytes } = this.#owner.settings;
+  #context(line: SessionStart["transport"], early: Inbox): SetupContext<In, Out> {
+    const { codec, maxSendBytes } = this.#owner.options;
     const signal = this.#signal;
     return {
       attempt: this.#attempt,
       signal,
       send(value) {
-        const payload = checkedPayload(marshal(codec, value), maxSendBytes);
+        const payload = checkSize(marshal(codec, value), maxSendBytes);
         if (signal.aborted || !line.write(payload)) throw new ConnError("closed", "The connection ended in setup.");
       },
       receive: () => early.take((payload) => unmarshal(codec, payload), signal),
@@ -237,21 +241,22 @@ export class Attempting<In, Out> implements SocketOwner {
   }
 
   /** Setup is over, and what it left goes elsewhere. */
-  #release(to: (payload: Payload) => void): void {
-    const early = this.#early;
-    this.#early = undefined;
+  #releaseSetupInbox(to: (payload: Payload) => void): void {
+    const early = this.#setupInbox;
+    this.#setupInbox = undefined;
     while (early?.length) early.take(to);
   }
 
   #fail(cause: unknown): void {
     if (this.#isLeft) return;
     // A client that is left without a word comes back for more.
-    if (!this.#owner.dialer.redials) this.abandon(cause instanceof ConnError && cause.fatal ? REFUSED : FAILED);
-    this.ended({ code: 1006, reason: "", clean: false, cause });
+    if (!this.#owner.source.retryReason)
+      this.abandon(cause instanceof ConnError && cause.fatal ? POLICY_VIOLATION : INTERNAL_ERROR);
+    this.onEnd({ code: 1006, reason: "", clean: false, cause });
   }
 
   /** What the user's function answers. What it throws is told, unless it comes too late to matter. */
-  async #asked<T>(name: string, act: () => T | Promise<T>): Promise<T> {
+  async #callUser<T>(name: string, act: () => T | Promise<T>): Promise<T> {
     try {
       return await act();
     } catch (cause) {
@@ -259,14 +264,14 @@ export class Attempting<In, Out> implements SocketOwner {
         cause instanceof ConnError && cause.fatal
           ? cause
           : new ConnError(name === "setup" ? name : "provider", `${name} failed: ${cause}`, { cause });
-      if (!this.#isLeft) this.#owner.failed(error);
+      if (!this.#isLeft) this.#owner.onError(error);
       throw error;
     }
   }
 }
 
 /** `payload`, if it is within `maxBytes`. @throws {@link ConnError} `too-large` */
-export function checkedPayload(payload: Payload, maxBytes: number): Payload {
+export function checkSize(payload: Payload, maxBytes: number): Payload {
   if (!exceeds(payload, maxBytes)) return payload;
   throw new ConnError("too-large", `The message is longer than maxSendBytes, ${maxBytes}.`, { payload });
 }

@@ -5,7 +5,7 @@ import { isPayload, type Payload, type SendOptions } from "./payload.ts";
  * How values become payloads and payloads values. Both functions are synchronous; what they throw is reported as
  * {@link ConnError} `marshal` or `unmarshal`. A codec is wrapped by another that calls it.
  */
-export interface CodecPair<In, Out = In> {
+export interface CodecLike<In, Out = In> {
   /** The payload of `value`: a string travels as text, bytes as a binary frame. */
   marshal(value: Out): Payload;
   /** The value of `payload`. It may throw on anything: the peer decides what comes. */
@@ -17,7 +17,7 @@ export interface CodecConn {
   /** As `conn.send()`: the options name the codec. */
   send(value: never, options?: object): Promise<void>;
   /** As `conn.receive()`: the options name the codec. */
-  receive<T>(options: ReceiveOptions & { readonly codec: CodecPair<T, never> }): Promise<T>;
+  receive<T>(options: ReceiveOptions & { readonly codec: CodecLike<T, never> }): Promise<T>;
   /** As `conn.closed`: its error decides whether {@link Codec.messages} ends or throws. */
   readonly closed: Promise<{
     /** Why the Conn ended, unless it ended well. */
@@ -32,14 +32,14 @@ export interface ReceiveOptions {
 }
 
 /** A pair of functions that can also send and receive on a Conn that has another codec, as in Go's package. */
-export class Codec<In, Out = In> implements CodecPair<In, Out> {
+export class Codec<In, Out = In> implements CodecLike<In, Out> {
   /** The pair's own `marshal`, which may be passed on alone. */
   readonly marshal: (value: Out) => Payload;
   /** The pair's own `unmarshal`, which may be passed on alone. */
   readonly unmarshal: (payload: Payload) => In;
 
   /** Takes a pair of functions; one that needs state keeps it itself. */
-  constructor(pair: CodecPair<In, Out>) {
+  constructor(pair: CodecLike<In, Out>) {
     this.marshal = (value) => pair.marshal(value);
     this.unmarshal = (payload) => pair.unmarshal(payload);
   }
@@ -114,18 +114,18 @@ export function marshal<Out>(codec: { marshal(value: Out): Payload }, value: Out
   try {
     payload = codec.marshal(value);
   } catch (cause) {
-    throw failure("marshal", cause);
+    throw codecError("marshal", cause);
   }
   if (isPayload(payload)) return payload;
   throw new ConnError("marshal", "A codec's marshal() must return a string or a Uint8Array.");
 }
 
 /** The value of `payload`. @throws {@link ConnError} `unmarshal` */
-export function unmarshal<In>(codec: CodecPair<In, never>, payload: Payload): In {
+export function unmarshal<In>(codec: CodecLike<In, never>, payload: Payload): In {
   try {
     return codec.unmarshal(payload);
   } catch (cause) {
-    throw failure("unmarshal", cause, payload);
+    throw codecError("unmarshal", cause, payload);
   }
 }
 
@@ -180,7 +180,7 @@ export function iterate<T>(
 }
 
 /** What a codec threw, as a ConnError with the message that it is about. */
-function failure(code: "marshal" | "unmarshal", cause: unknown, payload?: Payload): ConnError {
+function codecError(code: "marshal" | "unmarshal", cause: unknown, payload?: Payload): ConnError {
   if (cause instanceof ConnError) return Object.assign(cause, { payload: cause.payload ?? payload });
   return new ConnError(code, `${code}() failed: ${cause}`, { cause, payload });
 }

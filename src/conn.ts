@@ -1,9 +1,9 @@
-import { checkedPayload, type Dialer } from "./attempt.ts";
-import { type CodecPair, iterate, marshal, type ReceiveOptions, toText } from "./codec.ts";
+import { type ConnectionSource, checkSize } from "./attempt.ts";
+import { type CodecLike, iterate, marshal, type ReceiveOptions, toText } from "./codec.ts";
 import type { ListenOptions } from "./emitter.ts";
 import { ConnError, onAbort } from "./errors.ts";
 import type { CloseInfo, ConnEvents, Stats } from "./events.ts";
-import { Life } from "./life.ts";
+import { Supervisor } from "./life.ts";
 import {
   type ConnOptions,
   checkCode,
@@ -11,25 +11,25 @@ import {
   cutReason,
   type Provider,
   parseUrl,
-  settle,
+  resolveOptions,
   type Url,
 } from "./options.ts";
 import { isPayload, type Payload, type SendOptions } from "./payload.ts";
-import { deferred, nothing } from "./promise.ts";
+import { deferred, noop } from "./promise.ts";
 import { openSocket, requireSupport } from "./socket-node.ts";
 import type { StateName } from "./state.ts";
 
 /** The key of an internal option: where connections come from. */
-export const DIALER: unique symbol = Symbol("dialer");
+export const CONNECTION_SOURCE: unique symbol = Symbol("dialer");
 
-const CLIENT: Dialer = { open: openSocket, redials: "backoff" };
+const CLIENT: ConnectionSource = { open: openSocket, retryReason: "backoff" };
 
 /**
  * A connection that outlives its sockets. Only `close()`, a final verdict or an aborted signal ends it; until then it
  * connects again whenever the connection under it ends, and what is sent meanwhile waits.
  */
 export class Conn<In = Payload, Out = In> {
-  readonly #life: Life<In, Out>;
+  readonly #supervisor: Supervisor<In, Out>;
 
   /** How `write()` frames bytes: as text only if they are valid UTF-8. Default `"binary"`. */
   payloadType: "text" | "binary" = "binary";
@@ -41,7 +41,7 @@ export class Conn<In = Payload, Out = In> {
     if (Symbol.asyncDispose) {
       Object.defineProperty(Conn.prototype, Symbol.asyncDispose, {
         value(this: Conn) {
-          return this.close().then(nothing);
+          return this.close().then(noop);
         },
       });
     }
@@ -49,47 +49,47 @@ export class Conn<In = Payload, Out = In> {
 
   /** @throws ConnError `bad-url`, `bad-option`, `unsupported` */
   constructor(url: Provider<Url>, options: ConnOptions<In, Out> = {}) {
-    const settings = settle(options);
+    const settings = resolveOptions(options);
     const provided = typeof url === "function" ? url : parseUrl(url);
     requireSupport(settings);
-    const dialer = (options as { [DIALER]?: Dialer })[DIALER] ?? CLIENT;
-    this.#life = new Life(provided, settings, dialer);
-    this.#life.begin();
+    const dialer = (options as { [CONNECTION_SOURCE]?: ConnectionSource })[CONNECTION_SOURCE] ?? CLIENT;
+    this.#supervisor = new Supervisor(provided, settings, dialer);
+    this.#supervisor.start();
   }
 
   /** Where the Conn is in its life. Every change is told as `state`. */
   get state(): StateName {
-    return this.#life.state.name;
+    return this.#supervisor.state.name;
   }
 
   /** The URL last dialed, or to be dialed; `""` until a provider has given one. It may hold a token: mind your logs. */
   get url(): string {
-    return this.#life.dialed;
+    return this.#supervisor.lastUrl;
   }
 
   /** The subprotocol of the connection, `""` for none. */
   get protocol(): string {
-    return this.#life.connection?.protocol ?? "";
+    return this.#supervisor.connection?.protocol ?? "";
   }
 
   /** The extensions of the connection, `""` for none. */
   get extensions(): string {
-    return this.#life.connection?.extensions ?? "";
+    return this.#supervisor.connection?.extensions ?? "";
   }
 
   /** Bytes of the longest message accepted. */
   get maxPayloadBytes(): number {
-    return this.#life.settings.maxPayloadBytes;
+    return this.#supervisor.options.maxPayloadBytes;
   }
 
   /** Figures of this moment: a new object each time. */
   get stats(): Stats {
-    const { outbox, inbox, session, connection, heard, trials } = this.#life;
+    const { outbox, inbox, session, connection, receivedCount, history } = this.#supervisor;
     return {
       sent: outbox.written,
-      received: heard,
+      received: receivedCount,
       discarded: inbox.discarded,
-      opens: trials.opens,
+      opens: history.opens,
       outbox: { messages: outbox.length, bytes: outbox.bytes },
       inbox: { messages: inbox.length, bytes: inbox.bytes },
       unacknowledged: session.unacknowledged,
@@ -102,10 +102,10 @@ export class Conn<In = Payload, Out = In> {
    * open or closing. @throws `closed`
    */
   connect(): void {
-    const { name } = this.#life.state;
-    if (name === "closed") throw this.#life.closedError();
-    if (this.#isDialed && name !== "idle") return;
-    this.#life.feed({ type: "connect", floorMs: this.#life.trials.floorMs });
+    const { name } = this.#supervisor.state;
+    if (name === "closed") throw this.#supervisor.closedError();
+    if (this.#isServer && name !== "idle") return;
+    this.#supervisor.dispatch({ type: "connect", floorMs: this.#supervisor.history.floorMs });
   }
 
   /**
@@ -113,24 +113,24 @@ export class Conn<In = Payload, Out = In> {
    * @throws `closed`; on a server `misuse`
    */
   reconnect(): void {
-    if (this.#life.state.name === "closed") throw this.#life.closedError();
-    if (this.#isDialed) throw new ConnError("misuse", "A server is dialed and can't dial.");
-    const { state, trials } = this.#life;
-    this.#life.feed({ type: "reconnect", floorMs: state.name === "waiting" ? trials.floorMs : 0 });
+    if (this.#supervisor.state.name === "closed") throw this.#supervisor.closedError();
+    if (this.#isServer) throw new ConnError("misuse", "A server is dialed and can't dial.");
+    const { state, history } = this.#supervisor;
+    this.#supervisor.dispatch({ type: "reconnect", floorMs: state.name === "waiting" ? history.floorMs : 0 });
   }
 
   /** Resolves when the Conn is open, now or next, and starts an idle one. Rejects with `closed` or `aborted`. */
   ready({ signal }: ReceiveOptions = {}): Promise<void> {
     const { promise, resolve, reject } = deferred<void>();
     const look = () => {
-      if (this.#life.state.name === "open") resolve();
-      else if (this.#life.isEnding) reject(this.#life.closedError());
+      if (this.#supervisor.state.name === "open") resolve();
+      else if (this.#supervisor.isEnding) reject(this.#supervisor.closedError());
     };
-    const off = this.#life.news.on("state", look);
+    const off = this.#supervisor.emitter.on("state", look);
     promise.then(off, off);
     onAbort(signal, promise, reject);
     look();
-    if (this.#life.state.name === "idle" && !signal?.aborted) this.connect();
+    if (this.#supervisor.state.name === "idle" && !signal?.aborted) this.connect();
     return promise;
   }
 
@@ -140,15 +140,15 @@ export class Conn<In = Payload, Out = In> {
    *
    * @throws ConnError `marshal`, `too-large`, `closed`, `bad-option` at once
    */
-  send(value: Out, options?: SendOptions & { readonly codec?: CodecPair<never, Out> | undefined }): Promise<void> {
-    return this.#put(marshal(options?.codec ?? this.#life.settings.codec, value), options);
+  send(value: Out, options?: SendOptions & { readonly codec?: CodecLike<never, Out> | undefined }): Promise<void> {
+    return this.#send(marshal(options?.codec ?? this.#supervisor.options.codec, value), options);
   }
 
   /** Sends `payload` as it is, past the codec: bytes as {@link payloadType} says. Settles and throws as `send()`. */
   write(payload: Payload, options?: SendOptions): Promise<void> {
     if (!isPayload(payload)) throw new ConnError("marshal", "write() takes a string or a Uint8Array.");
-    if (this.payloadType === "binary" || typeof payload === "string") return this.#put(payload, options);
-    return this.#put(marshal({ marshal: toText }, payload), options);
+    if (this.payloadType === "binary" || typeof payload === "string") return this.#send(payload, options);
+    return this.#send(marshal({ marshal: toText }, payload), options);
   }
 
   /**
@@ -158,7 +158,7 @@ export class Conn<In = Payload, Out = In> {
    */
   flush({ signal }: ReceiveOptions = {}): Promise<void> {
     const { promise, resolve, reject } = deferred<void>();
-    this.#life.flush().then(resolve, reject);
+    this.#supervisor.flush().then(resolve, reject);
     onAbort(signal, promise, reject);
     return promise;
   }
@@ -167,14 +167,14 @@ export class Conn<In = Payload, Out = In> {
    * The next message. Rejects with `unmarshal` if it can't be decoded (the one after it is next then), with `closed` when
    * there will be none, with `misuse` while a `message` listener is attached.
    */
-  receive<T = In>(options: ReceiveOptions & { readonly codec?: CodecPair<T, never> | undefined } = {}): Promise<T> {
-    const codec = options.codec ?? (this.#life.settings.codec as unknown as CodecPair<T, never>);
-    return this.#life.inbox.take((payload) => this.#life.decode(codec, payload), options.signal);
+  receive<T = In>(options: ReceiveOptions & { readonly codec?: CodecLike<T, never> | undefined } = {}): Promise<T> {
+    const codec = options.codec ?? (this.#supervisor.options.codec as unknown as CodecLike<T, never>);
+    return this.#supervisor.inbox.take((payload) => this.#supervisor.decode(codec, payload), options.signal);
   }
 
   /** The next message as it came, past the codec. Rejects as `receive()`. */
   read({ signal }: ReceiveOptions = {}): Promise<Payload> {
-    return this.#life.inbox.take((payload) => payload, signal);
+    return this.#supervisor.inbox.take((payload) => payload, signal);
   }
 
   /**
@@ -195,8 +195,8 @@ export class Conn<In = Payload, Out = In> {
     options?: ListenOptions,
   ): () => void {
     if (typeof listener !== "function") throw new ConnError("misuse", `on("${event}") takes a function.`);
-    const off = this.#life.news.on(event, listener, options);
-    if (event === "message" && this.#life.news.hears(event)) this.#life.inbox.listened();
+    const off = this.#supervisor.emitter.on(event, listener, options);
+    if (event === "message" && this.#supervisor.emitter.hasListeners(event)) this.#supervisor.inbox.onListenerAdded();
     return off;
   }
 
@@ -207,29 +207,29 @@ export class Conn<In = Payload, Out = In> {
    * @throws ConnError `bad-option` for a code that may not be sent
    */
   close(code = 1000, reason = "", { signal }: ReceiveOptions = {}): Promise<CloseInfo> {
-    checkCode(code, this.#isDialed);
-    this.#life.feed({ type: "close", goodbye: { code, reason: cutReason(reason) } });
-    onAbort(signal, this.closed, () => this.#life.feed({ type: "timedOut" }));
+    checkCode(code, this.#isServer);
+    this.#supervisor.dispatch({ type: "close", frame: { code, reason: cutReason(reason) } });
+    onAbort(signal, this.closed, () => this.#supervisor.dispatch({ type: "timedOut" }));
     return this.closed;
   }
 
   /** Resolves when the Conn has ended, with how. Never rejects. */
   get closed(): Promise<CloseInfo> {
-    return this.#life.closed;
+    return this.#supervisor.closed;
   }
 
   /** Whether this is a server's Conn. */
-  get #isDialed(): boolean {
-    return this.#life.dialer.redials !== "backoff";
+  get #isServer(): boolean {
+    return this.#supervisor.source.retryReason !== "backoff";
   }
 
-  #put(payload: Payload, options?: SendOptions): Promise<void> {
-    if (this.#life.isEnding) throw this.#life.closedError(payload);
-    checkedPayload(payload, this.#life.settings.maxSendBytes);
+  #send(payload: Payload, options?: SendOptions): Promise<void> {
+    if (this.#supervisor.isEnding) throw this.#supervisor.closedError(payload);
+    checkSize(payload, this.#supervisor.options.maxSendBytes);
     if (options) checkSend(options);
-    if (options?.confirm && !this.#life.settings.resume) {
+    if (options?.confirm && !this.#supervisor.options.resume) {
       throw new ConnError("misuse", "Only a Conn with resume knows what was counted: confirm needs the resume option.");
     }
-    return this.#life.outbox.send(payload, options);
+    return this.#supervisor.outbox.send(payload, options);
   }
 }

@@ -21,15 +21,15 @@ export class Emitter<Events extends object> {
     listener: (payload: Events[Name]) => void,
     { once = false, signal }: ListenOptions = {},
   ): () => void {
-    const listening = new Listening(listener);
+    const listening = new Subscription(listener);
     const off = () => {
       listening.listener = undefined;
-      this.#listeners.off(event, listening.hear, listening);
+      this.#listeners.off(event, listening.notify, listening);
       signal?.removeEventListener("abort", off);
     };
     if (signal?.aborted) return off;
     if (once) listening.off = off;
-    this.#listeners.on(event, listening.hear, listening);
+    this.#listeners.on(event, listening.notify, listening);
     signal?.addEventListener("abort", off);
     return off;
   }
@@ -38,13 +38,13 @@ export class Emitter<Events extends object> {
     this.#listeners.emit(event, payload);
   }
 
-  hears(event: keyof Events & string): boolean {
+  hasListeners(event: keyof Events & string): boolean {
     return this.#listeners.listenerCount(event) > 0;
   }
 }
 
 /** One listener, for as long as it listens. */
-class Listening<T> {
+class Subscription<T> {
   listener: ((payload: T) => void) | undefined;
   /** What ends it after the first event, where one is enough. */
   off: (() => void) | undefined;
@@ -53,7 +53,7 @@ class Listening<T> {
     this.listener = listener;
   }
 
-  hear(payload: T): void {
+  notify(payload: T): void {
     const { listener } = this;
     // eventemitter3 goes on through those that were there when it began.
     if (!listener) return;
@@ -61,13 +61,13 @@ class Listening<T> {
     try {
       listener(payload);
     } catch (error) {
-      report(error);
+      throwAsync(error);
     }
   }
 }
 
 /** Reports `error` as uncaught, and disturbs nobody with it. */
-export function report(error: unknown): void {
+export function throwAsync(error: unknown): void {
   queueMicrotask(() => {
     throw error;
   });

@@ -107,9 +107,9 @@ export function onAbort(
   act: (error: ConnError) => void,
 ): void {
   if (!signal) return;
-  const heed = () => act(aborted(signal));
-  if (signal.aborted) return heed();
-  signal.addEventListener("abort", heed);
-  const letGo = () => signal.removeEventListener("abort", heed);
-  call.then(letGo, letGo);
+  const onAbortEvent = () => act(aborted(signal));
+  if (signal.aborted) return onAbortEvent();
+  signal.addEventListener("abort", onAbortEvent);
+  const removeListener = () => signal.removeEventListener("abort", onAbortEvent);
+  call.then(removeListener, removeListener);
 }

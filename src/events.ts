@@ -1,8 +1,8 @@
 import type { ConnError } from "./errors.ts";
 import type { Payload } from "./payload.ts";
-import type { LostSession } from "./session.ts";
-import type { EndedBy, StateName, WaitReason } from "./state.ts";
-import type { LostInfo } from "./verdict.ts";
+import type { SessionLoss } from "./session.ts";
+import type { ClosedBy, StateName, WaitReason } from "./state.ts";
+import type { DisconnectInfo } from "./verdict.ts";
 
 /** How a Conn ended. */
 export interface CloseInfo {
@@ -13,7 +13,7 @@ export interface CloseInfo {
   /** Whether the closing handshake was completed, or there was no connection to close. */
   readonly clean: boolean;
   /** Who ended it, or what. */
-  readonly by: EndedBy;
+  readonly by: ClosedBy;
   /** Messages that no connection ever took, in order. */
   readonly unsent: readonly Payload[];
   /** Messages that a connection took and the peer did not acknowledge (resume). */
@@ -49,7 +49,7 @@ export interface ConnEvents<In> {
   /** A message has come: the value that the codec made of it. */
   message: In;
   /** A connection, or an attempt at one, ended without being asked to. */
-  lost: LostInfo;
+  disconnected: DisconnectInfo;
   /** The Conn waits before it dials again. */
   waiting: {
     /** The number of the retry that comes next. */
@@ -60,7 +60,7 @@ export interface ConnEvents<In> {
     readonly reason: WaitReason;
   };
   /** A session could not be resumed: what became of each message that was not acknowledged (resume). */
-  "lost-session": LostSession;
+  "session-lost": SessionLoss;
   /** The Conn has ended, for good: the last event. */
   closed: CloseInfo;
   /** News of something that went wrong and did not end the Conn: nothing is thrown when nobody listens. */
@@ -70,7 +70,7 @@ export interface ConnEvents<In> {
     /** The message as it would have travelled, or came. */
     readonly payload: Payload;
     /** Why it was given up. */
-    readonly why: ConnError;
+    readonly error: ConnError;
     /** Whether it was to be received or to be sent. */
     readonly direction: "in" | "out";
   };
@@ -84,7 +84,7 @@ export interface ConnEvents<In> {
 }
 
 /** How much of something there is. */
-export interface Amount {
+export interface QueueSize {
   /** Their number. */
   readonly messages: number;
   /** Their bytes, as the bound that they count against weighs them. */
@@ -102,11 +102,11 @@ export interface Stats {
   /** Connections that became usable. */
   readonly opens: number;
   /** What waits to be written. */
-  readonly outbox: Amount;
+  readonly outbox: QueueSize;
   /** What waits to be received. */
-  readonly inbox: Amount;
+  readonly inbox: QueueSize;
   /** Written and not acknowledged by the peer (resume). */
-  readonly unacknowledged: Amount;
+  readonly unacknowledged: QueueSize;
   /** Bytes that the connection has taken and not yet handed to the network. */
   readonly bufferedAmount: number;
 }

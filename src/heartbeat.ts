@@ -18,24 +18,24 @@ export interface HeartbeatOptions extends Partial<HeartbeatTimes> {
 }
 
 /** What the heartbeat needs of a connection. */
-export interface Patient extends Asking {
+export interface HeartbeatTarget extends Pingable {
   write(payload: Payload): boolean;
   /** An unsolicited pong, so that the peer does not give up a connection that we paused (RFC 6455, section 5.5.3). */
   pong?(): void;
   /** A figure that changes whenever something moves on the connection. */
-  progress(): number;
+  activity(): number;
 }
 
 /** What can be asked for a sign of life. */
-export interface Asking {
+export interface Pingable {
   ping?(): void;
 }
 
 export interface HeartbeatOwner {
   /** Runs a function of the user's; undefined where it throws. */
   guard<T>(name: string, act: () => T): T | undefined;
-  answered(rttMs: number): void;
-  died(): void;
+  onLatency(rttMs: number): void;
+  onTimeout(): void;
 }
 
 /** How long a probe waits for a sign of life. */
@@ -43,8 +43,8 @@ const PROBE_MS = 2_000;
 /** A connection that was asked this lately is not asked again for a doubt. */
 const FRESH_MS = 1_000;
 /** Looks per wait, at least. More than one, since a buffer that empties and fills again shows only between looks. */
-const LOOKS = 4;
-const MAX_LOOKS = 1_000;
+const MIN_CHECKS = 4;
+const MAX_CHECKS = 1_000;
 /** A timer later than this says more about the machine than about the connection. */
 const LATE_MS = 1_000;
 /** As late as this, the machine slept. */
@@ -59,10 +59,10 @@ export class Heartbeat {
   readonly #options: HeartbeatOptions & HeartbeatTimes;
   readonly #owner: HeartbeatOwner;
   readonly #timer = new Timer();
-  #patient: Patient | undefined;
+  #target: HeartbeatTarget | undefined;
   /** What a session makes of it, which may have its own way to ask. */
-  #line: Asking | undefined;
-  #askedAt = Number.NEGATIVE_INFINITY;
+  #transport: Pingable | undefined;
+  #pingedAt = Number.NEGATIVE_INFINITY;
   #isAnswered = true;
   #isProbing = false;
 
@@ -72,87 +72,88 @@ export class Heartbeat {
   }
 
   /** Begins with a quiet interval, if `patient` can be asked at all: in the way of a session, the user's, or its own. */
-  start(patient: Patient, line: Asking): void {
+  start(patient: HeartbeatTarget, line: Pingable): void {
     if (!line.ping && !this.#options.ping && !patient.ping) return;
-    this.#patient = patient;
-    this.#line = line;
-    this.#rest(this.#options.intervalMs);
+    this.#target = patient;
+    this.#transport = line;
+    this.#schedulePing(this.#options.intervalMs);
   }
 
   /** Asks for a sign of life now, unless it was just asked for. Answers whether there is anybody to ask. */
   probe(): boolean {
-    if (this.#patient && !this.#isProbing && performance.now() - this.#askedAt >= FRESH_MS) this.#ask(PROBE_MS, true);
-    return this.#patient !== undefined;
+    if (this.#target && !this.#isProbing && performance.now() - this.#pingedAt >= FRESH_MS)
+      this.#pingAndWait(PROBE_MS, true);
+    return this.#target !== undefined;
   }
 
   /** We stopped reading, or read again: silence is judged from a fresh ping on. */
-  hold(on: boolean): void {
-    if (!this.#patient) return;
-    if (on) this.#pong();
-    else this.#rest(Math.max(0, this.#askedAt + FRESH_MS - performance.now()));
+  setPaused(on: boolean): void {
+    if (!this.#target) return;
+    if (on) this.#sendPongs();
+    else this.#schedulePing(Math.max(0, this.#pingedAt + FRESH_MS - performance.now()));
   }
 
   stop(): void {
     this.#timer.stop();
-    this.#patient = this.#line = undefined;
+    this.#target = this.#transport = undefined;
     this.#isProbing = false;
     this.#isAnswered = true;
   }
 
   /** Whether `payload` was an answer to a ping, and so none of the application's. */
-  takes(payload: Payload): boolean {
+  consumePong(payload: Payload): boolean {
     const { isPong } = this.#options;
     const isAnswer = isPong !== undefined && this.#owner.guard("isPong", () => isPong(payload)) === true;
-    if (isAnswer) this.ponged();
+    if (isAnswer) this.onPong();
     return isAnswer;
   }
 
   /** A pong came; one that nobody asked for says nothing of the round trip. */
-  ponged(): void {
+  onPong(): void {
     if (this.#isAnswered) return;
     this.#isAnswered = true;
-    this.#owner.answered(performance.now() - this.#askedAt);
+    this.#owner.onLatency(performance.now() - this.#pingedAt);
   }
 
   /** Unsolicited pongs, close enough that one falls into any time a peer of the same habits waits for an answer. */
-  #pong(): void {
+  #sendPongs(): void {
     const { intervalMs, timeoutMs } = this.#options;
     this.#isProbing = false;
     this.#timer.start(
       Math.min(intervalMs, timeoutMs) / 2,
       () => {
-        this.#patient?.pong?.();
-        this.#pong();
+        this.#target?.pong?.();
+        this.#sendPongs();
       },
       true,
     );
   }
 
-  #rest(ms: number): void {
+  #schedulePing(ms: number): void {
     const due = Date.now() + ms;
     this.#isProbing = false;
-    this.#timer.start(ms, () => this.#askAfter(Date.now() - due), true);
+    this.#timer.start(ms, () => this.#pingAfter(Date.now() - due), true);
   }
 
   /** Asks, as is fit after a timer that was so late. */
-  #askAfter(lateMs: number): void {
-    this.#ask(lateMs > SLEPT_MS ? PROBE_MS : this.#options.timeoutMs, lateMs > LATE_MS);
+  #pingAfter(lateMs: number): void {
+    this.#pingAndWait(lateMs > SLEPT_MS ? PROBE_MS : this.#options.timeoutMs, lateMs > LATE_MS);
   }
 
-  #ask(timeoutMs: number, isProbe: boolean): void {
+  #pingAndWait(timeoutMs: number, isProbe: boolean): void {
     const { intervalMs } = this.#options;
-    const patient = this.#patient as Patient;
-    const needed = Math.min(Math.max(LOOKS, Math.ceil(timeoutMs / intervalMs)), MAX_LOOKS);
-    const before = patient.progress();
+    const patient = this.#target as HeartbeatTarget;
+    const needed = Math.min(Math.max(MIN_CHECKS, Math.ceil(timeoutMs / intervalMs)), MAX_CHECKS);
+    const before = patient.activity();
     let looks = 0;
     let due = 0;
     const look = () => {
       const lateMs = Date.now() - due;
-      if (this.#isAnswered || patient.progress() !== before)
-        this.#rest(Math.max(0, intervalMs - (timeoutMs / needed) * looks));
+      if (this.#isAnswered || patient.activity() !== before)
+        this.#schedulePing(Math.max(0, intervalMs - (timeoutMs / needed) * looks));
       // A throttled tab would be asked for ever; a machine that slept again has heard nothing.
-      else if (lateMs > (isProbe ? SLEPT_MS : LATE_MS)) this.#askAfter(lateMs);
-      else if (looks === needed) this.#owner.died();
+      else if (lateMs > (isProbe ? SLEPT_MS : LATE_MS)) this.#pingAfter(lateMs);
+      else if (looks === needed) this.#owner.onTimeout();
       else wait();
     };
     const wait = () => {
@@ -161,16 +162,16 @@ export class Heartbeat {
       this.#timer.start(timeoutMs / needed, look, true);
     };
     this.#isProbing = isProbe;
-    this.#askedAt = performance.now();
+    this.#pingedAt = performance.now();
     this.#isAnswered = false;
     wait();
     // Last, since a ping of the user's may end the connection.
     this.#ping(patient);
   }
 
-  #ping(patient: Patient): void {
+  #ping(patient: HeartbeatTarget): void {
     const { ping } = this.#options;
-    if (this.#line?.ping) this.#line.ping();
+    if (this.#transport?.ping) this.#transport.ping();
     else if (ping) this.#owner.guard("ping", () => patient.write(ping()));
     else patient.ping?.();
   }

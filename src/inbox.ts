@@ -16,14 +16,14 @@ export interface InboxBounds {
 /** What the inbox needs of its owner. */
 export interface InboxOwner {
   /** Whether somebody listens, so that messages are pushed. */
-  listens(): boolean;
+  hasListeners(): boolean;
   deliver(payload: Payload): void;
   /** The peer should be held back, or let go on. */
-  pressed(on: boolean): void;
+  onPressure(on: boolean): void;
   /** A message that waited has been taken. */
-  took(): void;
-  dropped(payload: Payload, why: ConnError): void;
-  overflowed(why: ConnError): void;
+  onConsumed(): void;
+  onDropped(payload: Payload, why: ConnError): void;
+  onOverflow(why: ConnError): void;
 }
 
 /** What a message weighs besides its bytes, so that empty ones are bounded too. */
@@ -43,7 +43,7 @@ export class Inbox {
   /** Weight of what waits. */
   bytes = 0;
   /** Whether the peer should be held back: from the high-water mark on, until half of it is left. */
-  isPressed = false;
+  isUnderPressure = false;
   /** Messages that nobody waited for and that were thrown away, by choice of `inbox: false`. */
   discarded = 0;
 
@@ -56,9 +56,9 @@ export class Inbox {
     return this.#waiting.length;
   }
 
-  put(payload: Payload): void {
+  push(payload: Payload): void {
     if (this.length === 0) {
-      if (this.#owner.listens()) return this.#owner.deliver(payload);
+      if (this.#owner.hasListeners()) return this.#owner.deliver(payload);
       if (this.#pulls) for (const pull of this.#pulls) return pull(payload);
     }
     this.#store(payload);
@@ -69,10 +69,10 @@ export class Inbox {
     const call = deferred<T>();
     const pull = (given: Payload | ConnError) => {
       this.#pulls?.delete(pull);
-      settle(call, decode, given);
+      settleCall(call, decode, given);
     };
     if (signal?.aborted) pull(aborted(signal));
-    else if (this.#owner.listens()) pull(new ConnError("misuse"));
+    else if (this.#owner.hasListeners()) pull(new ConnError("misuse"));
     else if (this.length > 0) pull(this.#shift());
     else if (this.#end) pull(this.#end);
     else {
@@ -84,17 +84,17 @@ export class Inbox {
   }
 
   /** Somebody listens from here on: pulls would wait for ever, and what waits is pushed, in a microtask. */
-  listened(): void {
-    if (this.#pulls?.size) this.#turnAway(new ConnError("misuse"));
+  onListenerAdded(): void {
+    if (this.#pulls?.size) this.#rejectPulls(new ConnError("misuse"));
     queueMicrotask(() => {
-      while (this.length > 0 && this.#owner.listens()) this.#owner.deliver(this.#shift());
+      while (this.length > 0 && this.#owner.hasListeners()) this.#owner.deliver(this.#shift());
     });
   }
 
   /** Nothing more will come: pulls reject with `why` once the inbox is empty. */
   end(why: ConnError): void {
     this.#end = why;
-    this.#turnAway(why);
+    this.#rejectPulls(why);
   }
 
   #store(payload: Payload): void {
@@ -103,45 +103,45 @@ export class Inbox {
       return;
     }
     const { highWaterMark, maxBytes, overflow } = this.#bounds;
-    const size = weight(payload);
+    const size = weightOf(payload);
     const fits = () => this.bytes + size <= maxBytes;
     while (overflow === "drop-oldest" && size <= maxBytes && !fits()) this.#drop(this.#shift());
     if (fits()) {
       this.#waiting.push(payload);
       this.bytes += size;
-      if (this.bytes >= highWaterMark) this.#press(true);
+      if (this.bytes >= highWaterMark) this.#updatePressure(true);
     } else {
       const why = this.#drop(payload);
-      if (overflow === "close") this.#owner.overflowed(why);
+      if (overflow === "close") this.#owner.onOverflow(why);
     }
   }
 
   #drop(payload: Payload): ConnError {
     const why = new ConnError("inbox-full", undefined, { payload });
-    this.#owner.dropped(payload, why);
+    this.#owner.onDropped(payload, why);
     return why;
   }
 
   #shift(): Payload {
     const payload = this.#waiting.shift() as Payload;
-    this.bytes -= weight(payload);
-    if (this.#bounds && this.bytes <= this.#bounds.highWaterMark / 2) this.#press(false);
-    this.#owner.took();
+    this.bytes -= weightOf(payload);
+    if (this.#bounds && this.bytes <= this.#bounds.highWaterMark / 2) this.#updatePressure(false);
+    this.#owner.onConsumed();
     return payload;
   }
 
-  #press(on: boolean): void {
-    if (on === this.isPressed) return;
-    this.isPressed = on;
-    this.#owner.pressed(on);
+  #updatePressure(on: boolean): void {
+    if (on === this.isUnderPressure) return;
+    this.isUnderPressure = on;
+    this.#owner.onPressure(on);
   }
 
-  #turnAway(why: ConnError): void {
+  #rejectPulls(why: ConnError): void {
     if (this.#pulls) for (const pull of this.#pulls) pull(why);
   }
 }
 
-function settle<T>(call: Deferred<T>, decode: (payload: Payload) => T, given: Payload | ConnError): void {
+function settleCall<T>(call: Deferred<T>, decode: (payload: Payload) => T, given: Payload | ConnError): void {
   try {
     if (given instanceof ConnError) throw given;
     call.resolve(decode(given));
@@ -150,6 +150,6 @@ function settle<T>(call: Deferred<T>, decode: (payload: Payload) => T, given: Pa
   }
 }
 
-function weight(payload: Payload): number {
+function weightOf(payload: Payload): number {
   return byteLength(payload) + OVERHEAD_BYTES;
 }

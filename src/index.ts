@@ -3,7 +3,7 @@ export {
   bytes,
   Codec,
   type CodecConn,
-  type CodecPair,
+  type CodecLike,
   type JsonOptions,
   json,
   message,
@@ -13,15 +13,15 @@ export {
 export { Conn } from "./conn.ts";
 export type { ListenOptions } from "./emitter.ts";
 export { ConnError, type ConnErrorCode, type ConnErrorDetails, fatal } from "./errors.ts";
-export type { Amount, CloseInfo, ConnEvents, Stats } from "./events.ts";
+export type { CloseInfo, ConnEvents, QueueSize, Stats } from "./events.ts";
 export type { HeartbeatOptions, HeartbeatTimes } from "./heartbeat.ts";
 export type { InboxBounds } from "./inbox.ts";
 export type { LifecycleSignal, LifecycleSource } from "./lifecycle.ts";
 export type { ConnOptions, Provider, SetupContext, Url } from "./options.ts";
 export type { OutboxBounds } from "./outbox.ts";
 export type { Payload, SendOptions } from "./payload.ts";
-export type { LostSession } from "./session.ts";
+export type { SessionLoss } from "./session.ts";
 export type { WebSocketConstructor, WebSocketLike } from "./socket.ts";
-export type { EndedBy, StateName, WaitReason } from "./state.ts";
+export type { ClosedBy, StateName, WaitReason } from "./state.ts";
 export { type ReadableConn, readable, type WritableConn, writable } from "./streams.ts";
-export type { Attempt, Ending, LostInfo } from "./verdict.ts";
+export type { ConnectionEnd, DisconnectInfo, ProviderContext } from "./verdict.ts";

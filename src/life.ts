@@ -1,26 +1,26 @@
-import { Attempting, type Connection } from "./attempt.ts";
+import { type ActiveConnection, ConnectAttempt } from "./attempt.ts";
 import { FLOOR_MS } from "./backoff.ts";
-import { Body } from "./body.ts";
+import { MessageFlow } from "./body.ts";
 import { ConnError, onAbort } from "./errors.ts";
 import type { CloseInfo } from "./events.ts";
 import type { LifecycleSignal } from "./lifecycle.ts";
 import type { Payload } from "./payload.ts";
-import { judge } from "./plan.ts";
-import { type Deferred, deferred, nothing } from "./promise.ts";
-import { type Effect, type Goodbye, type Input, type State, step } from "./state.ts";
+import { decideRetry } from "./plan.ts";
+import { type Deferred, deferred, noop } from "./promise.ts";
+import { type CloseFrame, type Effect, type MachineEvent, type State, transition } from "./state.ts";
 import { Timer } from "./timer.ts";
-import { type Ending, isAuth } from "./verdict.ts";
+import { type ConnectionEnd, isAuth } from "./verdict.ts";
 
 /**
  * Performs what `step` decides. An input is worked off whole: state first, then its effect, and what comes meanwhile
  * queues; then it is told.
  */
-export class Life<In, Out> extends Body<In, Out> {
+export class Supervisor<In, Out> extends MessageFlow<In, Out> {
   /** What came while something is being performed, which is first; there only then. */
-  #inputs: Input[] | undefined;
+  #events: MachineEvent[] | undefined;
   /** The timer of the state: the time for an attempt, the wait, the time for closing. */
   readonly #timer = new Timer();
-  #attempt: Attempting<In, Out> | undefined;
+  #attempt: ConnectAttempt<In, Out> | undefined;
   #unsubscribe: (() => void) | undefined;
   /** Why the Conn ended, unless it ended well. */
   #error: ConnError | undefined;
@@ -39,37 +39,37 @@ export class Life<In, Out> extends Body<In, Out> {
   }
 
   /** What happens first happens a moment after the Conn was made, so that its maker can listen. */
-  begin(): void {
-    const { signal, autoConnect } = this.settings;
+  start(): void {
+    const { signal, autoConnect } = this.options;
     queueMicrotask(() => {
-      if (signal) onAbort(signal, this.closed, (error) => this.feed({ type: "aborted", error }));
-      if (autoConnect) this.feed({ type: "connect" });
+      if (signal) onAbort(signal, this.closed, (error) => this.dispatch({ type: "aborted", error }));
+      if (autoConnect) this.dispatch({ type: "connect" });
     });
   }
 
-  feed(input: Input): void {
-    if (this.#inputs) {
-      this.#inputs.push(input);
+  dispatch(input: MachineEvent): void {
+    if (this.#events) {
+      this.#events.push(input);
       return;
     }
     // Of an ending it is known already: it was judged by it.
-    if (input.type !== "lost") this.#ripen();
+    if (input.type !== "disconnected") this.#markStable();
     const inputs = [input];
-    this.#inputs = inputs;
-    this.news.hold();
-    for (let next: Input | undefined = input; next; next = inputs[0]) {
+    this.#events = inputs;
+    this.emitter.pause();
+    for (let next: MachineEvent | undefined = input; next; next = inputs[0]) {
       const from = this.state.name;
-      const [state, effect] = step(this.state, next);
+      const [state, effect] = transition(this.state, next);
       this.state = state;
       if (from !== state.name) {
-        this.news.emit("state", { from, to: state.name });
-        if (next.type === "lost" && from !== "closing") this.news.emit("lost", next.info);
+        this.emitter.emit("state", { from, to: state.name });
+        if (next.type === "disconnected" && from !== "closing") this.emitter.emit("disconnected", next.info);
       }
       if (effect) this.guard(effect.type, () => this.#perform(effect));
       inputs.shift();
     }
-    this.#inputs = undefined;
-    this.news.release();
+    this.#events = undefined;
+    this.emitter.flush();
   }
 
   /** Resolves when all that was sent so far is out, and acknowledged where there is a session. */
@@ -84,141 +84,141 @@ export class Life<In, Out> extends Body<In, Out> {
     return cause?.code === "aborted" ? cause : new ConnError("closed", undefined, { payload, cause });
   }
 
-  ready(connection: Connection): void {
+  onReady(connection: ActiveConnection): void {
     this.connection = connection;
-    this.feed({ type: "ready" });
+    this.dispatch({ type: "ready" });
   }
 
-  ended(ending: Ending): void {
-    this.#ripen();
-    const { url, settings, trials } = this;
-    const { setup, protocols, headers, lifecycle } = settings;
+  onEnd(ending: ConnectionEnd): void {
+    this.#markStable();
+    const { url, options, history } = this;
+    const { setup, protocols, headers, lifecycle } = options;
     const past = {
       state: this.state,
-      everOpened: trials.opens > 0,
+      everOpened: history.opens > 0,
       canRenew: [setup, url, protocols, headers].some((given) => typeof given === "function"),
-      refusals: trials.refusals,
-      triedMs: trials.triedMs,
+      refusals: history.refusals,
+      triedMs: history.triedMs,
       isOnline: this.guard("isOnline", () => lifecycle?.isOnline()) !== false,
-      redials: this.dialer.redials,
+      retryReason: this.source.retryReason,
     };
-    const { info, plan } = judge(ending, past, settings, (name, act) => this.guard(name, act));
-    if (isAuth(ending)) trials.refusals++;
-    trials.last = info;
-    this.feed({ type: "lost", info, plan });
+    const { info, plan } = decideRetry(ending, past, options, (name, act) => this.guard(name, act));
+    if (isAuth(ending)) history.refusals++;
+    history.previous = info;
+    this.dispatch({ type: "disconnected", info, plan });
   }
 
   #perform(effect: Effect): void {
-    const { connectTimeoutMs, closeTimeoutMs, giveUpAfterMs, lifecycle } = this.settings;
+    const { connectTimeoutMs, closeTimeoutMs, giveUpAfterMs, lifecycle } = this.options;
     switch (effect.type) {
       case "dial": {
-        this.#leave(effect.goodbye);
-        this.trials.dialed();
+        this.#teardown(effect.frame);
+        this.history.onDial();
         this.#unsubscribe ??=
-          this.guard("subscribe", () => lifecycle?.subscribe((signal) => this.#heed(signal))) ?? nothing;
-        const attempt = new Attempting(this, effect.attempt);
+          this.guard("subscribe", () => lifecycle?.subscribe((signal) => this.#onLifecycle(signal))) ?? noop;
+        const attempt = new ConnectAttempt(this, effect.attempt);
         this.#attempt = attempt;
-        const timeoutMs = Math.min(connectTimeoutMs, giveUpAfterMs - this.trials.triedMs);
-        this.#timer.start(timeoutMs, () => attempt.timedOut(timeoutMs));
+        const timeoutMs = Math.min(connectTimeoutMs, giveUpAfterMs - this.history.triedMs);
+        this.#timer.start(timeoutMs, () => attempt.onTimeout(timeoutMs));
         return attempt.start();
       }
       case "wait": {
         const { delayMs } = effect;
-        this.#leave(effect.goodbye);
+        this.#teardown(effect.frame);
         if (this.state.name !== "waiting") return;
         const { attempt, reason } = this.state;
         const isBackground = reason === "peer";
         if (delayMs < Number.POSITIVE_INFINITY) {
-          this.#timer.start(delayMs, () => this.feed({ type: "elapsed" }), isBackground);
+          this.#timer.start(delayMs, () => this.dispatch({ type: "delayElapsed" }), isBackground);
         }
-        return this.news.emit("waiting", { attempt, delayMs, reason });
+        return this.emitter.emit("waiting", { attempt, delayMs, reason });
       }
-      case "serve":
+      case "activate":
         this.#timer.stop();
-        return this.#serve();
+        return this.#activate();
       case "flush":
         this.heartbeat?.stop();
-        this.#timer.start(closeTimeoutMs, () => this.feed({ type: "timedOut" }));
-        // The peer's goodbye would wait behind closed ears.
+        this.#timer.start(closeTimeoutMs, () => this.dispatch({ type: "timedOut" }));
+        // The peer's frame would wait behind closed ears.
         this.connection?.socket.resume?.();
-        this.connection?.line.hold?.(false);
-        this.flush().then(() => this.feed({ type: "flushed" }), nothing);
+        this.connection?.transport.setPaused?.(false);
+        this.flush().then(() => this.dispatch({ type: "flushed" }), noop);
         return;
-      case "sayGoodbye":
-        this.session.goodbye(effect.goodbye.code);
-        return this.connection?.socket.close(effect.goodbye.code, effect.goodbye.reason);
-      case "settle": {
-        // Whoever is left in setup with a goodbye has no time to answer it.
-        const clean = effect.clean && !(effect.goodbye && this.#attempt?.isOpen);
-        this.#leave(effect.goodbye);
-        return this.#settle({ ...effect, clean });
+      case "sendClose":
+        this.session.beforeClose(effect.frame.code);
+        return this.connection?.socket.close(effect.frame.code, effect.frame.reason);
+      case "finish": {
+        // Whoever is left in setup with a frame has no time to answer it.
+        const clean = effect.clean && !(effect.frame && this.#attempt?.isOpen);
+        this.#teardown(effect.frame);
+        return this.#finish({ ...effect, clean });
       }
     }
   }
 
-  #serve(): void {
-    const { trials, inbox } = this;
-    const { socket, line, protocol, extensions, resumed } = this.connection as Connection;
+  #activate(): void {
+    const { history, inbox } = this;
+    const { socket, transport, protocol, extensions, resumed } = this.connection as ActiveConnection;
     const { attempt } = this.state as Extract<State, { name: "open" }>;
-    const { downMs } = trials;
-    const reconnected = trials.opens > 0;
-    trials.opened();
-    this.heartbeat?.start(socket, line);
-    if (inbox.isPressed || line.hold) this.pressed(inbox.isPressed);
-    this.news.emit("open", { protocol, extensions, attempt, reconnected, resumed, downMs });
-    this.session.serve();
-    this.outbox.open(line);
+    const { downMs } = history;
+    const reconnected = history.opens > 0;
+    history.onOpen();
+    this.heartbeat?.start(socket, transport);
+    if (inbox.isUnderPressure || transport.setPaused) this.onPressure(inbox.isUnderPressure);
+    this.emitter.emit("open", { protocol, extensions, attempt, reconnected, resumed, downMs });
+    this.session.activate();
+    this.outbox.attach(transport);
   }
 
   /** A connection that has lasted is stable. Nobody needs to know before something comes of it. */
-  #ripen(): void {
-    const { state, trials, settings } = this;
-    if (state.name !== "open" || state.isStable || trials.openMs < Math.max(settings.stableAfterMs, FLOOR_MS)) return;
-    [this.state] = step(state, { type: "stable" });
-    trials.refusals = 0;
+  #markStable(): void {
+    const { state, history, options } = this;
+    if (state.name !== "open" || state.isStable || history.openMs < Math.max(options.stableAfterMs, FLOOR_MS)) return;
+    [this.state] = transition(state, { type: "stable" });
+    history.refusals = 0;
   }
 
   /** Leaves the connection or the attempt, if there is one, and whatever timer runs. */
-  #leave(goodbye?: Goodbye): void {
-    this.trials.left();
+  #teardown(frame?: CloseFrame): void {
+    this.history.onDisconnected();
     this.#timer.stop();
     this.heartbeat?.stop();
     this.connection = undefined;
-    this.outbox.shut();
+    this.outbox.detach();
     const attempt = this.#attempt;
     this.#attempt = undefined;
-    this.guard("close", () => attempt?.abandon(goodbye?.code, goodbye?.reason));
+    this.guard("close", () => attempt?.abandon(frame?.code, frame?.reason));
   }
 
-  #settle({ by, end, clean, error }: Extract<Effect, { type: "settle" }>): void {
+  #finish({ by, end, clean, error }: Extract<Effect, { type: "finish" }>): void {
     this.guard("unsubscribe", () => this.#unsubscribe?.());
     this.#error = error;
-    const rest = this.session.end((payload) => this.closedError(payload), by === "peer" && clean, end.code);
+    const rest = this.session.dispose((payload) => this.closedError(payload), by === "peer" && clean, end.code);
     const unsent = [...rest.unsent, ...this.outbox.end(this.closedError())];
     this.inbox.end(error ?? this.closedError());
     const info: CloseInfo = { ...end, clean, by, unsent, inDoubt: rest.inDoubt, ...(error && { error }) };
-    this.news.emit("closed", info);
-    this.news.after(() => {
+    this.emitter.emit("closed", info);
+    this.emitter.enqueue(() => {
       this.#closeInfo = info;
       this.#closed?.resolve(info);
     });
   }
 
   /** What the page or the machine says: a doubt about the connection is settled at once, a wait is cut. */
-  #heed(signal: LifecycleSignal): void {
+  #onLifecycle(signal: LifecycleSignal): void {
     if (signal === "offline") return;
-    if (signal === "cached") return this.feed({ type: "pageCached" });
-    if (signal === "back") {
-      this.trials.rested();
-      return this.feed({ type: "pageBack" });
+    if (signal === "suspend") return this.dispatch({ type: "suspended" });
+    if (signal === "restore") {
+      this.history.onRestored();
+      return this.dispatch({ type: "restored" });
     }
-    const { floorMs } = this.trials;
-    if (!this.connection) this.feed({ type: "awake", floorMs });
-    else if (!this.heartbeat?.probe() && signal !== "visible") this.feed({ type: "reconnect", floorMs });
+    const { floorMs } = this.history;
+    if (!this.connection) this.dispatch({ type: "wakeUp", floorMs });
+    else if (!this.heartbeat?.probe() && signal !== "visible") this.dispatch({ type: "reconnect", floorMs });
   }
 
-  protected override endBy(code: number, cause: ConnError): void {
+  protected override failConnection(code: number, cause: ConnError): void {
     this.#attempt?.abandon(code, "");
-    this.ended({ code, reason: "", clean: false, cause });
+    this.onEnd({ code, reason: "", clean: false, cause });
   }
 }

@@ -1,11 +1,11 @@
-import { nothing } from "./promise.ts";
+import { noop } from "./promise.ts";
 import { Timer } from "./timer.ts";
 
 /**
  * What a page or a machine tells: the network is back (`online`) or gone (`offline`), the page can be seen (`visible`),
  * its timers stood still for over a minute (`woke`), it is about to be frozen or cached (`cached`), it is back (`back`).
  */
-export type LifecycleSignal = "online" | "offline" | "visible" | "woke" | "cached" | "back";
+export type LifecycleSignal = "online" | "offline" | "visible" | "wake" | "suspend" | "restore";
 
 /** Where signals come from. Pass one of your own where the platform has other words for it (React Native, Electron). */
 export interface LifecycleSource {
@@ -28,7 +28,7 @@ interface Target {
 }
 
 /** How often the clock is looked at. */
-const LOOK_MS = 30_000;
+const CHECK_MS = 30_000;
 /** A timer this late means that the machine slept: a throttled background tab is later by half of it at most. */
 const SLEPT_MS = 60_000;
 
@@ -42,7 +42,7 @@ const page = globalThis as Page;
 export const pageLifecycle: LifecycleSource = {
   isOnline: () => !page.addEventListener || page.navigator?.onLine !== false,
   subscribe(tell) {
-    if (!page.addEventListener || page.navigator?.onLine === undefined) return nothing;
+    if (!page.addEventListener || page.navigator?.onLine === undefined) return noop;
     const timer = new Timer();
     const undos = [() => timer.stop()];
     const on = (
@@ -58,13 +58,13 @@ export const pageLifecycle: LifecycleSource = {
       undos.push(() => target?.removeEventListener(type, listener));
     };
     const look = () => {
-      const due = Date.now() + LOOK_MS;
+      const due = Date.now() + CHECK_MS;
       timer.start(
-        LOOK_MS,
+        CHECK_MS,
         () => {
           const slept = Date.now() - due > SLEPT_MS;
           look();
-          if (slept) tell("woke");
+          if (slept) tell("wake");
         },
         true,
       );
@@ -73,10 +73,10 @@ export const pageLifecycle: LifecycleSource = {
     const window = page as unknown as Target;
     on(window, "online", () => "online");
     on(window, "offline", () => "offline");
-    on(window, "pagehide", ({ persisted }) => persisted === true && "cached");
-    on(window, "pageshow", ({ persisted }) => persisted === true && "back");
-    on(document, "freeze", () => "cached");
-    on(document, "resume", () => "back");
+    on(window, "pagehide", ({ persisted }) => persisted === true && "suspend");
+    on(window, "pageshow", ({ persisted }) => persisted === true && "restore");
+    on(document, "freeze", () => "suspend");
+    on(document, "resume", () => "restore");
     on(document, "visibilitychange", () => document?.visibilityState === "visible" && "visible");
     look();
     return () => {

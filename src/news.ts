@@ -8,8 +8,8 @@ import { Queue } from "./queue.ts";
 export class News<Events extends object> {
   readonly #emitter = new Emitter<Events>();
   readonly #queue = new Queue<() => void>();
-  #isHeld = false;
-  #isTelling = false;
+  #isPaused = false;
+  #isEmitting = false;
 
   on<Name extends keyof Events & string>(
     event: Name,
@@ -19,40 +19,40 @@ export class News<Events extends object> {
     return this.#emitter.on(event, listener, options);
   }
 
-  hears(event: keyof Events & string): boolean {
-    return this.#emitter.hears(event);
+  hasListeners(event: keyof Events & string): boolean {
+    return this.#emitter.hasListeners(event);
   }
 
   emit<Name extends keyof Events & string>(event: Name, payload: Events[Name]): void {
-    if (this.#isHeld || this.#isTelling) this.after(() => this.#emitter.emit(event, payload));
+    if (this.#isPaused || this.#isEmitting) this.enqueue(() => this.#emitter.emit(event, payload));
     else this.#emitter.emit(event, payload);
   }
 
   /** Tells a moment later, when whoever speaks is at rest too. */
-  emitSoon<Name extends keyof Events & string>(event: Name, payload: Events[Name]): void {
-    this.after(() => this.#emitter.emit(event, payload));
-    queueMicrotask(() => this.#tell());
+  emitLater<Name extends keyof Events & string>(event: Name, payload: Events[Name]): void {
+    this.enqueue(() => this.#emitter.emit(event, payload));
+    queueMicrotask(() => this.#emitQueued());
   }
 
   /** Does `act` after all that is to be told before it. */
-  after(act: () => void): void {
+  enqueue(act: () => void): void {
     this.#queue.push(act);
   }
 
   /** Tells nothing until `release()`. */
-  hold(): void {
-    this.#isHeld = true;
+  pause(): void {
+    this.#isPaused = true;
   }
 
-  release(): void {
-    this.#isHeld = false;
-    this.#tell();
+  flush(): void {
+    this.#isPaused = false;
+    this.#emitQueued();
   }
 
-  #tell(): void {
-    if (this.#isTelling) return;
-    this.#isTelling = true;
+  #emitQueued(): void {
+    if (this.#isEmitting) return;
+    this.#isEmitting = true;
     for (let act = this.#queue.shift(); act; act = this.#queue.shift()) act();
-    this.#isTelling = false;
+    this.#isEmitting = false;
   }
 }

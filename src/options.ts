@@ -1,5 +1,5 @@
 import { type Backoff, exponential } from "./backoff.ts";
-import { type CodecPair, message } from "./codec.ts";
+import { type CodecLike, message } from "./codec.ts";
 import { ConnError } from "./errors.ts";
 import type { HeartbeatOptions, HeartbeatTimes } from "./heartbeat.ts";
 import type { InboxBounds } from "./inbox.ts";
@@ -8,16 +8,16 @@ import type { OutboxBounds } from "./outbox.ts";
 import type { Payload, SendOptions } from "./payload.ts";
 import type { Resume } from "./session.ts";
 import type { WebSocketConstructor } from "./socket.ts";
-import type { Attempt, LostInfo } from "./verdict.ts";
+import type { DisconnectInfo, ProviderContext } from "./verdict.ts";
 
 /** Where to connect: `ws:`, `wss:`, `http:` or `https:`, and in a browser relative to the page. */
 export type Url = string | URL;
 
 /** A value, or a function that is awaited for one on every attempt. One that throws fails the attempt. */
-export type Provider<T> = T | ((attempt: Attempt) => T | Promise<T>);
+export type Provider<T> = T | ((attempt: ProviderContext) => T | Promise<T>);
 
 /** A value that has been checked, or a function whose answers are checked when they come. */
-export type Provided<T, Given> = T | ((attempt: Attempt) => Given | Promise<Given>);
+export type ProviderOr<T, Given> = T | ((attempt: ProviderContext) => Given | Promise<Given>);
 
 /** What `setup` can do with a connection before anybody else can. */
 export interface SetupContext<In, Out> {
@@ -34,7 +34,7 @@ export interface SetupContext<In, Out> {
 /** What the user can set. Each is checked once, in the constructor: `bad-option` names the option and its range. */
 export interface ConnOptions<In = Payload, Out = In> {
   /** How values become payloads. Default {@link message}: strings and bytes as they are. */
-  readonly codec?: CodecPair<In, Out> | undefined;
+  readonly codec?: CodecLike<In, Out> | undefined;
   /**
    * Subprotocols to offer, each a token and each once (RFC 6455, sections 1.9 and 4.1). If none of them is selected, the
    * attempt failed. Default none.
@@ -68,7 +68,7 @@ export interface ConnOptions<In = Payload, Out = In> {
    * Overrules the verdict on an ending: `false` ends the Conn, `true` retries, a number retries after that many
    * milliseconds. If it throws, the verdict stands. Default the verdict, in `info.retry`.
    */
-  readonly shouldRetry?: ((info: LostInfo) => boolean | number) | undefined;
+  readonly shouldRetry?: ((info: DisconnectInfo) => boolean | number) | undefined;
   /** Milliseconds for a whole attempt: providers, handshake and setup. At least 0; default 10 s. */
   readonly connectTimeoutMs?: number | undefined;
   /** Milliseconds for `close()`: flushing and the closing handshake. At least 0; default 2 s. */
@@ -100,9 +100,9 @@ export interface ConnOptions<In = Payload, Out = In> {
 }
 
 /** The options, filled and checked. */
-export interface Settings<In, Out> {
-  readonly codec: CodecPair<In, Out>;
-  readonly protocols: Provided<readonly string[], string | readonly string[]>;
+export interface ResolvedOptions<In, Out> {
+  readonly codec: CodecLike<In, Out>;
+  readonly protocols: ProviderOr<readonly string[], string | readonly string[]>;
   readonly headers: Provider<Readonly<Record<string, string>>> | undefined;
   readonly origin: string | undefined;
   readonly clientOptions: object | undefined;
@@ -112,7 +112,7 @@ export interface Settings<In, Out> {
   readonly inbox: InboxBounds | false;
   readonly heartbeat: (HeartbeatOptions & HeartbeatTimes) | false;
   readonly backoff: Backoff;
-  readonly shouldRetry: ((info: LostInfo) => boolean | number) | undefined;
+  readonly shouldRetry: ((info: DisconnectInfo) => boolean | number) | undefined;
   readonly connectTimeoutMs: number;
   readonly closeTimeoutMs: number;
   readonly stableAfterMs: number;
@@ -141,13 +141,13 @@ const NUMBERS = {
   giveUpAfterMs: NO_LIMIT,
 };
 /** What a small message weighs in memory all the same: many of them are bounded in number. */
-const LEAST_BYTES = 64;
-const FEW_MESSAGES = 1_024;
+const OVERHEAD_BYTES = 64;
+const MIN_MESSAGES = 1_024;
 const OUTBOX: OutboxBounds = {
   overflow: "reject",
   highWaterMark: MIB,
   maxBytes: 16 * MIB,
-  maxMessages: (16 * MIB) / LEAST_BYTES,
+  maxMessages: (16 * MIB) / OVERHEAD_BYTES,
 };
 export const INBOX: InboxBounds = { highWaterMark: MIB, maxBytes: 64 * MIB, overflow: "close" };
 const HEARTBEAT: HeartbeatTimes = { intervalMs: 15_000, timeoutMs: 10_000 };
@@ -155,7 +155,7 @@ const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
 const OVERFLOWS = { "outbox.": ["reject", "drop-oldest"], "inbox.": ["close", "drop-oldest", "drop-newest"] };
 
 /** What each Conn's settings inherit: what was not given is kept once for all. */
-const DEFAULTS: Partial<Settings<Payload, Payload>> = {
+const DEFAULTS: Partial<ResolvedOptions<Payload, Payload>> = {
   ...NUMBERS,
   codec: message,
   protocols: [],
@@ -174,7 +174,7 @@ const isObject = (value: unknown) => typeof value === "object" && value !== null
 const isString = (value: unknown) => typeof value === "string";
 
 /** What the other options must be. */
-const KINDS: readonly (readonly [string, readonly (keyof ConnOptions)[], (value: unknown) => boolean])[] = [
+const TYPE_RULES: readonly (readonly [string, readonly (keyof ConnOptions)[], (value: unknown) => boolean])[] = [
   ["a function", ["backoff", "shouldRetry", "setup", "resume", "WebSocket"], isFunction],
   ["an object", ["outbox", "clientOptions", "codec"], isObject],
   ["an object or false", ["inbox", "heartbeat", "lifecycle"], (value) => value === false || isObject(value)],
@@ -185,35 +185,35 @@ const KINDS: readonly (readonly [string, readonly (keyof ConnOptions)[], (value:
 ];
 
 /** Fills and checks what the user gave. @throws {@link ConnError} `bad-option` */
-export function settle<In, Out>(options: ConnOptions<In, Out>): Settings<In, Out> {
-  const settings: { -readonly [name in keyof Settings<In, Out>]: unknown } = Object.create(DEFAULTS);
-  Object.assign(settings, given("", NUMBERS, options));
-  for (const [range, names, isGood] of KINDS) {
+export function resolveOptions<In, Out>(options: ConnOptions<In, Out>): ResolvedOptions<In, Out> {
+  const settings: { -readonly [name in keyof ResolvedOptions<In, Out>]: unknown } = Object.create(DEFAULTS);
+  Object.assign(settings, pickGiven("", NUMBERS, options));
+  for (const [range, names, isGood] of TYPE_RULES) {
     for (const name of names) {
       const value = options[name];
       if (value === undefined) continue;
-      if (!isGood(value)) throw bad(name, range, value);
+      if (!isGood(value)) throw badOption(name, range, value);
       settings[name] = value;
     }
   }
   const { codec, protocols, lifecycle, outbox, inbox, heartbeat } = options;
   if (codec && !(isFunction(codec.marshal) && isFunction(codec.unmarshal))) {
-    throw bad("codec", "{ marshal, unmarshal }", codec);
+    throw badOption("codec", "{ marshal, unmarshal }", codec);
   }
   if (lifecycle && !(isFunction(lifecycle.subscribe) && isFunction(lifecycle.isOnline))) {
-    throw bad("lifecycle", "{ subscribe, isOnline } or false", lifecycle);
+    throw badOption("lifecycle", "{ subscribe, isOnline } or false", lifecycle);
   }
   if (lifecycle === false) settings.lifecycle = undefined;
   if (heartbeat && !heartbeat.ping !== !heartbeat.isPong)
-    throw bad("heartbeat", "with both ping and isPong", heartbeat);
+    throw badOption("heartbeat", "with both ping and isPong", heartbeat);
   if (protocols !== undefined) settings.protocols = isFunction(protocols) ? protocols : parseProtocols(protocols);
   if (outbox) {
-    const maxMessages = Math.max((outbox.maxBytes ?? OUTBOX.maxBytes) / LEAST_BYTES, FEW_MESSAGES);
-    settings.outbox = filled("outbox.", { ...OUTBOX, maxMessages }, outbox);
+    const maxMessages = Math.max((outbox.maxBytes ?? OUTBOX.maxBytes) / OVERHEAD_BYTES, MIN_MESSAGES);
+    settings.outbox = withDefaults("outbox.", { ...OUTBOX, maxMessages }, outbox);
   }
-  if (inbox) settings.inbox = filled("inbox.", INBOX, inbox);
-  if (heartbeat) settings.heartbeat = { ...heartbeat, ...filled("heartbeat.", HEARTBEAT, heartbeat) };
-  return settings as Settings<In, Out>;
+  if (inbox) settings.inbox = withDefaults("inbox.", INBOX, inbox);
+  if (heartbeat) settings.heartbeat = { ...heartbeat, ...withDefaults("heartbeat.", HEARTBEAT, heartbeat) };
+  return settings as ResolvedOptions<In, Out>;
 }
 
 /** The URL to dial. @throws {@link ConnError} `bad-url`, which does not quote what may hold a token */
@@ -244,13 +244,13 @@ export function parseUrl(url: unknown): string {
 export function parseProtocols(protocols: unknown): readonly string[] {
   const names = [protocols].flat() as string[];
   if (new Set(names).size === names.length && names.every((name) => isString(name) && TOKEN.test(name))) return names;
-  throw bad("protocols", "tokens, each once, or a function", protocols);
+  throw badOption("protocols", "tokens, each once, or a function", protocols);
 }
 
 /** Refuses bad options of one send. @throws {@link ConnError} `bad-option` */
 export function checkSend({ ttlMs, key }: SendOptions): void {
-  if (ttlMs !== undefined && !(ttlMs > 0)) throw bad("ttlMs", "a number above 0", ttlMs);
-  if (key !== undefined && typeof key !== "string") throw bad("key", "a string", key);
+  if (ttlMs !== undefined && !(ttlMs > 0)) throw badOption("ttlMs", "a number above 0", ttlMs);
+  if (key !== undefined && typeof key !== "string") throw badOption("key", "a string", key);
 }
 
 /**
@@ -262,7 +262,7 @@ export function checkSend({ ttlMs, key }: SendOptions): void {
 export function checkCode(code: number, isServer: boolean): void {
   if (code === 1000 || (Number.isInteger(code) && code >= 3000 && code < 5000)) return;
   if (isServer && [1001, 1008, 1011, 1012, 1013].includes(code)) return;
-  throw bad("code", isServer ? "1000, 1001, 1008, 1011 to 1013 or 3000 to 4999" : "1000 or 3000 to 4999", code);
+  throw badOption("code", isServer ? "1000, 1001, 1008, 1011 to 1013 or 3000 to 4999" : "1000 or 3000 to 4999", code);
 }
 
 /** As much of `reason` as a close frame holds, cut between characters. */
@@ -271,12 +271,12 @@ export function cutReason(reason: string): string {
 }
 
 /** The options of `presets` as the user set them, or as preset. */
-function filled<T extends object>(group: string, presets: T, options: Options<T>): T {
-  return { ...presets, ...given(group, presets, options) };
+function withDefaults<T extends object>(group: string, presets: T, options: Options<T>): T {
+  return { ...presets, ...pickGiven(group, presets, options) };
 }
 
 /** Those options of `presets` that the user set. */
-function given<T extends object>(group: string, presets: T, options: Options<T>): Partial<T> {
+function pickGiven<T extends object>(group: string, presets: T, options: Options<T>): Partial<T> {
   // An interval of nothing would be a storm.
   const min = group === "heartbeat." ? 1 : 0;
   const all: Partial<T> = {};
@@ -285,15 +285,15 @@ function given<T extends object>(group: string, presets: T, options: Options<T>)
     if (value === undefined) continue;
     if (name === "overflow") {
       const range = OVERFLOWS[group as keyof typeof OVERFLOWS];
-      if (!range.includes(value as string)) throw bad(group + name, range.join(" or "), value);
+      if (!range.includes(value as string)) throw badOption(group + name, range.join(" or "), value);
     } else if (typeof value !== "number" || !(value >= min))
-      throw bad(group + name, `a number, at least ${min}`, value);
+      throw badOption(group + name, `a number, at least ${min}`, value);
     all[name] = value as T[typeof name];
   }
   return all;
 }
 
-function bad(name: string, range: string, value: unknown): ConnError {
+function badOption(name: string, range: string, value: unknown): ConnError {
   const got =
     Array.isArray(value) || isString(value) ? JSON.stringify(value) : isObject(value) ? "an object" : String(value);
   return new ConnError("bad-option", `${name} must be ${range}; got ${got}.`);

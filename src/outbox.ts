@@ -1,6 +1,6 @@
 import { aborted, ConnError, type ConnErrorCode, onAbort } from "./errors.ts";
 import { byteLength, type Payload, type SendOptions } from "./payload.ts";
-import { type Deferred, deferred, nothing } from "./promise.ts";
+import { type Deferred, deferred, noop } from "./promise.ts";
 import { Timer } from "./timer.ts";
 
 /** Bounds of what waits to be written. */
@@ -16,36 +16,36 @@ export interface OutboxBounds {
 }
 
 /** What matters of a message beyond its being written (resume). */
-export interface Fate extends Pick<SendOptions, "volatile" | "resend"> {
+export interface DeliveryOptions extends Pick<SendOptions, "volatile" | "resend"> {
   /** Settled when the peer has counted the message, or never will. */
   readonly confirmed?: Deferred<void> | undefined;
 }
 
 /** What the outbox needs of a connection. */
-export interface Line {
+export interface Transport {
   /** Bytes taken and not yet handed to the network; infinite while the peer's window is full. */
   readonly bufferedAmount: number;
   /** Takes the message, or answers false where the connection takes none any more. */
-  write(payload: Payload, fate?: Fate): boolean;
+  write(payload: Payload, fate?: DeliveryOptions): boolean;
   /** Resolves when `bufferedAmount` is at most `bytes`, or the connection is left. */
   drain(bytes: number): Promise<void>;
   /** Asks for a sign of life, where a session has its own way. */
   ping?(): void;
   /** Holds the peer back, or lets it go on, where a session has its own way. */
-  hold?(on: boolean): void;
+  setPaused?(on: boolean): void;
 }
 
 export interface OutboxOwner {
   /** A message will not be sent. */
-  refused(payload: Payload, why: ConnError): void;
+  onRefused(payload: Payload, why: ConnError): void;
   /** The connection has room again, and nothing waits. */
-  drained(): void;
+  onDrained(): void;
   /** What waits has grown or shrunk by so many bytes. */
-  queued(bytes: number): void;
+  onQueueChange(bytes: number): void;
 }
 
 /** One message that waits, or that is to be confirmed. */
-interface Entry extends Fate {
+interface Entry extends DeliveryOptions {
   /** What the sender was given. */
   readonly call: Deferred<void>;
   readonly payload: Payload;
@@ -58,7 +58,7 @@ interface Entry extends Fate {
 }
 
 /** What waits in all outboxes where nothing does. */
-const NONE: ReadonlySet<Entry> = new Set();
+const NOTHING_WAITS: ReadonlySet<Entry> = new Set();
 /** The one promise of everything that is written at once. */
 const DONE: Promise<void> = Promise.resolve();
 
@@ -69,10 +69,10 @@ const DONE: Promise<void> = Promise.resolve();
 export class Outbox {
   readonly #bounds: OutboxBounds;
   readonly #owner: OutboxOwner;
-  #waiting = NONE as Set<Entry>;
+  #waiting = NOTHING_WAITS as Set<Entry>;
   /** Made with the first key. */
   #keys: Map<string, Entry> | undefined;
-  #line: Line | undefined;
+  #transport: Transport | undefined;
   /** Resolves when the connection is back at the high-water mark; there only while it is above. */
   #pressure: Promise<void> | undefined;
   #end: ConnError | undefined;
@@ -97,7 +97,7 @@ export class Outbox {
   /** Takes a message. The promise tells its fate, and is never an unhandled rejection. */
   send(payload: Payload, options: SendOptions = {}): Promise<void> {
     const { signal, key, ttlMs, volatile, confirm, resend } = options;
-    const isClear = this.#line && !this.#pressure && this.length === 0 && !signal?.aborted;
+    const isClear = this.#transport && !this.#pressure && this.length === 0 && !signal?.aborted;
     if (isClear && !confirm && this.#write(payload, options)) return this.#pressure ?? DONE;
 
     const call = deferred<void>();
@@ -117,9 +117,9 @@ export class Outbox {
     if (signal?.aborted) this.#refuse(entry, aborted(signal));
     else if (isClear && confirm && this.#write(payload, entry)) onAbort(signal, call.promise, call.reject);
     else if (volatile) this.#refuse(entry, "not-writable");
-    else if (!this.#makesRoom(entry)) this.#refuse(entry, "outbox-full");
+    else if (!this.#makeRoom(entry)) this.#refuse(entry, "outbox-full");
     else {
-      if (this.#waiting === NONE) this.#waiting = new Set();
+      if (this.#waiting === NOTHING_WAITS) this.#waiting = new Set();
       this.#waiting.add(entry);
       if (key !== undefined) {
         this.#keys ??= new Map();
@@ -131,21 +131,21 @@ export class Outbox {
         else call.reject(error);
       });
       // Last, since it may end the Conn.
-      this.#weigh(entry.bytes);
+      this.#addBytes(entry.bytes);
     }
     return call.promise;
   }
 
   /** A connection is there: what waits is written to it, in order. */
-  open(line: Line): void {
-    this.#line = line;
-    this.#press(line);
+  attach(line: Transport): void {
+    this.#transport = line;
+    this.#updatePressure(line);
     this.#drain();
   }
 
   /** The connection is gone. What it has taken counts as handed over. */
-  shut(): void {
-    this.#line = undefined;
+  detach(): void {
+    this.#transport = undefined;
     this.#pressure = undefined;
   }
 
@@ -154,19 +154,19 @@ export class Outbox {
    * ends before.
    */
   async flush(): Promise<void> {
-    if (this.length > 0) await this.#settled();
-    await this.#line?.drain(0);
+    if (this.length > 0) await this.#whenSettled();
+    await this.#transport?.drain(0);
   }
 
   /** Resolves when each message that waits now has met its fate. */
-  #settled(): Promise<void> {
+  #whenSettled(): Promise<void> {
     const { done, upTo } = this.#flushed ?? { done: DONE, upTo: 0 };
     const fates: Promise<void>[] = [done];
     for (const { sequence, call } of this.#waiting) if (sequence > upTo) fates.push(call.promise);
     const settled = Promise.allSettled(fates).then((all) => {
       if (this.#end && all.some(({ status }) => status === "rejected")) throw this.#end;
     });
-    settled.catch(nothing);
+    settled.catch(noop);
     this.#flushed = { done: settled, upTo: this.#sequence };
     return settled;
   }
@@ -182,7 +182,7 @@ export class Outbox {
 
   #drain(): void {
     for (const entry of this.#waiting) {
-      if (!this.#line || this.#pressure) return;
+      if (!this.#transport || this.#pressure) return;
       if (entry.expiresAt !== undefined && entry.expiresAt <= performance.now()) this.#refuse(entry, "expired");
       else if (this.#write(entry.payload, entry)) {
         this.#remove(entry);
@@ -192,30 +192,30 @@ export class Outbox {
   }
 
   /** Whether the connection took the message. One that takes none is as good as gone: what follows waits for the next. */
-  #write(payload: Payload, fate: Fate): boolean {
-    const line = this.#line;
+  #write(payload: Payload, fate: DeliveryOptions): boolean {
+    const line = this.#transport;
     if (!line?.write(payload, fate)) {
-      this.shut();
+      this.detach();
       return false;
     }
     this.written++;
-    this.#press(line);
+    this.#updatePressure(line);
     return true;
   }
 
   /** Above the high-water mark what follows waits. */
-  #press(line: Line): void {
+  #updatePressure(line: Transport): void {
     if (line.bufferedAmount <= this.#bounds.highWaterMark) return;
     this.#pressure = line.drain(this.#bounds.highWaterMark).then(() => {
-      if (this.#line !== line) return;
+      if (this.#transport !== line) return;
       this.#pressure = undefined;
       this.#drain();
-      if (!this.#pressure) this.#owner.drained();
+      if (!this.#pressure) this.#owner.onDrained();
     });
   }
 
   /** Whether there is room for `entry`, once those have given way that must. */
-  #makesRoom({ key, bytes }: Entry): boolean {
+  #makeRoom({ key, bytes }: Entry): boolean {
     const { maxBytes, maxMessages, overflow } = this.#bounds;
     const replaced = key === undefined ? undefined : this.#keys?.get(key);
     // The one that is replaced makes room, and gives way only if that is enough.
@@ -238,17 +238,17 @@ export class Outbox {
     const error = typeof why === "string" ? new ConnError(why, undefined, { payload }) : why;
     this.#remove(entry);
     entry.call.reject(error);
-    this.#owner.refused(payload, error);
+    this.#owner.onRefused(payload, error);
   }
 
-  #weigh(bytes: number): void {
+  #addBytes(bytes: number): void {
     this.bytes += bytes;
-    this.#owner.queued(bytes);
+    this.#owner.onQueueChange(bytes);
   }
 
   #remove(entry: Entry): void {
     entry.expiry?.stop();
-    if (this.#waiting.delete(entry)) this.#weigh(-entry.bytes);
+    if (this.#waiting.delete(entry)) this.#addBytes(-entry.bytes);
     if (entry.key !== undefined && this.#keys?.get(entry.key) === entry) this.#keys.delete(entry.key);
   }
 }

@@ -1,12 +1,12 @@
 import { FLOOR_MS, MAX_MS } from "./backoff.ts";
 import { ConnError } from "./errors.ts";
-import type { Settings } from "./options.ts";
-import type { EndedBy, Plan, State, WaitReason } from "./state.ts";
+import type { ResolvedOptions } from "./options.ts";
+import type { ClosedBy, RetryDecision, State, WaitReason } from "./state.ts";
 import { MAX_TIMER_MS } from "./timer.ts";
-import { deservesRetry, type Ending, type LostInfo, wish } from "./verdict.ts";
+import { type ConnectionEnd, type DisconnectInfo, isRetryable, requestedDelay } from "./verdict.ts";
 
 /** What a Conn has been through when a connection ends. */
-export interface Past {
+export interface RetryContext {
   readonly state: State;
   /** Whether it has ever been open. */
   readonly everOpened: boolean;
@@ -19,47 +19,47 @@ export interface Past {
   /** Whether the platform believes that there is a network. */
   readonly isOnline: boolean;
   /** Why we wait for another connection; false where there will be none. */
-  readonly redials: WaitReason | false;
+  readonly retryReason: WaitReason | false;
 }
 
-type Rules = Pick<Settings<never, never>, "shouldRetry" | "backoff" | "maxRetries" | "giveUpAfterMs">;
+type Rules = Pick<ResolvedOptions<never, never>, "shouldRetry" | "backoff" | "maxRetries" | "giveUpAfterMs">;
 
 /**
  * What comes of an ending: another attempt after a wait, or the end. `guard` runs the user's functions; it answers
  * undefined for one that throws. `random` gives a number from 0 up to 1.
  */
-export function judge(
-  ending: Ending,
-  past: Past,
+export function decideRetry(
+  ending: ConnectionEnd,
+  past: RetryContext,
   { shouldRetry, backoff, maxRetries, giveUpAfterMs }: Rules,
   guard: <T>(name: string, act: () => T) => T | undefined,
   random: () => number = Math.random,
-): { info: LostInfo; plan: Plan } {
+): { info: DisconnectInfo; plan: RetryDecision } {
   const { state } = past;
   const { code, reason, clean, cause } = ending;
   const own = cause instanceof ConnError ? cause : undefined;
-  const told = (retry: boolean): LostInfo => ({
+  const told = (retry: boolean): DisconnectInfo => ({
     ...ending,
-    opened: state.name === "open" || state.name === "closing",
-    retry,
+    wasOpen: state.name === "open" || state.name === "closing",
+    willRetry: retry,
   });
-  const over = (by: EndedBy) => {
+  const over = (by: ClosedBy) => {
     const why = reason || (cause instanceof Error ? cause.message : "no reason was given");
     const error = by === "peer" ? undefined : new ConnError("closed", `Ended by ${by}, ${code}: ${why}`, { cause });
     return { info: told(false), plan: { retry: false, by, error } as const };
   };
 
-  if (!past.redials || state.name === "closing") return over(clean ? "peer" : "gave-up");
-  if (own?.fatal) return over("verdict");
-  const verdict = deservesRetry(ending, past);
+  if (!past.retryReason || state.name === "closing") return over(clean ? "peer" : "gave-up");
+  if (own?.fatal) return over("policy");
+  const verdict = isRetryable(ending, past);
   const answer = (shouldRetry && guard("shouldRetry", () => shouldRetry(told(verdict)))) ?? verdict;
   if (answer === false) {
-    if (own?.code === "too-large" || own?.code === "inbox-full") return over("us");
-    return over(code === 1000 ? "peer" : "verdict");
+    if (own?.code === "too-large" || own?.code === "inbox-full") return over("local");
+    return over(code === 1000 ? "peer" : "policy");
   }
 
   const attempt = "attempt" in state ? state.attempt + 1 : 1;
-  const asked = wish(ending);
+  const asked = requestedDelay(ending);
   // A wish of nothing, such as a date that has passed, says nothing of how long: taken at its word it would be a storm.
   const window = answer === true && asked?.[1] ? asked : undefined;
   const waitMs = window
@@ -74,6 +74,6 @@ export function judge(
   if (attempt > maxRetries || past.triedMs + delayMs > giveUpAfterMs) return over("gave-up");
   return {
     info: told(true),
-    plan: { retry: true, delayMs, reason: window ? "server" : isOffline ? "offline" : past.redials },
+    plan: { retry: true, delayMs, reason: window ? "server" : isOffline ? "offline" : past.retryReason },
   };
 }

@@ -12,9 +12,9 @@ export function deferred<T>(): Deferred<T> {
     resolve = resolves;
     reject = rejects;
   });
-  promise.catch(nothing);
+  promise.catch(noop);
   return { promise, resolve, reject };
 }
 
 /** Does nothing, for whoever has to be given something to call. */
-export function nothing(): void {}
+export function noop(): void {}

@@ -1,11 +1,11 @@
 import type { ConnError, ConnErrorCode } from "./errors.ts";
-import type { Line } from "./outbox.ts";
+import type { Transport } from "./outbox.ts";
 import type { Payload } from "./payload.ts";
 
 /** How a session took to a fresh connection. */
-export interface Beginning {
+export interface SessionStart {
   /** What to write to from here on: the connection itself, or a wrapping of it. */
-  readonly line: Line;
+  readonly transport: Transport;
   /** The subprotocol as the application knows it. */
   readonly protocol: string;
   /** Whether messages go on from where they stood. */
@@ -13,17 +13,17 @@ export interface Beginning {
 }
 
 /** What became of the messages that a lost session had not seen acknowledged, each in order. */
-export interface LostSession {
+export interface SessionLoss {
   /** The peer had counted them. */
   readonly delivered: readonly Payload[];
   /** The peer had not counted them: they are sent in the next session. */
-  readonly notDelivered: readonly Payload[];
+  readonly undelivered: readonly Payload[];
   /** Nobody knows. They are sent again only where `resend` said so. */
   readonly inDoubt: readonly Payload[];
 }
 
 /** What a session did not get through by the end of the Conn, in order. */
-export interface Rest {
+export interface Undelivered {
   /** Certainly not delivered. */
   readonly unsent: readonly Payload[];
   readonly inDoubt: readonly Payload[];
@@ -32,16 +32,16 @@ export interface Rest {
 /** What a session needs of the Conn. */
 export interface SessionOwner {
   /** What the application has not taken in yet. */
-  untaken(): { readonly messages: number; readonly bytes: number };
+  unconsumed(): { readonly messages: number; readonly bytes: number };
   /** The peer answered a ping. */
-  ponged(): void;
-  lost(report: LostSession): void;
-  dropped(payload: Payload, why: ConnError): void;
+  onPong(): void;
+  onSessionLost(report: SessionLoss): void;
+  onDropped(payload: Payload, why: ConnError): void;
   /** The peer broke the rules: the connection ends, and the Conn with it. */
-  breached(why: string): void;
+  onProtocolError(why: string): void;
   /** The peer asks for another connection. */
-  toldToMove(): void;
-  error(code: ConnErrorCode, message: string, payload?: Payload): ConnError;
+  onMoveRequested(): void;
+  createError(code: ConnErrorCode, message: string, payload?: Payload): ConnError;
 }
 
 /**
@@ -50,26 +50,26 @@ export interface SessionOwner {
  */
 export interface Session {
   /** The subprotocols to offer, given the application's own. */
-  offer(protocols: readonly string[]): readonly string[];
+  protocolsToOffer(protocols: readonly string[]): readonly string[];
   /** The handshake failed, with an HTTP status where the platform tells it. Answers whether to dial again at once. */
-  declined(cause: unknown, status: number | undefined): boolean;
+  onHandshakeFailed(cause: unknown, status: number | undefined): boolean;
   /**
    * Settles when messages may flow; with `undefined` where another dial at once tells more. `protocol` is what the
    * server selected, `""` for none.
    */
-  begin(line: Line, protocol: string): Beginning | Promise<Beginning | undefined>;
-  serve(): void;
+  start(line: Transport, protocol: string): SessionStart | Promise<SessionStart | undefined>;
+  activate(): void;
   /** The payload as the application sees it, or `undefined` for one that was the session's own. */
-  incoming(payload: Payload): Payload | undefined;
+  receive(payload: Payload): Payload | undefined;
   /** The application may have taken messages in. */
-  took(): void;
-  left(): void;
+  onConsumed(): void;
+  onDisconnected(): void;
   /** Resolves when all that was written is acknowledged; rejects where that will never be known. */
   flush(): Promise<void>;
   /** Before our close frame with this code: nothing is taken in from here on. */
-  goodbye(code: number): void;
+  beforeClose(code: number): void;
   /** The Conn has ended, closed by the peer or not, with this code; `error` is what those who wait get. */
-  end(error: (payload?: Payload) => ConnError, isByPeer: boolean, code: number): Rest;
+  dispose(error: (payload?: Payload) => ConnError, isByPeer: boolean, code: number): Undelivered;
   /** What was written and is not acknowledged. */
   readonly unacknowledged: { readonly messages: number; readonly bytes: number };
 }
@@ -80,16 +80,16 @@ export type Resume = (owner: SessionOwner) => Session;
 const NOTHING: readonly Payload[] = [];
 
 /** No session: nothing is kept, nothing is changed. */
-export const plain: Session = {
-  offer: (protocols) => protocols,
-  declined: () => false,
-  begin: (line, protocol) => ({ line, protocol, resumed: false }),
-  serve() {},
-  incoming: (payload) => payload,
-  took() {},
-  left() {},
+export const noSession: Session = {
+  protocolsToOffer: (protocols) => protocols,
+  onHandshakeFailed: () => false,
+  start: (line, protocol) => ({ transport: line, protocol, resumed: false }),
+  activate() {},
+  receive: (payload) => payload,
+  onConsumed() {},
+  onDisconnected() {},
   flush: () => Promise.resolve(),
-  goodbye() {},
-  end: () => ({ unsent: NOTHING, inDoubt: NOTHING }),
+  beforeClose() {},
+  dispose: () => ({ unsent: NOTHING, inDoubt: NOTHING }),
   unacknowledged: { messages: 0, bytes: 0 },
 };

@@ -16,8 +16,8 @@ import {
   type WebSocketConstructor,
 } from "./socket.ts";
 import { Timer } from "./timer.ts";
-import { stillSending, uncorkLater } from "./turn.ts";
-import type { Ending } from "./verdict.ts";
+import { noteWrite, scheduleUncork } from "./turn.ts";
+import type { ConnectionEnd } from "./verdict.ts";
 
 /** The TCP socket under a connection, as `ws` hands it out in public: with the `upgrade` event, or the request. */
 export interface Tcp {
@@ -56,7 +56,7 @@ export interface WsSocket {
 }
 
 type SocketError = Error & { readonly code?: string };
-type Adapted = WsSocket & { readonly [ADAPTER]: NodeSocket };
+type AdaptedSocket = WsSocket & { readonly [ADAPTER]: NodeSocket };
 
 const CONNECTING = 0;
 const OPEN = 1;
@@ -127,34 +127,34 @@ const ADAPTER = Symbol("adapter");
 /** A connection over `ws`. It pings, can be paused, and writes a turn's messages to the network in one go. */
 export class NodeSocket extends BaseSocket {
   /** What `ws` calls, with its socket as `this`: a function for each socket and event would be felt in memory. */
-  static readonly #ends = Object.entries({
-    error(this: Adapted, error: SocketError) {
-      this[ADAPTER].#failed(error);
+  static readonly #endListeners = Object.entries({
+    error(this: AdaptedSocket, error: SocketError) {
+      this[ADAPTER].#onError(error);
     },
-    close(this: Adapted, code: number, reason: Uint8Array) {
-      this[ADAPTER].#closed(code, reason);
+    close(this: AdaptedSocket, code: number, reason: Uint8Array) {
+      this[ADAPTER].#onClose(code, reason);
     },
   });
   /** What comes besides while it is open, and until then. */
-  static readonly #open = Object.entries({
-    message(this: Adapted, data: Uint8Array, isBinary: boolean) {
-      if (isBinary) this[ADAPTER].receive(plainBytes(data));
-      else this[ADAPTER].#text(data);
+  static readonly #openListeners = Object.entries({
+    message(this: AdaptedSocket, data: Uint8Array, isBinary: boolean) {
+      if (isBinary) this[ADAPTER].receive(toUint8Array(data));
+      else this[ADAPTER].#onText(data);
     },
-    pong(this: Adapted) {
-      this[ADAPTER].moved++;
-      this[ADAPTER].owner.ponged();
+    pong(this: AdaptedSocket) {
+      this[ADAPTER].activityCount++;
+      this[ADAPTER].owner.onPong();
     },
   });
-  static readonly #opening = Object.entries({
-    upgrade(this: Adapted, response: IncomingMessage) {
-      this[ADAPTER].#know(response.socket);
+  static readonly #connectListeners = Object.entries({
+    upgrade(this: AdaptedSocket, response: IncomingMessage) {
+      this[ADAPTER].#useTcp(response.socket);
     },
-    "unexpected-response"(this: Adapted, request: ClientRequest, response: IncomingMessage) {
-      this[ADAPTER].#refused(request, response);
+    "unexpected-response"(this: AdaptedSocket, request: ClientRequest, response: IncomingMessage) {
+      this[ADAPTER].#onUnexpectedResponse(request, response);
     },
-    open(this: Adapted) {
-      this[ADAPTER].#opened();
+    open(this: AdaptedSocket) {
+      this[ADAPTER].#onOpen();
     },
   });
 
@@ -179,10 +179,11 @@ export class NodeSocket extends BaseSocket {
     super(maxPayloadBytes, owner);
     this.#socket = socket;
     this.#sharesBytes = sharesBytes;
-    this.#know(tcp);
+    this.#useTcp(tcp);
     Object.defineProperty(socket, ADAPTER, { value: this });
-    for (const [event, listener] of NodeSocket.#ends) socket.on(event, listener);
-    for (const [event, listener] of tcp ? NodeSocket.#open : NodeSocket.#opening) socket.on(event, listener);
+    for (const [event, listener] of NodeSocket.#endListeners) socket.on(event, listener);
+    for (const [event, listener] of tcp ? NodeSocket.#openListeners : NodeSocket.#connectListeners)
+      socket.on(event, listener);
   }
 
   get bufferedAmount(): number {
@@ -194,22 +195,22 @@ export class NodeSocket extends BaseSocket {
     if (!this.#isCorked && this.#tcp?.cork) {
       this.#isCorked = true;
       this.#tcp.cork();
-      uncorkLater(this);
+      scheduleUncork(this);
     }
-    stillSending();
+    noteWrite();
     this.#socket.send(this.#mustCopy(payload) ? new Uint8Array(payload as Uint8Array) : payload);
     return true;
   }
 
   /** Bytes read besides: a pong behind a large message is late, not absent. */
-  override progress(): number {
-    return super.progress() + (this.#tcp?.bytesRead ?? 0);
+  override activity(): number {
+    return super.activity() + (this.#tcp?.bytesRead ?? 0);
   }
 
   /** What the kernel refused: it takes more only when the peer has acknowledged some, which the stream's buffer can't tell. */
-  protected override get stuck(): number {
+  protected override get unsentBytes(): number {
     const handle = this.#tcp?._handle;
-    return (handle?._parent ?? handle)?.writeQueueSize ?? super.stuck;
+    return (handle?._parent ?? handle)?.writeQueueSize ?? super.unsentBytes;
   }
 
   close(code: number, reason: string): void {
@@ -245,9 +246,9 @@ export class NodeSocket extends BaseSocket {
     this.#linger.start(LINGER_MS, () => this.#socket.terminate(), true);
   }
 
-  #text(data: Uint8Array): void {
+  #onText(data: Uint8Array): void {
     const text = data.toString();
-    if (isGarbled(text, data)) this.#fail({ cause: garbled() }, NOT_UTF8);
+    if (isInvalidUtf8(text, data)) this.#fail({ cause: invalidUtf8Error() }, NOT_UTF8);
     else this.receive(text);
   }
 
@@ -257,31 +258,31 @@ export class NodeSocket extends BaseSocket {
   }
 
   /** An empty write is done when all before it is: sooner news than a poll's. */
-  protected override moment(): Promise<void> {
+  protected override bufferChange(): Promise<void> {
     const tcp = this.#tcp;
-    if (!tcp?.writableLength || tcp.destroyed) return super.moment();
+    if (!tcp?.writableLength || tcp.destroyed) return super.bufferChange();
     return new Promise((resolve) => tcp.write("", () => resolve()));
   }
 
-  #opened(): void {
+  #onOpen(): void {
     const socket = this.#socket;
     // All of them, since only an emitter without any gives its table back: its size is felt in memory, too.
-    for (const listeners of [NodeSocket.#opening, NodeSocket.#ends]) {
+    for (const listeners of [NodeSocket.#connectListeners, NodeSocket.#endListeners]) {
       for (const [event, listener] of listeners) socket.removeListener(event, listener);
     }
-    for (const listeners of [NodeSocket.#ends, NodeSocket.#open]) {
+    for (const listeners of [NodeSocket.#endListeners, NodeSocket.#openListeners]) {
       for (const [event, listener] of listeners) socket.on(event, listener);
     }
-    this.owner.opened(socket.protocol, socket.extensions);
+    this.owner.onOpen(socket.protocol, socket.extensions);
   }
 
-  #refused(request: ClientRequest, { statusCode: status, headers }: IncomingMessage): void {
+  #onUnexpectedResponse(request: ClientRequest, { statusCode: status, headers }: IncomingMessage): void {
     const cause = new ConnError("refused", `The server answered the upgrade with ${status}.`, { status });
     request.destroy();
     this.#fail({ status, retryAfter: headers["retry-after"], cause });
   }
 
-  #failed(error: SocketError): void {
+  #onError(error: SocketError): void {
     this.#failure = error;
     if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") this.refuseTooLarge();
     else if (this.#socket.readyState === CONNECTING) this.#fail({ cause: error });
@@ -289,20 +290,20 @@ export class NodeSocket extends BaseSocket {
     else if (error.code?.startsWith("WS_ERR_")) this.#fail({ cause: error }, PROTOCOL_ERROR);
   }
 
-  #closed(code: number, reason: Uint8Array): void {
+  #onClose(code: number, reason: Uint8Array): void {
     this.#linger?.stop();
     const text = String(reason ?? "");
-    if (isGarbled(text, reason)) return this.#fail({ cause: garbled() });
+    if (isInvalidUtf8(text, reason)) return this.#fail({ cause: invalidUtf8Error() });
     const cause = this.#failure && { cause: this.#failure };
     this.end({ code: code || ABNORMAL, reason: text, clean: !UNCLEAN.has(code), ...cause });
   }
 
   /** The attempt failed, or the peer broke the protocol. */
-  #fail(why: Pick<Ending, "cause" | "status" | "retryAfter">, code?: number): void {
+  #fail(why: Pick<ConnectionEnd, "cause" | "status" | "retryAfter">, code?: number): void {
     this.end({ code: ABNORMAL, reason: "", clean: false, ...why }, code);
   }
 
-  #know(tcp: Tcp | undefined): void {
+  #useTcp(tcp: Tcp | undefined): void {
     // Bun's stand-in for ws hands out a socket that is none.
     if (typeof tcp?.bytesRead !== "number" || typeof tcp.setKeepAlive !== "function") return;
     this.#tcp = tcp;
@@ -321,16 +322,16 @@ export class NodeSocket extends BaseSocket {
  * Whether `text`, decoded from `data`, is not what the peer meant. `ws` would look at every byte of every message, which
  * costs more than all that is done with it here.
  */
-function isGarbled(text: string, data: Uint8Array): boolean {
+function isInvalidUtf8(text: string, data: Uint8Array): boolean {
   // The peer may have sent a replacement character itself. What stands in for ws may give strings.
   return text.includes("\uFFFD") && data instanceof Uint8Array && !isUtf8(data);
 }
 
-function garbled(): TypeError {
+function invalidUtf8Error(): TypeError {
   return new TypeError("The peer sent text that is not UTF-8 (RFC 6455, section 8.1).");
 }
 
 /** The same bytes without the Buffer, so that every platform gives the same class. */
-function plainBytes(data: Uint8Array): Uint8Array {
+function toUint8Array(data: Uint8Array): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }

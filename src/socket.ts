@@ -1,16 +1,16 @@
 import Platform from "isomorphic-ws";
 import { ConnError } from "./errors.ts";
 import { exceeds, type Payload } from "./payload.ts";
-import { nothing } from "./promise.ts";
+import { noop } from "./promise.ts";
 import { Timer } from "./timer.ts";
-import type { Ending } from "./verdict.ts";
+import type { ConnectionEnd } from "./verdict.ts";
 
 /** What a connection tells its owner. Nothing comes after `ended`, and nothing at all once it is abandoned. */
 export interface SocketOwner {
-  opened(protocol: string, extensions: string): void;
-  received(payload: Payload): void;
-  ended(ending: Ending): void;
-  ponged(): void;
+  onOpen(protocol: string, extensions: string): void;
+  onMessage(payload: Payload): void;
+  onEnd(ending: ConnectionEnd): void;
+  onPong(): void;
 }
 
 /** One connection. What a platform can't do is missing. */
@@ -25,7 +25,7 @@ export interface Socket {
   /** Ends the connection without waiting for the peer, with a close frame first where one is given and can be sent. */
   abandon(code?: number, reason?: string): void;
   /** A figure that changes whenever something moves. */
-  progress(): number;
+  activity(): number;
   ping?(): void;
   pong?(): void;
   /** Reads no more, or reads again. Each answers whether it can. */
@@ -100,11 +100,11 @@ const TOO_LARGE = 4009;
 const POLL_MS = 10;
 
 /** Hears nothing. It stays on an abandoned socket for good: `ws` ends the process on an error that nobody handles. */
-const NOBODY: SocketOwner = {
-  opened: nothing,
-  received: nothing,
-  ended: nothing,
-  ponged: nothing,
+const NO_OWNER: SocketOwner = {
+  onOpen: noop,
+  onMessage: noop,
+  onEnd: noop,
+  onPong: noop,
 };
 
 /** Opens a connection over a WHATWG WebSocket. The Node build has a function of the same name in its place. */
@@ -140,11 +140,11 @@ export function constructorOf({ WebSocket }: Pick<SocketOptions, "WebSocket">): 
 export abstract class BaseSocket implements Socket {
   protected owner: SocketOwner;
   /** Messages and pongs so far, and falls of the buffer that were seen. */
-  protected moved = 0;
+  protected activityCount = 0;
   readonly #maxPayloadBytes: number;
   #poll: Timer | undefined;
   #lastBuffered = 0;
-  #moment: Promise<void> | undefined;
+  #bufferChange: Promise<void> | undefined;
   #wake: (() => void) | undefined;
 
   constructor(maxPayloadBytes: number, owner: SocketOwner) {
@@ -159,47 +159,47 @@ export abstract class BaseSocket implements Socket {
   protected abstract destroy(code?: number, reason?: string): void;
 
   async drain(bytes: number): Promise<void> {
-    while (this.owner !== NOBODY && this.bufferedAmount > bytes) await this.moment();
+    while (this.owner !== NO_OWNER && this.bufferedAmount > bytes) await this.bufferChange();
   }
 
   abandon(code?: number, reason?: string): void {
     // Once: Node 22 fires an error inside close() while it connects, and a close frame that is on its way may take its time.
-    if (this.owner === NOBODY) return;
-    this.owner = NOBODY;
+    if (this.owner === NO_OWNER) return;
+    this.owner = NO_OWNER;
     this.#wake?.();
     this.destroy(code, reason);
   }
 
-  progress(): number {
-    const buffered = this.stuck;
-    if (buffered < this.#lastBuffered) this.moved++;
+  activity(): number {
+    const buffered = this.unsentBytes;
+    if (buffered < this.#lastBuffered) this.activityCount++;
     this.#lastBuffered = buffered;
-    return this.moved;
+    return this.activityCount;
   }
 
   /** Resolves when the buffer is worth another look. */
-  protected moment(): Promise<void> {
-    this.#moment ??= new Promise((resolve) => {
+  protected bufferChange(): Promise<void> {
+    this.#bufferChange ??= new Promise((resolve) => {
       this.#wake = () => {
         this.#poll?.stop();
-        this.#moment = undefined;
+        this.#bufferChange = undefined;
         resolve();
       };
       this.#poll ??= new Timer();
       this.#poll.start(POLL_MS, this.#wake);
     });
-    return this.#moment;
+    return this.#bufferChange;
   }
 
   /** Bytes that the network does not take yet, as well as the platform tells. */
-  protected get stuck(): number {
+  protected get unsentBytes(): number {
     return this.bufferedAmount;
   }
 
   protected receive(payload: Payload): void {
-    this.moved++;
+    this.activityCount++;
     if (exceeds(payload, this.#maxPayloadBytes)) this.refuseTooLarge();
-    else this.owner.received(payload);
+    else this.owner.onMessage(payload);
   }
 
   protected refuseTooLarge(): void {
@@ -208,10 +208,10 @@ export abstract class BaseSocket implements Socket {
   }
 
   /** The end: told once, and the platform's socket is left to itself. */
-  protected end(ending: Ending, code?: number): void {
+  protected end(ending: ConnectionEnd, code?: number): void {
     const { owner } = this;
     this.abandon(code);
-    owner.ended(ending);
+    owner.onEnd(ending);
   }
 }
 
@@ -223,7 +223,7 @@ class WhatwgSocket extends BaseSocket {
     this.#socket = socket;
     socket.binaryType = "arraybuffer";
     // Where nothing was selected workerd has null for a protocol; React Native has no extensions.
-    socket.onopen = () => this.owner.opened(socket.protocol ?? "", socket.extensions ?? "");
+    socket.onopen = () => this.owner.onOpen(socket.protocol ?? "", socket.extensions ?? "");
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onerror = (event) => {
       // Node 22 fires no close after a failed handshake. After open an error is followed by close everywhere.

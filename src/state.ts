@@ -1,16 +1,16 @@
 import type { ConnError } from "./errors.ts";
-import type { LostInfo } from "./verdict.ts";
+import type { DisconnectInfo } from "./verdict.ts";
 
 /**
  * Why a Conn waits before it dials: our own backoff, no network, the server's wish, a page in the back/forward cache. On
  * a server: the peer is away, and its session kept.
  */
-export type WaitReason = "backoff" | "offline" | "server" | "page" | "peer";
+export type WaitReason = "backoff" | "offline" | "server" | "suspended" | "peer";
 /** Who ended the Conn. */
-export type EndedBy = "us" | "peer" | "verdict" | "gave-up" | "signal";
+export type ClosedBy = "local" | "peer" | "policy" | "gave-up" | "signal";
 
 /** The code and reason of a close frame. */
-export interface Goodbye {
+export interface CloseFrame {
   readonly code: number;
   readonly reason: string;
 }
@@ -21,42 +21,42 @@ export type State =
   | { readonly name: "connecting"; readonly attempt: number }
   | { readonly name: "open"; readonly attempt: number; readonly isStable: boolean }
   | { readonly name: "waiting"; readonly attempt: number; readonly reason: WaitReason }
-  | { readonly name: "closing"; readonly goodbye: Goodbye }
+  | { readonly name: "closing"; readonly frame: CloseFrame }
   | { readonly name: "closed" };
 
 /**
  * Where a Conn is in its life: not dialed yet, connecting (setup included), usable, between two connections, saying
- * goodbye, ended for good.
+ * ended for good.
  */
 export type StateName = "idle" | "connecting" | "open" | "waiting" | "closing" | "closed";
 
 /** What comes of a lost connection: computed by the owner, since it takes randomness and the user's functions. */
-export type Plan =
+export type RetryDecision =
   | { readonly retry: true; readonly delayMs: number; readonly reason: WaitReason }
-  | { readonly retry: false; readonly by: EndedBy; readonly error: ConnError | undefined };
+  | { readonly retry: false; readonly by: ClosedBy; readonly error: ConnError | undefined };
 
-export type Input =
-  | { readonly type: "ready" | "stable" | "flushed" | "timedOut" | "elapsed" | "toldToMove" }
+export type MachineEvent =
+  | { readonly type: "ready" | "stable" | "flushed" | "timedOut" | "delayElapsed" | "moveRequested" }
   /** `floorMs` is what the last dial leaves of the shortest time between two, where it counts. */
   | { readonly type: "connect" | "reconnect"; readonly floorMs?: number }
-  | { readonly type: "lost"; readonly info: LostInfo; readonly plan: Plan }
-  | { readonly type: "close"; readonly goodbye: Goodbye }
-  | { readonly type: "pageCached" | "pageBack" }
+  | { readonly type: "disconnected"; readonly info: DisconnectInfo; readonly plan: RetryDecision }
+  | { readonly type: "close"; readonly frame: CloseFrame }
+  | { readonly type: "suspended" | "restored" }
   /** The network or the page is back. */
-  | { readonly type: "awake"; readonly floorMs: number }
+  | { readonly type: "wakeUp"; readonly floorMs: number }
   | { readonly type: "aborted"; readonly error: ConnError };
 
-/** What is to be done. Whatever dials, waits or settles first leaves the connection, politely if there is a `goodbye`. */
+/** What is to be done. Whatever dials, waits or settles first leaves the connection, politely if there is a `frame`. */
 export type Effect =
-  | { readonly type: "dial"; readonly attempt: number; readonly goodbye: Goodbye | undefined }
-  | { readonly type: "wait"; readonly delayMs: number; readonly goodbye: Goodbye | undefined }
-  | { readonly type: "serve" | "flush" }
-  | { readonly type: "sayGoodbye"; readonly goodbye: Goodbye }
+  | { readonly type: "dial"; readonly attempt: number; readonly frame: CloseFrame | undefined }
+  | { readonly type: "wait"; readonly delayMs: number; readonly frame: CloseFrame | undefined }
+  | { readonly type: "activate" | "flush" }
+  | { readonly type: "sendClose"; readonly frame: CloseFrame }
   | {
-      readonly type: "settle";
-      readonly goodbye: Goodbye | undefined;
-      readonly by: EndedBy;
-      readonly end: Goodbye;
+      readonly type: "finish";
+      readonly frame: CloseFrame | undefined;
+      readonly by: ClosedBy;
+      readonly end: CloseFrame;
       readonly clean: boolean;
       readonly error: ConnError | undefined;
     };
@@ -64,9 +64,9 @@ export type Effect =
 type Step = readonly [State, Effect?];
 
 /** Told to a peer that we leave for another connection, or for the back/forward cache. */
-export const AWAY: Goodbye = { code: 4001, reason: "" };
-const ABNORMAL: Goodbye = { code: 1006, reason: "" };
-const FOR_EVER = Number.POSITIVE_INFINITY;
+export const LEAVING: CloseFrame = { code: 4001, reason: "" };
+const ABNORMAL: CloseFrame = { code: 1006, reason: "" };
+const FOREVER = Number.POSITIVE_INFINITY;
 
 /**
  * The life of a Conn. `lost` stands for every way in which a connection or an attempt ends unasked: its own end, a
@@ -91,16 +91,16 @@ const FOR_EVER = Number.POSITIVE_INFINITY;
  * | idle, connecting, waiting | close | closed | settle |
  * | any but closed | aborted | closed | settle |
  */
-export function step(state: State, input: Input): Step {
+export function transition(state: State, input: MachineEvent): Step {
   const { name } = state;
   const attempt = "attempt" in state ? state.attempt : 0;
   const isLive = name === "connecting" || name === "open";
   const isWaiting = name === "waiting";
   const isClosing = name === "closing";
-  const goodbye = name === "open" ? AWAY : undefined;
+  const frame = name === "open" ? LEAVING : undefined;
   const wait = (reason: WaitReason, delayMs: number): Step => [
     { name: "waiting", attempt, reason },
-    { type: "wait", delayMs, goodbye },
+    { type: "wait", delayMs, frame },
   ];
 
   const dial = (floorMs = 0): Step =>
@@ -108,7 +108,7 @@ export function step(state: State, input: Input): Step {
       ? wait(isWaiting ? state.reason : "backoff", floorMs)
       : [
           { name: "connecting", attempt },
-          { type: "dial", attempt, goodbye },
+          { type: "dial", attempt, frame },
         ];
 
   if (name === "closed") return [state];
@@ -116,48 +116,48 @@ export function step(state: State, input: Input): Step {
     case "connect":
       if (isWaiting || name === "idle") return dial(input.floorMs);
       break;
-    case "elapsed":
-    case "pageBack":
+    case "delayElapsed":
+    case "restored":
       if (isWaiting) return dial();
       break;
     case "reconnect":
       if (!isClosing) return dial(input.floorMs);
       break;
-    case "awake":
-      if (!isWaiting || state.reason === "server" || state.reason === "page") break;
+    case "wakeUp":
+      if (!isWaiting || state.reason === "server" || state.reason === "suspended") break;
       return dial(input.floorMs);
     case "ready":
-      if (name === "connecting") return [{ name: "open", attempt, isStable: false }, { type: "serve" }];
+      if (name === "connecting") return [{ name: "open", attempt, isStable: false }, { type: "activate" }];
       break;
     case "stable":
       if (name === "open") return [{ name, attempt: 0, isStable: true }];
       break;
-    case "lost": {
+    case "disconnected": {
       const { info, plan } = input;
-      if (isClosing) return closed("us", info, info.clean);
+      if (isClosing) return closed("local", info, info.clean);
       if (!isLive) break;
       if (!plan.retry) return closed(plan.by, info, info.clean, plan.error);
       return [
         { name: "waiting", attempt: attempt + 1, reason: plan.reason },
-        { type: "wait", delayMs: plan.delayMs, goodbye: undefined },
+        { type: "wait", delayMs: plan.delayMs, frame: undefined },
       ];
     }
-    case "toldToMove":
+    case "moveRequested":
       if (name === "open") return dial();
       break;
-    case "pageCached":
-      if (isLive || (isWaiting && state.reason !== "page")) return wait("page", FOR_EVER);
-      if (isClosing) return closed("us", ABNORMAL, false);
+    case "suspended":
+      if (isLive || (isWaiting && state.reason !== "suspended")) return wait("suspended", FOREVER);
+      if (isClosing) return closed("local", ABNORMAL, false);
       break;
     case "close":
-      if (name === "open") return [{ name: "closing", goodbye: input.goodbye }, { type: "flush" }];
-      if (!isClosing) return closed("us", input.goodbye, true, undefined, input.goodbye);
+      if (name === "open") return [{ name: "closing", frame: input.frame }, { type: "flush" }];
+      if (!isClosing) return closed("local", input.frame, true, undefined, input.frame);
       break;
     case "flushed":
-      if (isClosing) return [state, { type: "sayGoodbye", goodbye: state.goodbye }];
+      if (isClosing) return [state, { type: "sendClose", frame: state.frame }];
       break;
     case "timedOut":
-      if (isClosing) return closed("us", ABNORMAL, false);
+      if (isClosing) return closed("local", ABNORMAL, false);
       break;
     case "aborted":
       return closed("signal", ABNORMAL, false, input.error);
@@ -165,6 +165,12 @@ export function step(state: State, input: Input): Step {
   return [state];
 }
 
-function closed(by: EndedBy, { code, reason }: Goodbye, clean: boolean, error?: ConnError, goodbye?: Goodbye): Step {
-  return [{ name: "closed" }, { type: "settle", by, end: { code, reason }, clean, error, goodbye }];
+function closed(
+  by: ClosedBy,
+  { code, reason }: CloseFrame,
+  clean: boolean,
+  error?: ConnError,
+  frame?: CloseFrame,
+): Step {
+  return [{ name: "closed" }, { type: "finish", by, end: { code, reason }, clean, error, frame }];
 }

@@ -1,14 +1,14 @@
 import { FLOOR_MS } from "./backoff.ts";
-import type { LostInfo } from "./verdict.ts";
+import type { DisconnectInfo } from "./verdict.ts";
 
 /** What a Conn has been through, as far as it bears on what comes next. */
-export class Trials {
+export class ConnectionHistory {
   /** Connections that became usable. */
   opens = 0;
   /** Endings for want of authentication since the last stable connection. */
   refusals = 0;
   /** How the last connection or attempt ended. */
-  last: LostInfo | undefined;
+  previous: DisconnectInfo | undefined;
   #openedAt = 0;
   #dialedAt = Number.NEGATIVE_INFINITY;
   #downSince: number | undefined;
@@ -34,24 +34,24 @@ export class Trials {
     return elapsed(this.#openedAt);
   }
 
-  dialed(): void {
+  onDial(): void {
     this.#dialedAt = performance.now();
   }
 
-  opened(): void {
+  onOpen(): void {
     this.opens++;
     this.#openedAt = performance.now();
     this.#downSince = this.#triedSince = undefined;
   }
 
   /** There is no connection any more, or there was none before. */
-  left(): void {
+  onDisconnected(): void {
     this.#downSince ??= performance.now();
     this.#triedSince ??= performance.now();
   }
 
   /** A page that was cached could not try. */
-  rested(): void {
+  onRestored(): void {
     this.#triedSince = undefined;
   }
 }

@@ -1,41 +1,41 @@
-import { report } from "./emitter.ts";
+import { throwAsync } from "./emitter.ts";
 
 /** A connection that holds its messages back until it is told. */
-export interface Corked {
+export interface Corkable {
   uncork(): void;
 }
 
 /** Rounds of microtasks without a message after which no more is expected: an `await` between two takes one to three. */
-const QUIET_ROUNDS = 4;
-const ROUND = Promise.resolve();
+const IDLE_MICROTASKS = 4;
+const MICROTASK = Promise.resolve();
 
 /** Who has messages of this turn. */
-let corked: Corked[] = [];
+let corked: Corkable[] = [];
 /** Rounds since the last of them. */
-let quiet = 0;
-let heedsExit = false;
+let idleMicrotasks = 0;
+let isExitHandled = false;
 
 /**
  * One call for all connections of a turn, well before its timers and I/O. A process that ends in a turn has no end of the
  * turn: its last word counts.
  */
-export function uncorkLater(socket: Corked): void {
-  if (corked.push(socket) === 1) ROUND.then(look);
-  if (!heedsExit) process.once("exit", uncork);
-  heedsExit = true;
+export function scheduleUncork(socket: Corkable): void {
+  if (corked.push(socket) === 1) MICROTASK.then(countMicrotask);
+  if (!isExitHandled) process.once("exit", uncorkAll);
+  isExitHandled = true;
 }
 
 /** A message was sent: the turn is not over. */
-export function stillSending(): void {
-  quiet = 0;
+export function noteWrite(): void {
+  idleMicrotasks = 0;
 }
 
-function look(): void {
-  if (++quiet < QUIET_ROUNDS) ROUND.then(look);
-  else uncork();
+function countMicrotask(): void {
+  if (++idleMicrotasks < IDLE_MICROTASKS) MICROTASK.then(countMicrotask);
+  else uncorkAll();
 }
 
-function uncork(): void {
+function uncorkAll(): void {
   const all = corked;
   corked = [];
   for (const socket of all) {
@@ -43,7 +43,7 @@ function uncork(): void {
       socket.uncork();
     } catch (error) {
       // One connection's trouble is none of the others'.
-      report(error);
+      throwAsync(error);
     }
   }
 }

@@ -245,7 +245,7 @@ describe("a turn's messages", () => {
 /** One connection without a Conn. */
 async function bare(url: string) {
   const ws = new WebSocket(url, { perMessageDeflate: false });
-  const owner: SocketOwner = { opened() {}, received() {}, ended() {}, ponged() {} };
+  const owner: SocketOwner = { onOpen() {}, onMessage() {}, onEnd() {}, onPong() {} };
   const socket = new NodeSocket(ws as unknown as WsSocket, 1_000_000, owner);
   onTestFinished(() => ws.terminate());
   await once(ws, "open");
@@ -321,7 +321,9 @@ describe("a connection that dies in the middle of a turn", () => {
     const { url, visits } = await peer();
     const { made, WebSocket } = remembering();
     const conn = await open(url, { WebSocket });
-    const lost = new Promise<number>((resolve) => conn.on("lost", () => resolve(conn.stats.sent), { once: true }));
+    const lost = new Promise<number>((resolve) =>
+      conn.on("disconnected", () => resolve(conn.stats.sent), { once: true }),
+    );
     for (const text of numbered(50)) conn.send(text);
     made[0]?.tcp?.destroy();
     for (const text of numbered(50, 50)) conn.send(text);
@@ -388,7 +390,7 @@ describe("a turn that ends the connection", () => {
     const { url, visits } = await peer();
     const conn = await open(url);
     for (const text of burst) conn.send(text);
-    expect(await conn.close(1000, "", { signal: NOW })).toMatchObject({ by: "us", clean: false, unsent: [] });
+    expect(await conn.close(1000, "", { signal: NOW })).toMatchObject({ by: "local", clean: false, unsent: [] });
     await until(() => expect(visits).toMatchObject([{ heard: burst, code: 1006 }]));
   });
 

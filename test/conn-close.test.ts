@@ -37,7 +37,7 @@ describe("close()", () => {
     conn.close();
     await pass(2_000);
     expect(conn.state).toBe("closed");
-    expect(await conn.closed).toMatchObject({ by: "us", unsent: [], inDoubt: [] });
+    expect(await conn.closed).toMatchObject({ by: "local", unsent: [], inDoubt: [] });
     expect(vi.getTimerCount()).toBe(0);
     await pass(60_000);
     expect(net.sockets).toHaveLength(dials);
@@ -47,7 +47,7 @@ describe("close()", () => {
     const { conn } = await STATES[name]();
     conn.close(4000, "bye");
     expect(conn.state).toBe("closed");
-    expect(await conn.closed).toEqual({ code: 4000, reason: "bye", clean: true, by: "us", unsent: [], inDoubt: [] });
+    expect(await conn.closed).toEqual({ code: 4000, reason: "bye", clean: true, by: "local", unsent: [], inDoubt: [] });
   });
 
   test("in the turn of construction never dials", async () => {
@@ -61,7 +61,7 @@ describe("close()", () => {
     const { conn, socket } = await openRig();
     const info = await conn.close(4001, "bye");
     expect(socket.goodbye).toEqual({ code: 4001, reason: "bye" });
-    expect(info).toMatchObject({ code: 4001, reason: "bye", clean: true, by: "us" });
+    expect(info).toMatchObject({ code: 4001, reason: "bye", clean: true, by: "local" });
     expect(info.error).toBeUndefined();
   });
 
@@ -70,7 +70,7 @@ describe("close()", () => {
     await tick();
     net.last.open();
     await tick();
-    expect(await conn.close(4001, "bye")).toMatchObject({ code: 4001, reason: "bye", clean: false, by: "us" });
+    expect(await conn.close(4001, "bye")).toMatchObject({ code: 4001, reason: "bye", clean: false, by: "local" });
     expect(net.last.goodbye).toEqual({ code: 4001, reason: "bye" });
   });
 
@@ -92,7 +92,7 @@ describe("close()", () => {
     await pass(699);
     expect(conn.state).toBe("closing");
     await pass(1);
-    expect(await closed).toMatchObject({ code: 1006, clean: false, by: "us" });
+    expect(await closed).toMatchObject({ code: 1006, clean: false, by: "local" });
     expect(vi.getTimerCount()).toBe(0);
   });
 
@@ -118,7 +118,7 @@ describe("close()", () => {
     const closed = conn.close(1000, "", { signal: controller.signal });
     expect(await isSettled(closed)).toBe(false);
     controller.abort();
-    expect(await closed).toMatchObject({ by: "us", clean: false });
+    expect(await closed).toMatchObject({ by: "local", clean: false });
     expect(vi.getTimerCount()).toBe(0);
   });
 
@@ -127,7 +127,7 @@ describe("close()", () => {
     net.answersClose = false;
     const closed = conn.close();
     socket.drop();
-    expect(await closed).toMatchObject({ code: 1006, by: "us" });
+    expect(await closed).toMatchObject({ code: 1006, by: "local" });
     await pass(60_000);
     expect(net.sockets).toHaveLength(1);
   });
@@ -244,6 +244,6 @@ describe("the signal", () => {
     const events = story(conn);
     controller.abort();
     expect(events).toEqual([]);
-    expect(await conn.closed).toMatchObject({ by: "us" });
+    expect(await conn.closed).toMatchObject({ by: "local" });
   });
 });

@@ -99,8 +99,8 @@ describe("close()", () => {
     expect(await conn.close()).toMatchObject({ unsent: ["a", bytes], inDoubt: [] });
     for (const fate of fates) expect(await rejection(fate)).toMatchObject({ code: "closed" });
     expect(dropped).toMatchObject([
-      { payload: "a", why: { code: "closed", payload: "a" }, direction: "out" },
-      { payload: bytes, why: { code: "closed" }, direction: "out" },
+      { payload: "a", error: { code: "closed", payload: "a" }, direction: "out" },
+      { payload: bytes, error: { code: "closed" }, direction: "out" },
     ]);
   });
 });

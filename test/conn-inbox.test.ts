@@ -23,8 +23,8 @@ describe("the inbox", () => {
     const dropped = told(conn, "dropped");
     for (const name of ["a", "b", "c"]) socket.message(long(name));
     const info = await conn.closed;
-    expect(info).toMatchObject({ by: "us", error: { cause: { code: "inbox-full" } } });
-    expect(dropped).toMatchObject([{ payload: long("c"), why: { code: "inbox-full" }, direction: "in" }]);
+    expect(info).toMatchObject({ by: "local", error: { cause: { code: "inbox-full" } } });
+    expect(dropped).toMatchObject([{ payload: long("c"), error: { code: "inbox-full" }, direction: "in" }]);
     expect([await conn.receive(), await conn.receive()]).toEqual([long("a"), long("b")]);
     expect(await rejection(conn.receive())).toBe(info.error);
     expect(socket.goodbye).toBeDefined();
@@ -35,7 +35,7 @@ describe("the inbox", () => {
     const dropped = told(conn, "dropped");
     for (const name of ["a", "b", "c"]) socket.message(long(name));
     await tick();
-    expect(dropped).toMatchObject([{ payload: long("a"), why: { code: "inbox-full" }, direction: "in" }]);
+    expect(dropped).toMatchObject([{ payload: long("a"), error: { code: "inbox-full" }, direction: "in" }]);
     expect([await conn.receive(), await conn.receive()]).toEqual([long("b"), long("c")]);
     expect(conn.state).toBe("open");
   });
@@ -85,7 +85,7 @@ describe("a message over maxPayloadBytes", () => {
     socket.message("éé");
     socket.message("ééx");
     expect(heard).toEqual(["éé"]);
-    expect(await conn.closed).toMatchObject({ code: 1009, by: "us", error: { cause: { code: "too-large" } } });
+    expect(await conn.closed).toMatchObject({ code: 1009, by: "local", error: { cause: { code: "too-large" } } });
     expect(socket.goodbye).toEqual({ code: 4009 });
     await pass(60_000);
     expect(net.sockets).toHaveLength(1);
@@ -101,9 +101,9 @@ describe("a message over maxPayloadBytes", () => {
 
   test("ends only the connection where shouldRetry thinks so", async () => {
     const { conn, net, socket } = await openRig({ maxPayloadBytes: 4, shouldRetry: () => true });
-    const lost = told(conn, "lost");
+    const lost = told(conn, "disconnected");
     socket.message("12345");
-    expect(lost).toMatchObject([{ code: 1009, retry: true, cause: { code: "too-large" } }]);
+    expect(lost).toMatchObject([{ code: 1009, willRetry: true, cause: { code: "too-large" } }]);
     await pass(1_000);
     expect(net.sockets).toHaveLength(2);
   });

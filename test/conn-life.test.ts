@@ -146,7 +146,7 @@ test.for(["connect", "reconnect"] as const)(
   "%s() out of a wait dials no sooner than 250 ms after the last dial",
   async (method) => {
     const { conn, net, socket } = await openRig();
-    conn.on("lost", () => conn[method]());
+    conn.on("disconnected", () => conn[method]());
     socket.drop();
     await pass(249);
     expect(net.sockets).toHaveLength(1);
@@ -195,7 +195,7 @@ test("tells state, then lost, then waiting", async () => {
   const { conn, socket } = await openRig();
   const events = story(conn);
   socket.drop();
-  expect(events).toEqual(["open>waiting", "lost", "waiting"]);
+  expect(events).toEqual(["open>waiting", "disconnected", "waiting"]);
 });
 
 test("tells state, then lost, then closed, and settles promises after", async () => {
@@ -204,17 +204,17 @@ test("tells state, then lost, then closed, and settles promises after", async ()
   conn.closed.then(() => events.push("settled closed"));
   conn.receive().catch(() => events.push("settled receive"));
   socket.drop(1008, "", true);
-  expect(events).toEqual(["open>closed", "lost", "closed"]);
+  expect(events).toEqual(["open>closed", "disconnected", "closed"]);
   await tick();
   expect(events).toHaveLength(5);
 });
 
 test("tells of an end that it was final, and who ended it", async () => {
   const { conn, socket } = await openRig();
-  const [lost, closed] = [told(conn, "lost"), told(conn, "closed")];
+  const [lost, closed] = [told(conn, "disconnected"), told(conn, "closed")];
   socket.drop(1008, "no", true);
-  expect(lost).toMatchObject([{ code: 1008, reason: "no", clean: true, opened: true, retry: false }]);
-  expect(closed).toMatchObject([{ code: 1008, reason: "no", clean: true, by: "verdict", unsent: [], inDoubt: [] }]);
+  expect(lost).toMatchObject([{ code: 1008, reason: "no", clean: true, wasOpen: true, willRetry: false }]);
+  expect(closed).toMatchObject([{ code: 1008, reason: "no", clean: true, by: "policy", unsent: [], inDoubt: [] }]);
   expect(closed[0]?.error).toMatchObject({ code: "closed" });
 });
 

@@ -19,7 +19,7 @@ const BEAT: HeartbeatOptions = {
   isPong: (payload: Payload) => payload === "pong",
 };
 
-const DOUBTS = ["online", "visible", "woke"] as const;
+const DOUBTS = ["online", "visible", "wake"] as const;
 
 /** An open Conn whose connection is stable, so that no timer but a heartbeat's runs. */
 async function living(options: ConnOptions = {}) {
@@ -51,14 +51,14 @@ describe("a doubt about an open connection with a heartbeat", () => {
 
   test.for(DOUBTS)("is left 2 s after %s if it stays silent", async (signal) => {
     const { conn, net, socket, lifecycle } = await living({ heartbeat: BEAT });
-    const lost = told(conn, "lost");
+    const lost = told(conn, "disconnected");
     await pass(60_000);
     lifecycle.tell(signal);
     await pass(PROBE_MS - 1);
     expect(conn.state).toBe("open");
     await pass(1);
     expect(conn.state).toBe("waiting");
-    expect(lost).toMatchObject([{ code: 1006, opened: true, retry: true, cause: { code: "timeout" } }]);
+    expect(lost).toMatchObject([{ code: 1006, wasOpen: true, willRetry: true, cause: { code: "timeout" } }]);
     expect(socket.goodbye).toBeDefined();
     await pass(1_000);
     expect(net.sockets).toHaveLength(2);
@@ -85,7 +85,7 @@ describe("a doubt about an open connection with a heartbeat", () => {
 });
 
 describe("an open connection that can't be asked", () => {
-  test.for(["online", "woke"] as const)("is replaced when told %s", async (signal) => {
+  test.for(["online", "wake"] as const)("is replaced when told %s", async (signal) => {
     const { conn, net, socket, lifecycle } = await living();
     const events = story(conn);
     lifecycle.tell(signal);
@@ -264,14 +264,14 @@ describe("a page that is cached or frozen", () => {
   test("says 4001 and waits with no timer until it is back, then dials at once", async () => {
     const { conn, net, socket, lifecycle } = await living({ heartbeat: BEAT });
     const [events, waits] = [story(conn), told(conn, "waiting")];
-    lifecycle.tell("cached");
+    lifecycle.tell("suspend");
     expect(socket.goodbye).toEqual({ code: 4001 });
     expect(events).toEqual(["open>waiting", "waiting"]);
-    expect(waits).toEqual([{ attempt: 0, delayMs: Number.POSITIVE_INFINITY, reason: "page" }]);
+    expect(waits).toEqual([{ attempt: 0, delayMs: Number.POSITIVE_INFINITY, reason: "suspended" }]);
     expect(vi.getTimerCount()).toBe(0);
     await pass(600_000);
     expect(net.sockets).toHaveLength(1);
-    lifecycle.tell("back");
+    lifecycle.tell("restore");
     expect(conn.state).toBe("connecting");
     await tick();
     net.last.open();
@@ -284,7 +284,7 @@ describe("a page that is cached or frozen", () => {
     const { conn, socket, net, lifecycle } = await living();
     net.answersClose = false;
     const [events, heard] = [story(conn), told(conn, "message")];
-    lifecycle.tell("cached");
+    lifecycle.tell("suspend");
     socket.onmessage?.({ data: "late" });
     socket.drop();
     expect(heard).toEqual([]);
@@ -294,10 +294,10 @@ describe("a page that is cached or frozen", () => {
   test("keeps its queue, in order", async () => {
     const { conn, net, socket, lifecycle } = await living();
     conn.send("written");
-    lifecycle.tell("cached");
+    lifecycle.tell("suspend");
     const sends = ["a", "b", "c"].map((text) => conn.send(text));
     expect(conn.stats.outbox.messages).toBe(3);
-    lifecycle.tell("back");
+    lifecycle.tell("restore");
     conn.send("d");
     await tick();
     net.last.open();
@@ -309,10 +309,10 @@ describe("a page that is cached or frozen", () => {
   test("is told once, however many events say so", async () => {
     const { conn, net, lifecycle } = await living();
     const events = story(conn);
-    lifecycle.tell("cached");
-    lifecycle.tell("cached");
-    lifecycle.tell("back");
-    lifecycle.tell("back");
+    lifecycle.tell("suspend");
+    lifecycle.tell("suspend");
+    lifecycle.tell("restore");
+    lifecycle.tell("restore");
     await tick();
     expect(events).toEqual(["open>waiting", "waiting", "waiting>connecting"]);
     expect(net.sockets).toHaveLength(2);
@@ -321,9 +321,9 @@ describe("a page that is cached or frozen", () => {
   test("counts the time in the cache as time without a connection", async () => {
     const { conn, net, lifecycle } = await living();
     const opens = told(conn, "open");
-    lifecycle.tell("cached");
+    lifecycle.tell("suspend");
     await pass(600_000);
-    lifecycle.tell("back");
+    lifecycle.tell("restore");
     await pass(40);
     net.last.open();
     await tick();
@@ -335,11 +335,11 @@ describe("a page that is cached or frozen", () => {
     const { conn, net } = rig({ lifecycle });
     const events = story(conn);
     await tick();
-    lifecycle.tell("cached");
+    lifecycle.tell("suspend");
     await tick();
     expect(net.last.goodbye).toEqual({});
     expect(vi.getTimerCount()).toBe(0);
-    lifecycle.tell("back");
+    lifecycle.tell("restore");
     await tick();
     expect(events).toEqual(["idle>connecting", "connecting>waiting", "waiting", "waiting>connecting"]);
     expect(net.sockets).toHaveLength(2);
@@ -348,17 +348,17 @@ describe("a page that is cached or frozen", () => {
   test("stops a wait, also a server's", async () => {
     const { conn, net, socket, lifecycle } = await living();
     socket.drop(1013, "retry=1000-1000", true);
-    lifecycle.tell("cached");
+    lifecycle.tell("suspend");
     await pass(60_000);
     expect([conn.state, net.sockets.length]).toEqual(["waiting", 1]);
-    lifecycle.tell("back");
+    lifecycle.tell("restore");
     await tick();
     expect(net.sockets).toHaveLength(2);
   });
 
   test.for(DOUBTS)("does not stir at %s", async (signal) => {
     const { conn, net, lifecycle } = await living();
-    lifecycle.tell("cached");
+    lifecycle.tell("suspend");
     lifecycle.tell(signal);
     await pass(60_000);
     expect([conn.state, net.sockets.length]).toEqual(["waiting", 1]);
@@ -366,7 +366,7 @@ describe("a page that is cached or frozen", () => {
 
   test("dials when the application says so", async () => {
     const { conn, net, lifecycle } = await living();
-    lifecycle.tell("cached");
+    lifecycle.tell("suspend");
     conn.connect();
     await tick();
     expect(net.sockets).toHaveLength(2);
@@ -377,14 +377,14 @@ describe("a page that is cached or frozen", () => {
     net.answersClose = false;
     const closed = conn.close();
     await tick();
-    lifecycle.tell("cached");
-    expect(await closed).toMatchObject({ code: 1006, clean: false, by: "us" });
+    lifecycle.tell("suspend");
+    expect(await closed).toMatchObject({ code: 1006, clean: false, by: "local" });
     expect(vi.getTimerCount()).toBe(0);
   });
 
   test("can be closed, with its queue handed back", async () => {
     const { conn, lifecycle } = await living();
-    lifecycle.tell("cached");
+    lifecycle.tell("suspend");
     conn.send("a");
     expect(await conn.close()).toMatchObject({ code: 1000, clean: true, unsent: ["a"] });
     expect(vi.getTimerCount()).toBe(0);
@@ -392,7 +392,7 @@ describe("a page that is cached or frozen", () => {
 
   test("that comes back without having left changes nothing", async () => {
     const { conn, net, lifecycle } = await living();
-    lifecycle.tell("back");
+    lifecycle.tell("restore");
     await tick();
     expect([conn.state, net.sockets.length]).toEqual(["open", 1]);
   });
@@ -444,7 +444,7 @@ describe("the subscription", () => {
     const lifecycle = new FakeLifecycle();
     const [one, two] = [await openRig({ lifecycle }), await openRig({ lifecycle })];
     await one.conn.close();
-    lifecycle.tell("cached");
+    lifecycle.tell("suspend");
     expect(lifecycle.size).toBe(1);
     expect([one.conn.state, two.conn.state]).toEqual(["closed", "waiting"]);
   });
@@ -452,9 +452,9 @@ describe("the subscription", () => {
   test("may tell within subscribe()", async () => {
     const lifecycle = {
       isOnline: () => true,
-      subscribe: (tell: (signal: "online" | "cached") => void) => {
+      subscribe: (tell: (signal: "online" | "suspend") => void) => {
         tell("online");
-        tell("cached");
+        tell("suspend");
         return () => {};
       },
     };
@@ -491,7 +491,7 @@ describe("which source", () => {
     expect(page.listeners).toBe(0);
     page.window.fire("pagehide", { persisted: true });
     expect(conn.state).toBe("open");
-    lifecycle.tell("cached");
+    lifecycle.tell("suspend");
     expect(conn.state).toBe("waiting");
   });
 

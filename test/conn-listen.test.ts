@@ -3,17 +3,17 @@ import { openRig, pass, rig, story, tick, told, uncaught, useFakeTime } from "./
 
 useFakeTime();
 
-test.for(["state", "lost", "waiting"] as const)("a %s listener may close the Conn", async (name) => {
+test.for(["state", "disconnected", "waiting"] as const)("a %s listener may close the Conn", async (name) => {
   const { conn, net, socket } = await openRig();
   conn.on(name, () => void conn.close());
   socket.drop();
-  expect(await conn.closed).toMatchObject({ code: 1000, by: "us" });
+  expect(await conn.closed).toMatchObject({ code: 1000, by: "local" });
   await pass(60_000);
   expect(net.sockets).toHaveLength(1);
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test.for(["state", "lost", "waiting"] as const)("a %s listener may reconnect", async (name) => {
+test.for(["state", "disconnected", "waiting"] as const)("a %s listener may reconnect", async (name) => {
   const { conn, net, socket } = await openRig();
   await pass(250);
   conn.on(name, () => conn.reconnect(), { once: true });
@@ -27,9 +27,9 @@ test("what a listener causes is told after what it was told of", async () => {
   const { conn, socket } = await openRig();
   await pass(250);
   const events = story(conn);
-  conn.on("lost", () => conn.reconnect());
+  conn.on("disconnected", () => conn.reconnect());
   socket.drop();
-  expect(events).toEqual(["open>waiting", "lost", "waiting", "waiting>connecting"]);
+  expect(events).toEqual(["open>waiting", "disconnected", "waiting", "waiting>connecting"]);
 });
 
 test("an open listener may send, behind what waited", async () => {
@@ -48,7 +48,7 @@ test("an open listener may close: what waited goes first", async () => {
   conn.send("waited");
   await tick();
   net.last.open();
-  expect(await conn.closed).toMatchObject({ by: "us", code: 1000, unsent: [] });
+  expect(await conn.closed).toMatchObject({ by: "local", code: 1000, unsent: [] });
   expect(net.last.sent).toEqual(["waited"]);
 });
 
@@ -60,7 +60,7 @@ test("a message listener may close the Conn", async () => {
   socket.message("a");
   expect(heard).toEqual(["a"]);
   await pass(2_000);
-  expect(await conn.closed).toMatchObject({ by: "us" });
+  expect(await conn.closed).toMatchObject({ by: "local" });
 });
 
 test("a listener that throws is uncaught; the others run and the connection stays", async () => {

@@ -41,7 +41,7 @@ describe("the upgrade", () => {
   });
 
   test("asks for its headers on each attempt, with why the last one ended", async () => {
-    dial({ headers: ({ attempt, last }) => ({ token: `${attempt} after ${last?.status}` }) });
+    dial({ headers: ({ attempt, previous }) => ({ token: `${attempt} after ${previous?.status}` }) });
     await tick();
     FakeWs.last.refuse(401);
     await pass(1_000);
@@ -99,15 +99,15 @@ describe("the upgrade", () => {
 
   test.for([400, 404, 410])("refused with %i before the first open ends the Conn", async (status) => {
     const conn = dial();
-    const lost = told(conn, "lost");
+    const lost = told(conn, "disconnected");
     await tick();
     FakeWs.last.refuse(status);
     expect(await conn.closed).toMatchObject({
       code: 1006,
-      by: "verdict",
+      by: "policy",
       error: { cause: { code: "refused", status } },
     });
-    expect(lost).toMatchObject([{ status, opened: false, retry: false }]);
+    expect(lost).toMatchObject([{ status, wasOpen: false, willRetry: false }]);
   });
 
   test("refused with 401 is final at once without a provider", async () => {
@@ -231,17 +231,17 @@ test("a message over maxPayloadBytes that ws refused is reported as 1009, by us"
   const { conn, socket } = await opened();
   socket.emit("error", Object.assign(new RangeError("Max payload"), { code: "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH" }));
   socket.drop(1006);
-  expect(await conn.closed).toMatchObject({ code: 1009, by: "us", error: { cause: { code: "too-large" } } });
+  expect(await conn.closed).toMatchObject({ code: 1009, by: "local", error: { cause: { code: "too-large" } } });
 });
 
 test("what a peer sends against the protocol ends the connection at once, though the peer never closes", async () => {
   const { conn, socket } = await opened();
-  const lost = told(conn, "lost");
+  const lost = told(conn, "disconnected");
   const error = Object.assign(new RangeError("Invalid frame"), { code: "WS_ERR_UNEXPECTED_RSV_1" });
   // ws has sent its close frame by then, and would wait for the peer's.
   socket.close();
   socket.emit("error", error);
-  expect(lost).toMatchObject([{ code: 1006, clean: false, opened: true, retry: true, cause: error }]);
+  expect(lost).toMatchObject([{ code: 1006, clean: false, wasOpen: true, willRetry: true, cause: error }]);
   expect(socket.isTerminated).toBe(false);
   await pass(1_000);
   expect(socket.isTerminated).toBe(true);
@@ -249,12 +249,12 @@ test("what a peer sends against the protocol ends the connection at once, though
 
 test("why a connection was lost is told where ws knows it", async () => {
   const conn = dial();
-  const lost = told(conn, "lost");
+  const lost = told(conn, "disconnected");
   await tick();
   const error = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
   FakeWs.last.emit("error", error);
   FakeWs.last.drop();
-  expect(lost).toMatchObject([{ code: 1006, opened: false, retry: true, cause: error }]);
+  expect(lost).toMatchObject([{ code: 1006, wasOpen: false, willRetry: true, cause: error }]);
 });
 
 describe("the end of a turn", () => {

@@ -11,7 +11,7 @@ describe("the bounds", () => {
     conn.send("b");
     const why = await rejection(conn.send("c"));
     expect(why).toMatchObject({ code: "outbox-full", payload: "c" });
-    expect(dropped).toEqual([{ payload: "c", why, direction: "out" }]);
+    expect(dropped).toEqual([{ payload: "c", error: why, direction: "out" }]);
     await tick();
     net.last.open();
     await tick();
@@ -75,7 +75,7 @@ describe("ttlMs", () => {
     expect(await isSettled(sent)).toBe(false);
     await pass(1);
     expect(await rejection(sent)).toMatchObject({ code: "expired", payload: "old" });
-    expect(dropped).toMatchObject([{ payload: "old", why: { code: "expired" } }]);
+    expect(dropped).toMatchObject([{ payload: "old", error: { code: "expired" } }]);
     net.last.open();
     await tick();
     expect(net.last.sent).toEqual(["kept"]);
@@ -118,7 +118,7 @@ describe("key", () => {
     const dropped = told(conn, "dropped");
     const [first] = [conn.send("1", { key: "k" }), conn.send("other", { key: "o" }), conn.send("2", { key: "k" })];
     expect(await rejection(first)).toMatchObject({ code: "replaced", payload: "1" });
-    expect(dropped).toMatchObject([{ payload: "1", why: { code: "replaced" } }]);
+    expect(dropped).toMatchObject([{ payload: "1", error: { code: "replaced" } }]);
     await tick();
     net.last.open();
     await tick();
@@ -153,7 +153,7 @@ describe("volatile", () => {
     await tick();
     await conn.send("now", { volatile: true });
     expect(net.last.sent).toEqual(["now"]);
-    expect(dropped).toMatchObject([{ payload: "early", why: { code: "not-writable" } }]);
+    expect(dropped).toMatchObject([{ payload: "early", error: { code: "not-writable" } }]);
   });
 
   test("is refused above the high-water mark", async () => {

@@ -27,7 +27,7 @@ test("a message meets one fate, whatever comes together", async () => {
   await pass(10);
   const { unsent } = await conn.close();
   expect(await rejection(sent)).toMatchObject({ code: "replaced" });
-  expect(dropped.map(({ payload, why }) => [payload, why.code])).toEqual([
+  expect(dropped.map(({ payload, error }) => [payload, error.code])).toEqual([
     ["x", "replaced"],
     ["y", "closed"],
   ]);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Attempt, fatal } from "../src/index.ts";
+import { fatal, type ProviderContext } from "../src/index.ts";
 import { pass, rig, tick, told, useFakeTime } from "./support/rig.ts";
 
 useFakeTime();
@@ -8,7 +8,7 @@ const never = () => new Promise<never>(() => {});
 
 describe("a provider", () => {
   test("of the URL is asked on each attempt, and told why the last one ended", async () => {
-    const asked: Attempt[] = [];
+    const asked: ProviderContext[] = [];
     const { conn, net } = rig({}, async (about) => {
       asked.push(about);
       return `ws://x.test/${about.attempt}`;
@@ -21,8 +21,8 @@ describe("a provider", () => {
     await pass(1_000);
     expect(net.sockets.map(({ url }) => url)).toEqual(["ws://x.test/0", "ws://x.test/1"]);
     expect(asked).toMatchObject([
-      { attempt: 0, last: undefined },
-      { attempt: 1, last: { code: 4401, reason: "who?", opened: true, retry: true } },
+      { attempt: 0, previous: undefined },
+      { attempt: 1, previous: { code: 4401, reason: "who?", wasOpen: true, willRetry: true } },
     ]);
   });
 
@@ -39,9 +39,11 @@ describe("a provider", () => {
     const { conn, net } = rig({}, () => {
       throw boom;
     });
-    const [lost, errors] = [told(conn, "lost"), told(conn, "error")];
+    const [lost, errors] = [told(conn, "disconnected"), told(conn, "error")];
     await tick();
-    expect(lost).toMatchObject([{ code: 1006, opened: false, retry: true, cause: { code: "provider", cause: boom } }]);
+    expect(lost).toMatchObject([
+      { code: 1006, wasOpen: false, willRetry: true, cause: { code: "provider", cause: boom } },
+    ]);
     expect(errors).toMatchObject([{ code: "provider", cause: boom }]);
     expect(net.sockets).toHaveLength(0);
     expect(conn.state).toBe("waiting");
@@ -49,7 +51,7 @@ describe("a provider", () => {
 
   test("that throws fatal() ends the Conn", async () => {
     const { conn } = rig({ protocols: () => Promise.reject(fatal("no licence")) });
-    expect(await conn.closed).toMatchObject({ by: "verdict", error: { cause: { message: "no licence" } } });
+    expect(await conn.closed).toMatchObject({ by: "policy", error: { cause: { message: "no licence" } } });
   });
 
   test("that never settles fails the attempt after connectTimeoutMs, by its signal too", async () => {
@@ -81,9 +83,9 @@ describe("a provider", () => {
 
   test("that answers a bad URL fails the attempt, and is told", async () => {
     const { conn } = rig({}, () => "nonsense");
-    const [lost, errors] = [told(conn, "lost"), told(conn, "error")];
+    const [lost, errors] = [told(conn, "disconnected"), told(conn, "error")];
     await tick();
-    expect(lost).toMatchObject([{ retry: true, cause: { code: "provider", cause: { code: "bad-url" } } }]);
+    expect(lost).toMatchObject([{ willRetry: true, cause: { code: "provider", cause: { code: "bad-url" } } }]);
     expect(errors).toEqual([lost[0]?.cause]);
   });
 
@@ -91,9 +93,9 @@ describe("a provider", () => {
     "that answers %j, which are no protocols, fails the attempt, and is told",
     async ([given]) => {
       const { conn, net } = rig({ protocols: ({ attempt }) => (attempt === 0 ? (given as string) : "a") });
-      const [lost, errors] = [told(conn, "lost"), told(conn, "error")];
+      const [lost, errors] = [told(conn, "disconnected"), told(conn, "error")];
       await tick();
-      expect(lost).toMatchObject([{ retry: true, cause: { code: "provider", cause: { code: "bad-option" } } }]);
+      expect(lost).toMatchObject([{ willRetry: true, cause: { code: "provider", cause: { code: "bad-option" } } }]);
       expect(errors).toEqual([lost[0]?.cause]);
       await pass(1_000);
       expect(net.sockets.map(({ protocols }) => protocols)).toEqual([["a"]]);

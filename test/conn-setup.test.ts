@@ -81,12 +81,12 @@ describe("setup", () => {
   test("that throws fails the attempt, and is told", async () => {
     const boom = new Error("boom");
     const { conn, net } = rig({ setup: () => Promise.reject(boom) });
-    const [lost, errors, opens] = [told(conn, "lost"), told(conn, "error"), told(conn, "open")];
+    const [lost, errors, opens] = [told(conn, "disconnected"), told(conn, "error"), told(conn, "open")];
     await tick();
     net.last.open();
     await tick();
     expect(opens).toEqual([]);
-    expect(lost).toMatchObject([{ opened: false, retry: true, cause: { code: "setup", cause: boom } }]);
+    expect(lost).toMatchObject([{ wasOpen: false, willRetry: true, cause: { code: "setup", cause: boom } }]);
     expect(errors).toMatchObject([{ code: "setup", cause: boom }]);
     expect(net.last.goodbye).toBeDefined();
     await pass(1_000);
@@ -102,7 +102,7 @@ describe("setup", () => {
     await tick();
     net.last.open();
     const info = await conn.closed;
-    expect(info).toMatchObject({ by: "verdict", error: { cause: { code: "setup", message: "bad password" } } });
+    expect(info).toMatchObject({ by: "policy", error: { cause: { code: "setup", message: "bad password" } } });
     expect(vi.getTimerCount()).toBe(0);
   });
 
@@ -186,7 +186,7 @@ describe("setup", () => {
     await tick();
     net.last.open();
     await tick();
-    expect(await conn.close()).toMatchObject({ by: "us" });
+    expect(await conn.close()).toMatchObject({ by: "local" });
     await tick();
     expect(errors).toEqual([]);
   });
@@ -205,6 +205,6 @@ test("what a failed setup left unread is dropped, and never reaches the applicat
   net.last.message("login rejected");
   await tick();
   expect(conn.state).toBe("waiting");
-  expect(dropped).toMatchObject([{ payload: "login rejected", direction: "in", why: { code: "setup" } }]);
+  expect(dropped).toMatchObject([{ payload: "login rejected", direction: "in", error: { code: "setup" } }]);
   expect(conn.stats.inbox.messages).toBe(0);
 });

@@ -66,19 +66,19 @@ describe("an abandoned socket", () => {
     last.onerror?.({ message: "refused" });
     await tick();
     expect(closes).toBeGreaterThan(0);
-    expect(events.filter((name) => name === "lost")).toHaveLength(1);
+    expect(events.filter((name) => name === "disconnected")).toHaveLength(1);
     expect(conn.state).toBe("waiting");
   });
 
   test("of another realm brings bytes, and of React Native an end without wasClean or reason", async () => {
     const { conn, socket } = await openRig();
-    const lost = told(conn, "lost");
+    const lost = told(conn, "disconnected");
     const pull = conn.receive();
     socket.onmessage?.({ data: runInNewContext("new Uint8Array([1, 2]).buffer") });
     expect(await pull).toEqual(Uint8Array.of(1, 2));
     socket.onclose?.({ code: 1001, reason: null, wasClean: undefined } as never);
     await tick();
-    expect(lost).toEqual([{ code: 1001, reason: "", clean: true, opened: true, retry: true }]);
+    expect(lost).toEqual([{ code: 1001, reason: "", clean: true, wasOpen: true, willRetry: true }]);
   });
 
   test("says nothing after its close", async () => {
@@ -94,10 +94,10 @@ describe("an abandoned socket", () => {
 describe("the end of a socket", () => {
   test("is an error before open, although no close comes", async () => {
     const { conn, net } = rig();
-    const lost = told(conn, "lost");
+    const lost = told(conn, "disconnected");
     await tick();
     net.last.error("refused");
-    expect(lost).toMatchObject([{ code: 1006, clean: false, opened: false, retry: true }]);
+    expect(lost).toMatchObject([{ code: 1006, clean: false, wasOpen: false, willRetry: true }]);
     await pass(1_000);
     expect(net.sockets).toHaveLength(2);
   });
@@ -107,12 +107,12 @@ describe("the end of a socket", () => {
     const events = story(conn);
     await tick();
     net.last.refuse();
-    expect(events).toEqual(["idle>connecting", "connecting>waiting", "lost", "waiting"]);
+    expect(events).toEqual(["idle>connecting", "connecting>waiting", "disconnected", "waiting"]);
   });
 
   test("is not an error while open: close follows, with the code", async () => {
     const { conn, socket } = await openRig();
-    const lost = told(conn, "lost");
+    const lost = told(conn, "disconnected");
     socket.error();
     expect(conn.state).toBe("open");
     socket.drop(1011, "why", true);
@@ -121,14 +121,14 @@ describe("the end of a socket", () => {
 
   test("with Deno's code 0 is 1006", async () => {
     const { conn, socket } = await openRig();
-    const lost = told(conn, "lost");
+    const lost = told(conn, "disconnected");
     socket.drop(0);
     expect(lost).toMatchObject([{ code: 1006, clean: false }]);
   });
 
   test("is told as plain objects", async () => {
     const { conn, socket } = await openRig();
-    const [lost, waiting] = [told(conn, "lost"), told(conn, "waiting")];
+    const [lost, waiting] = [told(conn, "disconnected"), told(conn, "waiting")];
     socket.drop();
     for (const event of [lost[0], waiting[0]]) expect(Object.getPrototypeOf(event)).toBe(Object.prototype);
   });
@@ -137,12 +137,12 @@ describe("the end of a socket", () => {
 describe("an attempt", () => {
   test("fails when none of the offered protocols is selected", async () => {
     const { conn, net } = rig({ protocols: "a" });
-    const [lost, opens] = [told(conn, "lost"), told(conn, "open")];
+    const [lost, opens] = [told(conn, "disconnected"), told(conn, "open")];
     await tick();
     net.last.open();
     await tick();
     expect(opens).toEqual([]);
-    expect(lost).toMatchObject([{ opened: false, retry: true, cause: { code: "refused" } }]);
+    expect(lost).toMatchObject([{ wasOpen: false, willRetry: true, cause: { code: "refused" } }]);
     expect(net.last.goodbye).toBeDefined();
   });
 
@@ -156,11 +156,11 @@ describe("an attempt", () => {
 
   test("may end with no answer at all, after connectTimeoutMs", async () => {
     const { conn, net } = rig({ connectTimeoutMs: 3_000 });
-    const lost = told(conn, "lost");
+    const lost = told(conn, "disconnected");
     await pass(2_999);
     expect(conn.state).toBe("connecting");
     await pass(1);
-    expect(lost).toMatchObject([{ code: 1006, opened: false, cause: { code: "timeout" } }]);
+    expect(lost).toMatchObject([{ code: 1006, wasOpen: false, cause: { code: "timeout" } }]);
     expect(net.last.goodbye).toEqual({});
   });
 
@@ -172,9 +172,9 @@ describe("an attempt", () => {
       }
     };
     const { conn } = rig({ WebSocket: WebSocket as never });
-    const lost = told(conn, "lost");
+    const lost = told(conn, "disconnected");
     await tick();
-    expect(lost).toMatchObject([{ code: 1006, opened: false, retry: true, cause: boom }]);
+    expect(lost).toMatchObject([{ code: 1006, wasOpen: false, willRetry: true, cause: boom }]);
   });
 
   test("keeps no two live sockets", async () => {

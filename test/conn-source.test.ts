@@ -60,9 +60,9 @@ describe("giveUpAfterMs", () => {
     const lifecycle = new FakeLifecycle();
     const { conn, net } = await openRig({ lifecycle, giveUpAfterMs: 60_000 });
     await pass(5_000);
-    lifecycle.tell("cached");
+    lifecycle.tell("suspend");
     await pass(600_000);
-    lifecycle.tell("back");
+    lifecycle.tell("restore");
     await pass(5);
     expect(conn.state).toBe("connecting");
     net.last.open();
@@ -87,5 +87,5 @@ test("a WebSocket class whose close() throws does not keep the Conn open", async
   socket.close = boom;
   conn.close();
   await pass(100);
-  expect(await conn.closed).toMatchObject({ code: 1006, by: "us" });
+  expect(await conn.closed).toMatchObject({ code: 1006, by: "local" });
 });

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
-import { Conn, type LostInfo, type Payload } from "../src/index.ts";
+import { Conn, type DisconnectInfo, type Payload } from "../src/index.ts";
 import { FakeWs } from "./support/fake-ws.ts";
 import fc from "./support/fuzz.ts";
 import { site, until } from "./support/ws-server.ts";
@@ -29,11 +29,11 @@ async function told(...frames: readonly Buffer[]) {
     });
   });
   const heard: Payload[] = [];
-  const lost: LostInfo[] = [];
+  const lost: DisconnectInfo[] = [];
   const conn = new Conn(url(), { backoff: () => 0, heartbeat: false });
   onTestFinished(() => void conn.close());
   conn.on("message", (message) => heard.push(message));
-  conn.on("lost", (info) => lost.push(info));
+  conn.on("disconnected", (info) => lost.push(info));
   return { heard, lost, codes };
 }
 
@@ -55,7 +55,7 @@ describe("text", () => {
     );
     await until(() => expect(heard).toContain("from the next"));
     expect(heard).toEqual(["before", "from the next"]);
-    expect(lost).toMatchObject([{ code: 1006, clean: false, retry: true, cause: expect.any(TypeError) }]);
+    expect(lost).toMatchObject([{ code: 1006, clean: false, willRetry: true, cause: expect.any(TypeError) }]);
     expect(String(lost[0]?.cause)).toContain("UTF-8");
     await until(() => expect(codes[0]).toBe(1007));
   });
@@ -109,5 +109,5 @@ describe("text", () => {
 test("a close reason that is no UTF-8 is not believed, nor is its code", async () => {
   const { heard, lost } = await told(frame(CLOSE, [1000 >> 8, 1000 & 0xff, 0xff]));
   await until(() => expect(heard).toEqual(["from the next"]));
-  expect(lost).toMatchObject([{ code: 1006, reason: "", clean: false, retry: true, cause: expect.any(TypeError) }]);
+  expect(lost).toMatchObject([{ code: 1006, reason: "", clean: false, willRetry: true, cause: expect.any(TypeError) }]);
 });

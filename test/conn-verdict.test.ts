@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import type { LostInfo } from "../src/index.ts";
+import type { DisconnectInfo } from "../src/index.ts";
 import { openRig, pass, rig, tick, told, useFakeTime } from "./support/rig.ts";
 
 useFakeTime();
@@ -8,7 +8,7 @@ describe("the verdict", () => {
   test.for([1003, 1007, 1008, 1009, 1010, 4400, 4404, 4499])("%i ends the Conn", async (code) => {
     const { conn, net, socket } = await openRig();
     socket.drop(code, "why", true);
-    expect(await conn.closed).toMatchObject({ code, reason: "why", clean: true, by: "verdict" });
+    expect(await conn.closed).toMatchObject({ code, reason: "why", clean: true, by: "policy" });
     await pass(60_000);
     expect(net.sockets).toHaveLength(1);
     expect(vi.getTimerCount()).toBe(0);
@@ -26,18 +26,18 @@ describe("the verdict", () => {
     "%i is retried",
     async (code) => {
       const { conn, net, socket } = await openRig();
-      const lost = told(conn, "lost");
+      const lost = told(conn, "disconnected");
       socket.drop(code, "", code !== 1006);
       await pass(1_000);
       expect(net.sockets).toHaveLength(2);
-      expect(lost).toMatchObject([{ code, opened: true, retry: true }]);
+      expect(lost).toMatchObject([{ code, wasOpen: true, willRetry: true }]);
     },
   );
 
   test.for([3000, 3003, 4401, 4403])("%i is final at once without a provider", async (code) => {
     const { conn, socket } = await openRig();
     socket.drop(code, "", true);
-    expect(await conn.closed).toMatchObject({ code, by: "verdict" });
+    expect(await conn.closed).toMatchObject({ code, by: "policy" });
   });
 
   test.for([3000, 3003, 4401, 4403])("%i gets one more try with a provider", async (code) => {
@@ -79,20 +79,20 @@ describe("the verdict", () => {
 
 describe("shouldRetry", () => {
   test("overrules the verdict both ways", async () => {
-    const seen: LostInfo[] = [];
-    const shouldRetry = (info: LostInfo) => {
+    const seen: DisconnectInfo[] = [];
+    const shouldRetry = (info: DisconnectInfo) => {
       seen.push(info);
-      return !info.retry;
+      return !info.willRetry;
     };
     const { conn, net, socket } = await openRig({ shouldRetry });
     socket.drop(1008, "", true);
     expect(conn.state).toBe("waiting");
     await pass(1_000);
     net.last.refuse();
-    expect(await conn.closed).toMatchObject({ code: 1006, by: "verdict" });
+    expect(await conn.closed).toMatchObject({ code: 1006, by: "policy" });
     expect(seen).toMatchObject([
-      { code: 1008, opened: true, retry: false },
-      { code: 1006, opened: false, retry: true },
+      { code: 1008, wasOpen: true, willRetry: false },
+      { code: 1006, wasOpen: false, willRetry: true },
     ]);
   });
 

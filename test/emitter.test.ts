@@ -55,11 +55,11 @@ test("tells no listener whose undo was called, though another did it within the 
 
 test("knows whether anybody listens", () => {
   const emitter = new Emitter<Events>();
-  expect(emitter.hears("word")).toBe(false);
+  expect(emitter.hasListeners("word")).toBe(false);
   const off = emitter.on("word", () => {});
-  expect([emitter.hears("word"), emitter.hears("number")]).toEqual([true, false]);
+  expect([emitter.hasListeners("word"), emitter.hasListeners("number")]).toEqual([true, false]);
   off();
-  expect(emitter.hears("word")).toBe(false);
+  expect(emitter.hasListeners("word")).toBe(false);
 });
 
 test("once is once, although the listener emits", () => {
@@ -88,7 +88,7 @@ test("a signal ends the listening; one that is aborted already never starts it",
   controller.abort();
   emitter.emit("word", "b");
   expect(list).toEqual(["a"]);
-  expect(emitter.hears("word")).toBe(false);
+  expect(emitter.hasListeners("word")).toBe(false);
 });
 
 test("a listener that throws disturbs neither the others nor the emitter, and is uncaught", async () => {

@@ -35,12 +35,14 @@ test("asks once an interval, also where that is much shorter than the timeout", 
 test("finds a dead peer within interval and timeout, and leaves it at once", async () => {
   const { conn, net, socket } = await openRig({ heartbeat: BEAT });
   net.answersClose = false;
-  const lost = told(conn, "lost");
+  const lost = told(conn, "disconnected");
   await pass(13_999);
   expect(conn.state).toBe("open");
   await pass(1);
   expect(conn.state).toBe("waiting");
-  expect(lost).toMatchObject([{ code: 1006, clean: false, opened: true, retry: true, cause: { code: "timeout" } }]);
+  expect(lost).toMatchObject([
+    { code: 1006, clean: false, wasOpen: true, willRetry: true, cause: { code: "timeout" } },
+  ]);
   expect(socket.readyState).toBe(2);
   await pass(1_000);
   expect(net.sockets).toHaveLength(2);
@@ -170,12 +172,12 @@ describe.for([
   ] as const)("hides a dead connection for one more question at most, while %s", async ([situation, at, knownAt]) => {
     const lifecycle = new FakeLifecycle();
     const { conn } = await openRig({ heartbeat: BEAT, lifecycle });
-    const lost = told(conn, "lost");
+    const lost = told(conn, "disconnected");
     if (situation === "probing") lifecycle.tell("visible");
     await pass(at);
     set();
     await pass(knownAt - at);
-    expect(lost).toMatchObject([{ opened: true, cause: { code: "timeout" } }]);
+    expect(lost).toMatchObject([{ wasOpen: true, cause: { code: "timeout" } }]);
   });
 });
 
@@ -242,7 +244,7 @@ test("tells state, lost and waiting of a dead peer, once", async () => {
   await pass(13_000);
   const events = story(conn);
   await pass(1_000);
-  expect(events).toEqual(["open>waiting", "lost", "waiting"]);
+  expect(events).toEqual(["open>waiting", "disconnected", "waiting"]);
 });
 
 test("a pong that nobody asked for says nothing of the round trip", async () => {

@@ -51,8 +51,8 @@ describe("a page", () => {
   });
 
   test.for([
-    ["pagehide", "cached"],
-    ["pageshow", "back"],
+    ["pagehide", "suspend"],
+    ["pageshow", "restore"],
   ] as const)("takes a persisted %s as %s, and one that is not as nothing", ([type, signal]) => {
     const page = usePage();
     const { heard } = listen();
@@ -64,8 +64,8 @@ describe("a page", () => {
   });
 
   test.for([
-    ["freeze", "cached"],
-    ["resume", "back"],
+    ["freeze", "suspend"],
+    ["resume", "restore"],
   ] as const)("takes the document's %s as %s", ([type, signal]) => {
     const page = usePage();
     const { heard } = listen();
@@ -150,12 +150,12 @@ describe("the clock", () => {
     await pass(10_000);
     sleep(60_001);
     await pass(20_000);
-    expect(heard).toEqual(["woke"]);
+    expect(heard).toEqual(["wake"]);
     await pass(300_000);
-    expect(heard).toEqual(["woke"]);
+    expect(heard).toEqual(["wake"]);
     sleep(28_800_000);
     await pass(30_000);
-    expect(heard).toEqual(["woke", "woke"]);
+    expect(heard).toEqual(["wake", "wake"]);
   });
 
   test("tells nothing of a timer that throttling makes up to a minute late, however often", async () => {

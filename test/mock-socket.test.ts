@@ -55,7 +55,7 @@ test("is closed by both sides once", async () => {
   const events = story(conn);
   conn.close();
   await pass(10);
-  expect(await conn.closed).toMatchObject({ code: 1000, by: "us" });
+  expect(await conn.closed).toMatchObject({ code: 1000, by: "local" });
   expect(events).toEqual(["open>closing", "closing>closed", "closed"]);
   expect(vi.getTimerCount()).toBe(0);
 });

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { ConnError } from "../src/index.ts";
-import { AWAY, type Input, type State, step } from "../src/state.ts";
+import { LEAVING, type MachineEvent, type State, transition } from "../src/state.ts";
 
-const info = { code: 1011, reason: "why", clean: true, opened: true, retry: true };
+const info = { code: 1011, reason: "why", clean: true, wasOpen: true, willRetry: true };
 const error = new ConnError("closed", "why");
-const goodbye = { code: 4000, reason: "bye" };
+const frame = { code: 4000, reason: "bye" };
 
 const STATES = {
   idle: { name: "idle" },
@@ -13,8 +13,8 @@ const STATES = {
   backoff: { name: "waiting", attempt: 2, reason: "backoff" },
   offline: { name: "waiting", attempt: 2, reason: "offline" },
   server: { name: "waiting", attempt: 2, reason: "server" },
-  page: { name: "waiting", attempt: 2, reason: "page" },
-  closing: { name: "closing", goodbye },
+  page: { name: "waiting", attempt: 2, reason: "suspended" },
+  closing: { name: "closing", frame },
   closed: { name: "closed" },
 } satisfies Record<string, State>;
 
@@ -25,17 +25,17 @@ const INPUTS = {
   stable: { type: "stable" },
   flushed: { type: "flushed" },
   timedOut: { type: "timedOut" },
-  elapsed: { type: "elapsed" },
-  retried: { type: "lost", info, plan: { retry: true, delayMs: 700, reason: "backoff" } },
-  final: { type: "lost", info, plan: { retry: false, by: "verdict", error } },
-  toldToMove: { type: "toldToMove" },
-  close: { type: "close", goodbye },
-  pageCached: { type: "pageCached" },
-  pageBack: { type: "pageBack" },
-  awake: { type: "awake", floorMs: 0 },
-  awakeEarly: { type: "awake", floorMs: 100 },
+  delayElapsed: { type: "delayElapsed" },
+  retried: { type: "disconnected", info, plan: { retry: true, delayMs: 700, reason: "backoff" } },
+  final: { type: "disconnected", info, plan: { retry: false, by: "policy", error } },
+  moveRequested: { type: "moveRequested" },
+  close: { type: "close", frame },
+  suspended: { type: "suspended" },
+  restored: { type: "restored" },
+  wakeUp: { type: "wakeUp", floorMs: 0 },
+  wakeUpEarly: { type: "wakeUp", floorMs: 100 },
   aborted: { type: "aborted", error },
-} satisfies Record<string, Input>;
+} satisfies Record<string, MachineEvent>;
 
 type Row = Partial<Record<keyof typeof INPUTS, readonly [Record<string, unknown>, object?]>>;
 
@@ -44,87 +44,87 @@ type Row = Partial<Record<keyof typeof INPUTS, readonly [Record<string, unknown>
 const dial = (attempt: number, bye?: object) =>
   [
     { name: "connecting", attempt },
-    { type: "dial", attempt, goodbye: bye },
+    { type: "dial", attempt, frame: bye },
   ] as const;
 const wait = (reason: string, delayMs: number, bye?: object, attempt = 2) =>
   [
     { name: "waiting", attempt, reason },
-    { type: "wait", delayMs, goodbye: bye },
+    { type: "wait", delayMs, frame: bye },
   ] as const;
 const settled = (by: string, code: number, reason: string, clean: boolean, why?: ConnError, told?: object) =>
-  [{ name: "closed" }, { type: "settle", by, end: { code, reason }, clean, error: why, goodbye: told }] as const;
+  [{ name: "closed" }, { type: "finish", by, end: { code, reason }, clean, error: why, frame: told }] as const;
 
-const cancelled = settled("us", 4000, "bye", true, undefined, goodbye);
+const cancelled = settled("local", 4000, "bye", true, undefined, frame);
 const aborted = settled("signal", 1006, "", false, error);
-const unanswered = settled("us", 1006, "", false);
-const forEver = Number.POSITIVE_INFINITY;
+const unanswered = settled("local", 1006, "", false);
+const forever = Number.POSITIVE_INFINITY;
 
 const ROWS: Record<keyof typeof STATES, Row> = {
   idle: { connect: dial(0), reconnect: dial(0), close: cancelled, aborted },
   connecting: {
     reconnect: dial(2),
-    ready: [{ name: "open", attempt: 2, isStable: false }, { type: "serve" }],
+    ready: [{ name: "open", attempt: 2, isStable: false }, { type: "activate" }],
     retried: wait("backoff", 700, undefined, 3),
-    final: settled("verdict", 1011, "why", true, error),
-    pageCached: wait("page", forEver),
+    final: settled("policy", 1011, "why", true, error),
+    suspended: wait("suspended", forever),
     close: cancelled,
     aborted,
   },
   open: {
-    reconnect: dial(2, AWAY),
+    reconnect: dial(2, LEAVING),
     stable: [{ name: "open", attempt: 0, isStable: true }],
     retried: wait("backoff", 700, undefined, 3),
-    final: settled("verdict", 1011, "why", true, error),
-    toldToMove: dial(2, AWAY),
-    pageCached: wait("page", forEver, AWAY),
-    close: [{ name: "closing", goodbye }, { type: "flush" }],
+    final: settled("policy", 1011, "why", true, error),
+    moveRequested: dial(2, LEAVING),
+    suspended: wait("suspended", forever, LEAVING),
+    close: [{ name: "closing", frame }, { type: "flush" }],
     aborted,
   },
   backoff: {
     connect: dial(2),
     reconnect: dial(2),
-    elapsed: dial(2),
-    pageBack: dial(2),
-    awake: dial(2),
-    awakeEarly: wait("backoff", 100),
-    pageCached: wait("page", forEver),
+    delayElapsed: dial(2),
+    restored: dial(2),
+    wakeUp: dial(2),
+    wakeUpEarly: wait("backoff", 100),
+    suspended: wait("suspended", forever),
     close: cancelled,
     aborted,
   },
   offline: {
     connect: dial(2),
     reconnect: dial(2),
-    elapsed: dial(2),
-    pageBack: dial(2),
-    awake: dial(2),
-    awakeEarly: wait("offline", 100),
-    pageCached: wait("page", forEver),
+    delayElapsed: dial(2),
+    restored: dial(2),
+    wakeUp: dial(2),
+    wakeUpEarly: wait("offline", 100),
+    suspended: wait("suspended", forever),
     close: cancelled,
     aborted,
   },
   server: {
     connect: dial(2),
     reconnect: dial(2),
-    elapsed: dial(2),
-    pageBack: dial(2),
-    pageCached: wait("page", forEver),
+    delayElapsed: dial(2),
+    restored: dial(2),
+    suspended: wait("suspended", forever),
     close: cancelled,
     aborted,
   },
   page: {
     connect: dial(2),
     reconnect: dial(2),
-    elapsed: dial(2),
-    pageBack: dial(2),
+    delayElapsed: dial(2),
+    restored: dial(2),
     close: cancelled,
     aborted,
   },
   closing: {
-    flushed: [STATES.closing, { type: "sayGoodbye", goodbye }],
-    retried: settled("us", 1011, "why", true),
-    final: settled("us", 1011, "why", true),
+    flushed: [STATES.closing, { type: "sendClose", frame }],
+    retried: settled("local", 1011, "why", true),
+    final: settled("local", 1011, "why", true),
     timedOut: unanswered,
-    pageCached: unanswered,
+    suspended: unanswered,
     aborted,
   },
   closed: {},
@@ -135,7 +135,7 @@ describe.for(Object.keys(STATES) as (keyof typeof STATES)[])("%s", (name) => {
 
   test.for(Object.keys(INPUTS) as (keyof typeof INPUTS)[])("meets %s", (input) => {
     const before = structuredClone(state);
-    const [next, effect] = step(state, INPUTS[input]);
+    const [next, effect] = transition(state, INPUTS[input]);
     const [expected, does] = ROWS[name][input] ?? [state, undefined];
     expect(next).toEqual(expected);
     expect(effect).toEqual(does);
@@ -145,10 +145,20 @@ describe.for(Object.keys(STATES) as (keyof typeof STATES)[])("%s", (name) => {
 
 test("an attempt's number goes through a whole life", () => {
   const numbers: unknown[] = [];
-  const life = ["connect", "retried", "elapsed", "ready", "retried", "elapsed", "ready", "stable", "retried"] as const;
+  const life = [
+    "connect",
+    "retried",
+    "delayElapsed",
+    "ready",
+    "retried",
+    "delayElapsed",
+    "ready",
+    "stable",
+    "retried",
+  ] as const;
   let state: State = STATES.idle;
   for (const input of life) {
-    [state] = step(state, INPUTS[input]);
+    [state] = transition(state, INPUTS[input]);
     numbers.push("attempt" in state ? state.attempt : undefined);
   }
   expect(numbers).toEqual([0, 1, 1, 1, 2, 2, 2, 0, 1]);

@@ -100,7 +100,7 @@ describe("writable", () => {
       await tick();
       await writer[end]();
       expect(socket.sent).toEqual(["a"]);
-      expect(await conn.closed).toMatchObject({ code: 1000, by: "us" });
+      expect(await conn.closed).toMatchObject({ code: 1000, by: "local" });
     }
   });
 

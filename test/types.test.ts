@@ -77,8 +77,8 @@ test("read and write speak payloads", () => {
 test("every event has its own payload, and no other event exists", () => {
   const { conn } = rig({ autoConnect: false });
   conn.on("error", (error) => expectTypeOf(error).toEqualTypeOf<ConnError>());
-  conn.on("lost", ({ retry, status }) =>
-    expectTypeOf({ retry, status }).toEqualTypeOf<{ retry: boolean; status: number | undefined }>(),
+  conn.on("disconnected", ({ willRetry, status }) =>
+    expectTypeOf({ retry: willRetry, status }).toEqualTypeOf<{ retry: boolean; status: number | undefined }>(),
   );
   conn.on("dropped", ({ payload }) => expectTypeOf(payload).toEqualTypeOf<Payload>());
   expectTypeOf<ConnEvents<Product>["message"]>().toEqualTypeOf<Product>();

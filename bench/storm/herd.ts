@@ -1,6 +1,6 @@
 import { type ExponentialOptions, exponential } from "../../src/backoff.ts";
-import { judge, type Past } from "../../src/plan.ts";
-import { step } from "../../src/state.ts";
+import { decideRetry, type RetryContext } from "../../src/plan.ts";
+import { transition } from "../../src/state.ts";
 import type { Formula } from "./clients.ts";
 import type { Random } from "./random.ts";
 import type { Loss } from "./server.ts";
@@ -33,21 +33,21 @@ export function tautline(options: Omit<ExponentialOptions, "random"> = {}): Bree
       maxRetries: Number.POSITIVE_INFINITY,
       giveUpAfterMs: Number.POSITIVE_INFINITY,
     };
-    const past: { -readonly [fact in keyof Past]: Past[fact] } = {
+    const past: { -readonly [fact in keyof RetryContext]: RetryContext[fact] } = {
       state: { name: "idle" },
       everOpened: true,
       canRenew: false,
       refusals: 0,
       triedMs: 0,
       isOnline: true,
-      redials: "backoff",
+      retryReason: "backoff",
     };
     return (client, { had, ending }) => {
       const attempt = attempts[client] ?? 0;
       past.state =
         had === "failed" ? { name: "connecting", attempt } : { name: "open", attempt, isStable: had === "been stable" };
-      const { info, plan } = judge(ending, past, rules, (_name, act) => act(), random);
-      const [next] = step(past.state, { type: "lost", info, plan });
+      const { info, plan } = decideRetry(ending, past, rules, (_name, act) => act(), random);
+      const [next] = transition(past.state, { type: "disconnected", info, plan });
       if ("attempt" in next) attempts[client] = next.attempt;
       return plan.retry ? plan.delayMs : undefined;
     };

@@ -1,4 +1,4 @@
-import { seeded } from "../../src/testing/seeded.ts";
+import { seededRandom } from "../../src/testing/seeded.ts";
 import type { Breed } from "./herd.ts";
 import { DOWN_MS, dropping, limited, REFILL_S, roomy, type Server } from "./server.ts";
 import { type Outcome, SLICE_MS, simulate } from "./storm.ts";
@@ -50,7 +50,7 @@ export function measureStorm(
 ): StormMeasures {
   const perSecond = clients / REFILL_S;
   const server = serve(perSecond);
-  const random = seeded(seed);
+  const random = seededRandom(seed);
   const ends = { endMs: STORM_END_MS, hopelessAfterMs: HOPELESS_AFTER_MS };
   const outcome = simulate({ clients, breed, server, ...ends, random });
   const up = DOWN_MS / SLICE_MS;
@@ -68,7 +68,7 @@ export function measureStorm(
 
 /** How much longer than the outage a client waits that is alone, in ms: the median. */
 export function measureLone(breed: Breed, seed: number, server: Server = roomy): number | undefined {
-  const random = seeded(seed);
+  const random = seededRandom(seed);
   const outcome = simulate({ clients: UNRELATED, breed, server, endMs: STORM_END_MS, random });
   const median = whenBack(outcome, Math.ceil(UNRELATED / 2));
   return median === undefined ? undefined : median - DOWN_MS;
@@ -76,7 +76,7 @@ export function measureLone(breed: Breed, seed: number, server: Server = roomy):
 
 /** A server accepts everybody and drops everybody. */
 export function measureFlapping(breed: Breed, seed: number): FlappingMeasures {
-  const random = seeded(seed);
+  const random = seededRandom(seed);
   const { attempts, shortestWaitMs } = simulate({
     clients: UNRELATED,
     breed,

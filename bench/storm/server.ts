@@ -1,10 +1,10 @@
-import { Admission, type AdmissionOptions, REFUSAL } from "../../src/server/admission.ts";
-import type { Ending } from "../../src/verdict.ts";
+import { Admission, type AdmissionOptions, REFUSAL_COST } from "../../src/server/admission.ts";
+import type { ConnectionEnd } from "../../src/verdict.ts";
 
 /** A connection, or an attempt at one, that is over: its ending, and how far it had come. */
 export interface Loss {
   readonly had: "been stable" | "opened" | "failed";
-  readonly ending: Ending;
+  readonly ending: ConnectionEnd;
 }
 
 /** What becomes of an attempt. */
@@ -27,7 +27,7 @@ export const DOWN_MS = 5_000;
 export const REFILL_S = 60;
 /** The bucket holds as many tokens as are earned in this time. */
 const BURST_S = 1;
-const REFUSAL_WORK = REFUSAL;
+const REFUSAL_WORK = REFUSAL_COST;
 
 const ABNORMAL = { code: 1006, reason: "", clean: false };
 const KEPT: Fate = { work: 1, loss: undefined };

@@ -58,16 +58,18 @@ export class Inspector {
       lane.attempt = 0;
       if (reconnected) this.tell(name, `back after ${seconds(downMs)}${resumed ? ", resumed" : ""}`);
     });
-    conn.on("lost", ({ code, reason, opened }) => this.tell(name, `${opened ? "lost" : "failed"} ${code} ${reason}`));
+    conn.on("disconnected", ({ code, reason, wasOpen }) =>
+      this.tell(name, `${wasOpen ? "disconnected" : "failed"} ${code} ${reason}`),
+    );
     conn.on("waiting", ({ attempt, delayMs, reason }) => {
       Object.assign(lane, { attempt, dueAt: performance.now() + delayMs, reason });
     });
-    conn.on("lost-session", ({ delivered, notDelivered, inDoubt }) => {
-      const fates = `${delivered.length} had arrived, ${notDelivered.length} are sent now, ${inDoubt.length} in doubt`;
+    conn.on("session-lost", ({ delivered, undelivered, inDoubt }) => {
+      const fates = `${delivered.length} had arrived, ${undelivered.length} are sent now, ${inDoubt.length} in doubt`;
       this.tell(name, `lost-session: ${fates}`);
     });
     conn.on("error", ({ message }) => this.tell(name, message));
-    conn.on("closed", ({ by, code }) => by !== "us" && this.tell(name, `closed by ${by}, ${code}`));
+    conn.on("closed", ({ by, code }) => by !== "local" && this.tell(name, `closed by ${by}, ${code}`));
   }
 
   /** Numbered messages that were counted here, and those that the server counted. */

@@ -24,7 +24,7 @@ export function startMeter({ connect, signal }, inspector) {
       heartbeat: { ping: () => PING, isPong: (payload) => payload === PONG },
       setup: ({ send }) => send({ type: "hello", last: account.down.last }),
     });
-    conn.on("lost-session", ({ inDoubt }) => account.inDoubt.push(...inDoubt));
+    conn.on("session-lost", ({ inDoubt }) => account.inDoubt.push(...inDoubt));
     conn.on("message", (message) => {
       if (message.type === "welcome") welcome(message, number);
       else if (message.type === "count") {

@@ -32,7 +32,7 @@ export async function startTicker({ connect, signal }) {
   pauseButton.addEventListener("click", () => pause(pauseButton.ariaPressed === "false"), { signal });
   signal.addEventListener("abort", () => goOn());
 
-  conn = connect("Ticker", "/websocket", { codec: json(), ack: "taken", windowBytes: WINDOW_BYTES });
+  conn = connect("Ticker", "/websocket", { codec: json(), ack: "consumed", windowBytes: WINDOW_BYTES });
   for await (const products of conn) {
     document.getElementById("rows").replaceChildren(...products.map(row));
     taken++;

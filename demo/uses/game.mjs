@@ -38,7 +38,7 @@ export class Game {
     this.#players.set(conn, sailor);
     conn.on("closed", () => this.#leave(conn));
     // Who is away drifts.
-    conn.on("lost", () => Object.assign(sailor, { steer: { x: 0, y: 0 } }));
+    conn.on("disconnected", () => Object.assign(sailor, { steer: { x: 0, y: 0 } }));
     this.#start();
     for await (const steer of conn) sailor.steer = steer;
   }

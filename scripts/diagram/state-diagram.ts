@@ -1,23 +1,30 @@
 import { ConnError } from "../../src/errors.ts";
-import { type Effect, type Input, type State, type StateName, step, type WaitReason } from "../../src/state.ts";
+import {
+  type Effect,
+  type MachineEvent,
+  type State,
+  type StateName,
+  transition,
+  type WaitReason,
+} from "../../src/state.ts";
 
 const TOO_SOON_MS = 100;
-const goodbye = { code: 1000, reason: "" };
+const frame = { code: 1000, reason: "" };
 const error = new ConnError("closed");
-const info = { code: 1006, reason: "", clean: false, opened: true, retry: true };
+const info = { code: 1006, reason: "", clean: false, wasOpen: true, willRetry: true };
 const REASONS: Readonly<Record<WaitReason, true>> = {
   backoff: true,
   offline: true,
   server: true,
-  page: true,
+  suspended: true,
   peer: true,
 };
 const reasons = Object.keys(REASONS) as WaitReason[];
 
-type Labelled = Readonly<Record<string, readonly Input[]>>;
+type Labelled = Readonly<Record<string, readonly MachineEvent[]>>;
 
 /** Every input there is, by what it is called in the diagram. A type that is missing does not compile. */
-const INPUTS: { readonly [type in Input["type"]]: Labelled } = {
+const INPUTS: { readonly [type in MachineEvent["type"]]: Labelled } = {
   connect: { connect: [{ type: "connect" }], "connect too soon": [{ type: "connect", floorMs: TOO_SOON_MS }] },
   reconnect: {
     reconnect: [{ type: "reconnect" }],
@@ -27,22 +34,22 @@ const INPUTS: { readonly [type in Input["type"]]: Labelled } = {
   stable: { stable: [{ type: "stable" }] },
   flushed: { flushed: [{ type: "flushed" }] },
   timedOut: { timedOut: [{ type: "timedOut" }] },
-  elapsed: { elapsed: [{ type: "elapsed" }] },
-  toldToMove: { toldToMove: [{ type: "toldToMove" }] },
-  lost: {
-    "lost, to be retried": reasons.map((reason) => ({
-      type: "lost",
+  delayElapsed: { delayElapsed: [{ type: "delayElapsed" }] },
+  moveRequested: { moveRequested: [{ type: "moveRequested" }] },
+  disconnected: {
+    "disconnected, to be retried": reasons.map((reason) => ({
+      type: "disconnected",
       info,
       plan: { retry: true, delayMs: 1_000, reason },
     })),
-    "lost, final": [{ type: "lost", info, plan: { retry: false, by: "verdict", error } }],
+    "disconnected, final": [{ type: "disconnected", info, plan: { retry: false, by: "policy", error } }],
   },
-  close: { close: [{ type: "close", goodbye }] },
-  pageCached: { pageCached: [{ type: "pageCached" }] },
-  pageBack: { pageBack: [{ type: "pageBack" }] },
-  awake: {
-    awake: [{ type: "awake", floorMs: 0 }],
-    "awake too soon": [{ type: "awake", floorMs: TOO_SOON_MS }],
+  close: { close: [{ type: "close", frame }] },
+  suspended: { suspended: [{ type: "suspended" }] },
+  restored: { restored: [{ type: "restored" }] },
+  wakeUp: {
+    wakeUp: [{ type: "wakeUp", floorMs: 0 }],
+    "wakeUp too soon": [{ type: "wakeUp", floorMs: TOO_SOON_MS }],
   },
   aborted: { aborted: [{ type: "aborted", error }] },
 };
@@ -66,7 +73,7 @@ function explore(): { readonly states: readonly State[]; readonly moves: readonl
   for (const from of states.values()) {
     for (const [label, examples] of inputs) {
       for (const input of examples) {
-        const [to, effect]: readonly [State, Effect?] = step(from, input);
+        const [to, effect]: readonly [State, Effect?] = transition(from, input);
         if (to === from && !effect) continue;
         if (!states.has(keyOf(to))) states.set(keyOf(to), to);
         moves.push({ from, to: to.name, label });

@@ -1,5 +1,5 @@
 import { deflateSync, Gunzip } from "fflate";
-import { Codec, type CodecPair, toText } from "../codec.ts";
+import { Codec, type CodecLike, toText } from "../codec.ts";
 import { ConnError } from "../errors.ts";
 import { byteLength, type Payload } from "../payload.ts";
 
@@ -37,7 +37,7 @@ const GZIP_TRAILER = /* @__PURE__ */ new Uint8Array(8);
  * @throws ConnError `bad-option`
  */
 export function compressed<In, Out = In>(
-  codec: CodecPair<In, Out>,
+  codec: CodecLike<In, Out>,
   { thresholdBytes = THRESHOLD_BYTES, maxBytes = MAX_BYTES }: CompressedOptions = {},
 ): Codec<In, Out> {
   checkOption("thresholdBytes", thresholdBytes, 0);

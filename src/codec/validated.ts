@@ -1,9 +1,9 @@
-import { Codec, type CodecPair } from "../codec.ts";
+import { Codec, type CodecLike } from "../codec.ts";
 import { ConnError } from "../errors.ts";
 import type { Payload } from "../payload.ts";
 
 /** Issues told in the message of an error; its `cause` has them all. */
-const ISSUES_TOLD = 3;
+const MAX_ISSUES = 3;
 
 /**
  * What this codec needs of a schema: version 1 of [Standard Schema](https://standardschema.dev), which zod, valibot,
@@ -69,7 +69,7 @@ export type SchemaOutput<Schema extends StandardSchema> = NonNullable<Schema["~s
  * with a promise is `misuse`: codecs are synchronous.
  */
 export function validated<Out, Incoming extends StandardSchema>(
-  codec: CodecPair<unknown, Out>,
+  codec: CodecLike<unknown, Out>,
   incoming: Incoming,
 ): Codec<SchemaOutput<Incoming>, Out>;
 /**
@@ -77,12 +77,12 @@ export function validated<Out, Incoming extends StandardSchema>(
  * it. A value it refuses is reported as {@link ConnError} `marshal`.
  */
 export function validated<Out, Incoming extends StandardSchema, Outgoing extends StandardSchema<unknown, Out>>(
-  codec: CodecPair<unknown, Out>,
+  codec: CodecLike<unknown, Out>,
   incoming: Incoming,
   outgoing: Outgoing,
 ): Codec<SchemaOutput<Incoming>, SchemaInput<Outgoing>>;
 export function validated<Out>(
-  codec: CodecPair<unknown, Out>,
+  codec: CodecLike<unknown, Out>,
   incoming: StandardSchema,
   outgoing?: StandardSchema<unknown, Out>,
 ): Codec<unknown, unknown> {
@@ -109,14 +109,14 @@ function checked<T>(
   }
   if (!result.issues) return result.value;
   const what = code === "marshal" ? "The value" : "The message";
-  throw new ConnError(code, `${what} does not fit the schema: ${told(result.issues)}`, {
+  throw new ConnError(code, `${what} does not fit the schema: ${describeIssues(result.issues)}`, {
     cause: result.issues,
     payload,
   });
 }
 
-function told(issues: readonly SchemaIssue[]): string {
-  const lines = issues.slice(0, ISSUES_TOLD).map(({ path = [], message }) => {
+function describeIssues(issues: readonly SchemaIssue[]): string {
+  const lines = issues.slice(0, MAX_ISSUES).map(({ path = [], message }) => {
     const place = dotted(path);
     return place === "" || message.startsWith(place) ? message : `${place}: ${message}`;
   });

@@ -1,45 +1,45 @@
 import type { Payload } from "../payload.ts";
 import { Timer } from "../timer.ts";
-import { type Flow, type Kept, weigh } from "./flow.ts";
+import { type DeliveryState, type RetainedMessage, windowCost } from "./flow.ts";
 
 /** How many messages, and how many bytes, the application has not taken in. */
-export interface Untaken {
+export interface Unconsumed {
   readonly messages: number;
   readonly bytes: number;
 }
 
-export interface AcksOwner {
-  untaken(): Untaken;
+export interface AckSchedulerOwner {
+  unconsumed(): Unconsumed;
   /** It is time to acknowledge. */
-  due(): void;
+  onAckDue(): void;
 }
 
 /** What was taken in is acknowledged at the latest after so many messages, such a part of the window, such a time. */
 const MAX_MESSAGES = 128;
-const MAX_PART = 1 / 4;
+const MAX_WINDOW_SHARE = 1 / 4;
 const MAX_MS = 2_000;
-const NOTHING: Untaken = { messages: 0, bytes: 0 };
+const NOTHING: Unconsumed = { messages: 0, bytes: 0 };
 
 /**
  * When what comes in is acknowledged, and up to where: what was received, or what the application has taken in. While
  * the application can't follow it is always the latter, so that the peer's window holds the peer back.
  */
-export class Acks {
-  readonly #owner: AcksOwner;
-  readonly #countsTaken: boolean;
+export class AckScheduler {
+  readonly #owner: AckSchedulerOwner;
+  readonly #countsConsumed: boolean;
   readonly #timer = new Timer();
-  #flow: Flow<Kept> | undefined;
+  #flow: DeliveryState<RetainedMessage> | undefined;
   /** Weight of what came since the last acknowledgement. */
   #weight = 0;
   #isTiming = false;
-  #isHeld = false;
+  #isPaused = false;
 
-  constructor(owner: AcksOwner, countsTaken: boolean) {
+  constructor(owner: AckSchedulerOwner, countsTaken: boolean) {
     this.#owner = owner;
-    this.#countsTaken = countsTaken;
+    this.#countsConsumed = countsTaken;
   }
 
-  start(flow: Flow<Kept>): void {
+  start(flow: DeliveryState<RetainedMessage>): void {
     this.stop();
     this.#flow = flow;
     this.#weight = 0;
@@ -53,51 +53,52 @@ export class Acks {
 
   count(payload: Payload): void {
     if (!this.#flow) return;
-    this.#flow.rx++;
-    this.#weight += weigh(payload);
+    this.#flow.received++;
+    this.#weight += windowCost(payload);
     // What waits for the application is known when it waits there: see took().
-    if (!this.#countsTaken && !this.#isHeld) this.#look();
+    if (!this.#countsConsumed && !this.#isPaused) this.#schedule();
   }
 
   /** The application may have taken messages in. */
-  took(): void {
-    if (this.#countsTaken || this.#isHeld) this.#look();
+  onConsumed(): void {
+    if (this.#countsConsumed || this.#isPaused) this.#schedule();
   }
 
   /** The application can't follow, or can again. */
-  hold(on: boolean): void {
-    if (on === this.#isHeld) return;
-    this.#isHeld = on;
+  setPaused(on: boolean): void {
+    if (on === this.#isPaused) return;
+    this.#isPaused = on;
     // The peer may stand still for it.
-    if (!on) this.#owner.due();
+    if (!on) this.#owner.onAckDue();
   }
 
   /** The count to state now. */
-  state(): number {
-    const flow = this.#flow as Flow<Kept>;
+  takeCount(): number {
+    const flow = this.#flow as DeliveryState<RetainedMessage>;
     this.#timer.stop();
     this.#isTiming = false;
-    this.#weight = this.#untaken().bytes;
-    flow.stated = this.#reached(flow);
-    return flow.stated;
+    this.#weight = this.#unconsumed().bytes;
+    flow.ackSent = this.#ackableCount(flow);
+    return flow.ackSent;
   }
 
-  #look(): void {
+  #schedule(): void {
     const flow = this.#flow;
-    const owed = flow ? this.#reached(flow) - flow.stated : 0;
+    const owed = flow ? this.#ackableCount(flow) - flow.ackSent : 0;
     if (!flow || owed <= 0) return;
-    if (owed >= MAX_MESSAGES || this.#weight - this.#untaken().bytes >= flow.window * MAX_PART) this.#owner.due();
+    if (owed >= MAX_MESSAGES || this.#weight - this.#unconsumed().bytes >= flow.window * MAX_WINDOW_SHARE)
+      this.#owner.onAckDue();
     else if (!this.#isTiming) {
       this.#isTiming = true;
-      this.#timer.start(MAX_MS, () => this.#owner.due(), true);
+      this.#timer.start(MAX_MS, () => this.#owner.onAckDue(), true);
     }
   }
 
-  #reached({ rx, stated }: Flow<Kept>): number {
-    return Math.max(stated, rx - this.#untaken().messages);
+  #ackableCount({ received, ackSent }: DeliveryState<RetainedMessage>): number {
+    return Math.max(ackSent, received - this.#unconsumed().messages);
   }
 
-  #untaken(): Untaken {
-    return this.#countsTaken || this.#isHeld ? this.#owner.untaken() : NOTHING;
+  #unconsumed(): Unconsumed {
+    return this.#countsConsumed || this.#isPaused ? this.#owner.unconsumed() : NOTHING;
   }
 }

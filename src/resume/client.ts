@@ -1,24 +1,35 @@
-import type { Line } from "../outbox.ts";
+import type { Transport } from "../outbox.ts";
 import type { Payload } from "../payload.ts";
-import type { Beginning, Rest, Session, SessionOwner } from "../session.ts";
+import type { Session, SessionOwner, SessionStart, Undelivered } from "../session.ts";
 import { Timer } from "../timer.ts";
-import { Endpoint, type Item } from "./endpoint.ts";
+import { Endpoint, type SentMessage } from "./endpoint.ts";
 import { encode } from "./frame.ts";
-import { declined, type Guest, guest, heard, left, offers, opened, type Step, served, unheard } from "./guest.ts";
+import {
+  type ClientHandshake,
+  type ClientHandshakeStep,
+  createClientHandshake,
+  onActivated,
+  onDisconnected,
+  onGreetingTimeout,
+  onHandshakeFailed,
+  onMessage,
+  onOpen,
+  prepareOffer,
+} from "./guest.ts";
 import { speaksResume, withoutResume, withResume } from "./name.ts";
 
 /**
  * How long a server that speaks resume can take for its first message, which rides with the handshake's answer; and one
  * that spoke it before.
  */
-const GREETING_MS = 1_000;
+const FIRST_GREETING_MS = 1_000;
 const NEXT_GREETING_MS = 5_000;
 /** Statuses by which a server refuses something else than the offer. */
 const NOT_THE_OFFER = new Set([401, 403, 404, 408, 410, 425, 429]);
 
 export interface ClientOptions {
   readonly windowBytes: number;
-  readonly acksTaken: boolean;
+  readonly acksConsumed: boolean;
   /** A number from 0 to 1. */
   random(): number;
 }
@@ -27,22 +38,23 @@ export interface ClientOptions {
 export class ClientSession implements Session {
   readonly #owner: SessionOwner;
   readonly #options: ClientOptions;
-  readonly #guest: Guest<Item>;
+  readonly #handshake: ClientHandshake<SentMessage>;
   readonly #endpoint: Endpoint;
   readonly #greeting = new Timer();
   readonly #move = new Timer();
-  #line: Line | undefined;
+  #transport: Transport | undefined;
   #protocol = "";
-  #begun: ((beginning: Beginning | undefined) => void) | undefined;
+  #onStarted: ((beginning: SessionStart | undefined) => void) | undefined;
 
   constructor(owner: SessionOwner, options: ClientOptions) {
-    const { windowBytes, acksTaken } = options;
+    const { windowBytes, acksConsumed: acksTaken } = options;
     this.#owner = owner;
     this.#options = options;
-    this.#guest = guest(windowBytes);
+    this.#handshake = createClientHandshake(windowBytes);
     this.#endpoint = new Endpoint(owner, {
-      acksTaken,
-      moved: (minMs, maxMs) => this.#moveIn(minMs + this.#options.random() * Math.max(0, maxMs - minMs)),
+      acksConsumed: acksTaken,
+      onMoveRequested: (minMs, maxMs) =>
+        this.#scheduleMove(minMs + this.#options.random() * Math.max(0, maxMs - minMs)),
     });
   }
 
@@ -50,113 +62,114 @@ export class ClientSession implements Session {
     return this.#endpoint.unacknowledged;
   }
 
-  offer(protocols: readonly string[]): readonly string[] {
-    return offers(this.#guest) ? withResume(protocols) : protocols;
+  protocolsToOffer(protocols: readonly string[]): readonly string[] {
+    return prepareOffer(this.#handshake) ? withResume(protocols) : protocols;
   }
 
-  declined(cause: unknown, status: number | undefined): boolean {
+  onHandshakeFailed(cause: unknown, status: number | undefined): boolean {
     const isNetwork = typeof cause === "object" && cause !== null && "code" in cause;
     const isOther = status !== undefined && (status < 400 || status >= 500 || NOT_THE_OFFER.has(status));
-    return !isNetwork && !isOther && declined(this.#guest);
+    return !isNetwork && !isOther && onHandshakeFailed(this.#handshake);
   }
 
-  begin(line: Line, protocol: string): Beginning | Promise<Beginning | undefined> {
+  start(line: Transport, protocol: string): SessionStart | Promise<SessionStart | undefined> {
     this.#protocol = withoutResume(protocol);
-    this.#line = line;
-    const step = opened(this.#guest, speaksResume(protocol));
+    this.#transport = line;
+    const step = onOpen(this.#handshake, speaksResume(protocol));
     if (step === "again") return Promise.resolve(undefined);
-    if (step) return this.#plain(line, step);
+    if (step) return this.#startWithoutSession(line, step);
     return new Promise((resolve) => {
-      this.#begun = resolve;
-      this.#greeting.start(this.#guest.knows ? NEXT_GREETING_MS : GREETING_MS, () => {
-        if (unheard(this.#guest)) resolve(undefined);
+      this.#onStarted = resolve;
+      this.#greeting.start(this.#handshake.isConfirmed ? NEXT_GREETING_MS : FIRST_GREETING_MS, () => {
+        if (onGreetingTimeout(this.#handshake)) resolve(undefined);
       });
     });
   }
 
-  serve(): void {
-    served(this.#guest);
-    this.#endpoint.serve();
+  activate(): void {
+    onActivated(this.#handshake);
+    this.#endpoint.activate();
   }
 
-  incoming(payload: Payload): Payload | undefined {
-    const { phase } = this.#guest;
-    if (phase === "bound" || phase === "joining") return this.#endpoint.incoming(payload);
-    if (phase === "plain") return payload;
-    return phase === "away" ? undefined : this.#heard(payload);
+  receive(payload: Payload): Payload | undefined {
+    const { phase } = this.#handshake;
+    if (phase === "active" || phase === "starting") return this.#endpoint.receive(payload);
+    if (phase === "unsupported") return payload;
+    return phase === "away" ? undefined : this.#onHandshakeMessage(payload);
   }
 
-  took(): void {
-    this.#endpoint.took();
+  onConsumed(): void {
+    this.#endpoint.onConsumed();
   }
 
-  left(): void {
+  onDisconnected(): void {
     this.#greeting.stop();
     this.#move.stop();
-    this.#begun = this.#line = undefined;
-    left(this.#guest);
-    this.#endpoint.left();
-    if (!this.#guest.own) this.#endpoint.forget();
+    this.#onStarted = this.#transport = undefined;
+    onDisconnected(this.#handshake);
+    this.#endpoint.onDisconnected();
+    if (!this.#handshake.session) this.#endpoint.forget();
   }
 
   flush(): Promise<void> {
     return this.#endpoint.flush();
   }
 
-  goodbye(): void {
-    this.#endpoint.goodbye();
+  beforeClose(): void {
+    this.#endpoint.beforeClose();
   }
 
-  end(error: (payload?: Payload) => Error, isByPeer: boolean): Rest {
-    return this.#endpoint.end(error, isByPeer);
+  dispose(error: (payload?: Payload) => Error, isByPeer: boolean): Undelivered {
+    return this.#endpoint.dispose(error, isByPeer);
   }
 
-  #heard(payload: Payload): Payload | undefined {
-    const line = this.#line;
+  #onHandshakeMessage(payload: Payload): Payload | undefined {
+    const line = this.#transport;
     if (!line) return undefined;
-    const step = heard(this.#guest, payload);
+    const step = onMessage(this.#handshake, payload);
     this.#greeting.stop();
     switch (step.type) {
-      case "say":
+      case "reply":
         line.write(encode(step.frame));
         return undefined;
-      case "fresh": {
-        if (step.remains) this.#endpoint.lost(step.remains, this.#guest.waiting);
+      case "started": {
+        if (step.remains) this.#endpoint.abandonSession(step.remains, this.#handshake.carriedOver);
         line.write(encode(step.frame));
-        this.#begin(this.#endpoint.bind(line, this.#guest.own?.flow), false);
+        this.#finishStart(this.#endpoint.attach(line, this.#handshake.session?.flow), false);
         return undefined;
       }
       case "resumed": {
-        const kept = this.#endpoint.bind(line, this.#guest.own?.flow);
-        this.#endpoint.returned(step.back);
+        const kept = this.#endpoint.attach(line, this.#handshake.session?.flow);
+        this.#endpoint.applyResume(step.back);
         this.#endpoint.resume(step.back);
-        this.#begin(kept, true);
+        this.#finishStart(kept, true);
         return undefined;
       }
       case "ended":
-        this.#endpoint.ended(step.delivered);
+        this.#endpoint.onEnded(step.delivered);
         return undefined;
-      case "plain": {
-        const { resumed, line: open } = this.#plain(line, step);
-        this.#begin(open, resumed);
+      case "unsupported": {
+        const { resumed, transport: open } = this.#startWithoutSession(line, step);
+        this.#finishStart(open, resumed);
         return payload;
       }
-      case "breach":
-        this.#owner.breached("The server broke the rules of resume.v1.");
+      case "protocolError":
+        this.#owner.onProtocolError("The server broke the rules of resume.v1.");
         return undefined;
     }
   }
 
-  #plain(line: Line, step: Step<Item>): Beginning {
-    if (step.type === "plain" && step.remains) this.#endpoint.lost(step.remains, this.#guest.waiting);
-    return { line: this.#endpoint.bind(line, undefined), protocol: this.#protocol, resumed: false };
+  #startWithoutSession(line: Transport, step: ClientHandshakeStep<SentMessage>): SessionStart {
+    if (step.type === "unsupported" && step.remains)
+      this.#endpoint.abandonSession(step.remains, this.#handshake.carriedOver);
+    return { transport: this.#endpoint.attach(line, undefined), protocol: this.#protocol, resumed: false };
   }
 
-  #begin(line: Line, resumed: boolean): void {
-    this.#begun?.({ line, protocol: this.#protocol, resumed });
+  #finishStart(line: Transport, resumed: boolean): void {
+    this.#onStarted?.({ transport: line, protocol: this.#protocol, resumed });
   }
 
-  #moveIn(ms: number): void {
-    this.#move.start(ms, () => this.#owner.toldToMove(), true);
+  #scheduleMove(ms: number): void {
+    this.#move.start(ms, () => this.#owner.onMoveRequested(), true);
   }
 }

@@ -1,224 +1,237 @@
-import type { Fate, Line } from "../outbox.ts";
+import type { DeliveryOptions, Transport } from "../outbox.ts";
 import type { Payload } from "../payload.ts";
-import type { Rest, SessionOwner } from "../session.ts";
-import { Acks } from "./acks.ts";
-import { acknowledged, type Flow, isOpen, put, type Remains, type Return, remains, weigh } from "./flow.ts";
-import { Flushes } from "./flushes.ts";
-import { decode, encode, escaped, type Frame, isControl, unescaped } from "./frame.ts";
-import type { Carried } from "./guest.ts";
-import { KeptLine, type LineOwner, OpenLine } from "./line.ts";
+import type { SessionOwner, Undelivered } from "../session.ts";
+import { AckScheduler } from "./acks.ts";
+import {
+  acknowledge,
+  type DeliveryState,
+  hasRoom,
+  type LossOf,
+  type ResumePlan,
+  retain,
+  splitLoss,
+  windowCost,
+} from "./flow.ts";
+import { FlushWaiters } from "./flushes.ts";
+import { type ControlFrame, decode, encode, escaped, isControl, unescaped } from "./frame.ts";
+import type { CarriedMessage } from "./guest.ts";
+import { GatedTransport, SessionTransport, type TransportOwner } from "./line.ts";
 
 /** A message that is kept. */
-export interface Item extends Carried, Pick<Fate, "confirmed"> {
+export interface SentMessage extends CarriedMessage, Pick<DeliveryOptions, "confirmed"> {
   /** `undefined` for a volatile one, which keeps its place and not its bytes. */
   readonly payload: Payload | undefined;
   /** Counts all messages of the Conn, whatever session they went in. */
   readonly ordinal: number;
 }
 
-export interface Habits {
+export interface EndpointOptions {
   /** Whether what the application has taken is acknowledged, rather than what was received. */
-  readonly acksTaken: boolean;
+  readonly acksConsumed: boolean;
   /** The peer asks to come back over another connection, in a window of time. Only a server may. */
-  readonly moved?: (minMs: number, maxMs: number) => void;
+  readonly onMoveRequested?: (minMs: number, maxMs: number) => void;
 }
 
 /** How much of its window a sender uses before it asks for an acknowledgement. */
-const ASK_PART = 1 / 2;
-const NO_FATE: Fate = {};
+const ASK_SHARE = 1 / 2;
+const NO_OPTIONS: DeliveryOptions = {};
 
 /**
  * One end of a session, in use: what it writes is kept until the peer acknowledges it, what comes in is counted and
  * acknowledged. The flow survives the lines under it.
  */
-export class Endpoint implements LineOwner {
+export class Endpoint implements TransportOwner {
   readonly #owner: SessionOwner;
-  readonly #habits: Habits;
-  readonly #acks: Acks;
-  readonly #flushes = new Flushes();
-  #line: Line | undefined;
-  #flow: Flow<Item> | undefined;
+  readonly #options: EndpointOptions;
+  readonly #ackScheduler: AckScheduler;
+  readonly #flushWaiters = new FlushWaiters();
+  #transport: Transport | undefined;
+  #state: DeliveryState<SentMessage> | undefined;
   /** What a lost session left: it goes before anything else, as far as the window lets it, and not before setup is over. */
-  #first: Item[] = [];
-  #isServing = false;
+  #carriedOver: SentMessage[] = [];
+  #isActive = false;
   #ordinal = 0;
   /** The last message whose acknowledgement somebody waits for. */
   #awaited = 0;
   #hasAsked = false;
   /** What is to be stated at the end of this turn. */
-  #stating: "a" | "q" | undefined;
+  #scheduledAck: "a" | "q" | undefined;
   /** Whether we have said goodbye, and take nothing in. */
-  #isDeaf = false;
+  #isClosing = false;
   /** Whether the peer's last word was how far it had come: it knows no more than that if it closes now. */
-  #isTold = false;
+  #isAckLast = false;
   #room: { readonly promise: Promise<void>; made(): void } | undefined;
 
-  constructor(owner: SessionOwner, habits: Habits) {
+  constructor(owner: SessionOwner, habits: EndpointOptions) {
     this.#owner = owner;
-    this.#habits = habits;
-    const due = () => this.#stateSoon("a");
-    this.#acks = new Acks({ untaken: () => owner.untaken(), due }, habits.acksTaken);
+    this.#options = habits;
+    const due = () => this.#scheduleAck("a");
+    this.#ackScheduler = new AckScheduler({ unconsumed: () => owner.unconsumed(), onAckDue: due }, habits.acksConsumed);
   }
 
   get unacknowledged(): { messages: number; bytes: number } {
-    const { sent = 0, acked = 0, weight = 0 } = this.#flow ?? {};
-    return { messages: sent - acked + this.#first.length, bytes: weight };
+    const { sent = 0, ackReceived = 0, cost = 0 } = this.#state ?? {};
+    return { messages: sent - ackReceived + this.#carriedOver.length, bytes: cost };
   }
 
-  get isClear(): boolean {
-    return this.#first.length === 0 && (this.#flow === undefined || isOpen(this.#flow));
+  get isWritable(): boolean {
+    return this.#carriedOver.length === 0 && (this.#state === undefined || hasRoom(this.#state));
   }
 
   /** The session goes on, or begins, over `line`; without a flow nothing is kept. Answers with the line to write to. */
-  bind(line: Line, flow: Flow<Item> | undefined): Line {
-    this.#flow = flow;
-    this.#line = line;
-    this.#hasAsked = this.#isTold = false;
-    if (!flow) return new OpenLine(this, line);
-    this.#acks.start(flow);
-    return new KeptLine(this, line);
+  attach(line: Transport, flow: DeliveryState<SentMessage> | undefined): Transport {
+    this.#state = flow;
+    this.#transport = line;
+    this.#hasAsked = this.#isAckLast = false;
+    if (!flow) return new GatedTransport(this, line);
+    this.#ackScheduler.start(flow);
+    return new SessionTransport(this, line);
   }
 
   /** The peer is back, and has shown what it did not count: some of it goes no further. */
-  returned({ stale, poison }: Return<Item>): void {
-    confirm(this.#parts().delivered);
+  applyResume({ stale, poison }: ResumePlan<SentMessage>): void {
+    confirmAll(this.#split().delivered);
     this.#dropStale(stale);
     if (poison) {
       const { payload, confirmed } = poison;
-      const error = this.#owner.error("poison", "The message ended the connection each time it was sent.", payload);
+      const error = this.#owner.createError(
+        "poison",
+        "The message ended the connection each time it was sent.",
+        payload,
+      );
       confirmed?.reject(error);
-      this.#owner.dropped(payload as Payload, error);
+      this.#owner.onDropped(payload as Payload, error);
     }
-    this.#settle();
+    this.#settleFlushes();
   }
 
   /** What the peer has not counted is written again. What we acknowledged on the last line may not have arrived. */
-  resume({ again }: Return<Item>): void {
-    if (this.#flow?.rx) this.#state("a");
-    for (const { payload } of again) this.#line?.write(escaped(payload as Payload));
-    this.#look();
+  resume({ resend: again }: ResumePlan<SentMessage>): void {
+    if (this.#state?.received) this.#sendAck("a");
+    for (const { payload } of again) this.#transport?.write(escaped(payload as Payload));
+    this.#askIfNeeded();
   }
 
   /** The peer had ended the session, and says what it had counted until then. */
-  ended(delivered: readonly Item[]): void {
-    confirm(delivered);
-    this.#isTold = true;
-    this.#settle();
+  onEnded(delivered: readonly SentMessage[]): void {
+    confirmAll(delivered);
+    this.#isAckLast = true;
+    this.#settleFlushes();
   }
 
   /** Setup is over. */
-  serve(): void {
-    this.#isServing = true;
-    this.#pump();
+  activate(): void {
+    this.#isActive = true;
+    this.#drainCarriedOver();
   }
 
   /** A session is lost: tells what became of its messages, and settles those that do not `goOn`. */
-  lost({ delivered, notDelivered, inDoubt }: Remains<Item>, goOn: Item[]): void {
-    this.#flow = undefined;
-    this.#first = goOn;
+  abandonSession({ delivered, undelivered, inDoubt }: LossOf<SentMessage>, goOn: SentMessage[]): void {
+    this.#state = undefined;
+    this.#carriedOver = goOn;
     const error = (payload?: Payload) =>
-      this.#owner.error("session-lost", "The session was lost before the message was acknowledged.", payload);
-    confirm(delivered);
-    this.#dropStale(notDelivered.filter(({ volatile }) => volatile));
+      this.#owner.createError("session-lost", "The session was lost before the message was acknowledged.", payload);
+    confirmAll(delivered);
+    this.#dropStale(undelivered.filter(({ volatile }) => volatile));
     const forgotten = inDoubt.filter(({ resend, volatile }) => volatile || !resend);
     for (const { confirmed, payload } of forgotten) confirmed?.reject(error(payload));
-    if (forgotten.some(({ volatile }) => !volatile)) this.#flushes.giveUp(error());
-    this.#owner.lost({
-      delivered: payloads(delivered),
-      notDelivered: payloads(notDelivered),
-      inDoubt: payloads(inDoubt),
+    if (forgotten.some(({ volatile }) => !volatile)) this.#flushWaiters.rejectAll(error());
+    this.#owner.onSessionLost({
+      delivered: payloadsOf(delivered),
+      undelivered: payloadsOf(undelivered),
+      inDoubt: payloadsOf(inDoubt),
     });
-    this.#settle();
+    this.#settleFlushes();
   }
 
   /** The session ends with its connection, and what setup wrote in it is of no concern. */
   forget(): void {
-    this.#flow = undefined;
-    this.#settle();
+    this.#state = undefined;
+    this.#settleFlushes();
   }
 
   /** Writes a message, and keeps it if there is a session. `line` is the one that the writer knows. */
-  write(line: Line, given: Payload, { volatile, resend, confirmed }: Fate = NO_FATE): boolean {
-    if (line !== this.#line) return false;
-    if (!this.#flow) return this.#writePlain(line, given, confirmed);
+  write(line: Transport, given: Payload, { volatile, resend, confirmed }: DeliveryOptions = NO_OPTIONS): boolean {
+    if (line !== this.#transport) return false;
+    if (!this.#state) return this.#writePlain(line, given, confirmed);
     // The caller may use its bytes again when this returns.
     const copy = typeof given === "string" || volatile ? given : new Uint8Array(given);
     if (!line.write(escaped(copy))) return false;
     const payload = volatile ? undefined : copy;
-    put(this.#flow, { payload, weight: weigh(given), volatile, resend, confirmed, ordinal: ++this.#ordinal });
+    retain(this.#state, { payload, cost: windowCost(given), volatile, resend, confirmed, ordinal: ++this.#ordinal });
     if (confirmed) this.#awaited = this.#ordinal;
-    this.#look();
+    this.#askIfNeeded();
     return true;
   }
 
   /** The message as the application sees it, `undefined` for what is ours. */
-  incoming(payload: Payload): Payload | undefined {
-    const flow = this.#flow;
-    if (!flow || this.#isDeaf) return undefined;
-    this.#isTold = false;
+  receive(payload: Payload): Payload | undefined {
+    const flow = this.#state;
+    if (!flow || this.#isClosing) return undefined;
+    this.#isAckLast = false;
     if (isControl(payload)) {
-      this.#control(flow, decode(payload));
+      this.#onControl(flow, decode(payload));
       return undefined;
     }
-    this.#acks.count(payload);
+    this.#ackScheduler.count(payload);
     return unescaped(payload);
   }
 
   /** The application may have taken messages in. */
-  took(): void {
-    this.#acks.took();
+  onConsumed(): void {
+    this.#ackScheduler.onConsumed();
   }
 
-  hold(on: boolean): void {
-    this.#acks.hold(on);
+  setPaused(on: boolean): void {
+    this.#ackScheduler.setPaused(on);
   }
 
   ping(): void {
-    this.#state("p");
+    this.#sendAck("p");
   }
 
   /** Asks the peer to come back over another connection, at a moment of this window. */
-  move(min: number, max: number): void {
-    if (this.#flow) this.#say({ type: "m", min, max });
+  requestMove(min: number, max: number): void {
+    if (this.#state) this.#sendControl({ type: "m", min, max });
   }
 
   flush(): Promise<void> {
-    if (this.#oldest() > this.#ordinal) return Promise.resolve();
+    if (this.#oldestOrdinal() > this.#ordinal) return Promise.resolve();
     this.#awaited = this.#ordinal;
-    this.#look();
-    return this.#flushes.add(this.#ordinal);
+    this.#askIfNeeded();
+    return this.#flushWaiters.add(this.#ordinal);
   }
 
   /** The last word before our close frame: how far we have come. */
-  goodbye(): void {
-    if (!this.#flow) return;
-    this.#say({ type: "a", n: this.#flow.rx });
-    this.#isDeaf = true;
+  beforeClose(): void {
+    if (!this.#state) return;
+    this.#sendControl({ type: "a", n: this.#state.received });
+    this.#isClosing = true;
   }
 
-  left(): void {
-    this.#acks.stop();
-    this.#isServing = false;
-    this.#line = undefined;
+  onDisconnected(): void {
+    this.#ackScheduler.stop();
+    this.#isActive = false;
+    this.#transport = undefined;
     this.#makeRoom();
   }
 
   /** The Conn has ended. A peer that closes says how far it had come. */
-  end(error: (payload?: Payload) => Error, isByPeer: boolean): Rest {
-    const { delivered, inDoubt: written } = this.#parts();
-    const first = this.#first;
-    confirm(delivered);
+  dispose(error: (payload?: Payload) => Error, isByPeer: boolean): Undelivered {
+    const { delivered, inDoubt: written } = this.#split();
+    const first = this.#carriedOver;
+    confirmAll(delivered);
     for (const { confirmed, payload } of [...written, ...first]) confirmed?.reject(error(payload));
-    this.#flushes.giveUp(error());
-    this.#flow = undefined;
-    this.#first = [];
-    return this.#isTold && isByPeer
-      ? { unsent: payloads([...written, ...first]), inDoubt: [] }
-      : { unsent: payloads(first), inDoubt: payloads(written) };
+    this.#flushWaiters.rejectAll(error());
+    this.#state = undefined;
+    this.#carriedOver = [];
+    return this.#isAckLast && isByPeer
+      ? { unsent: payloadsOf([...written, ...first]), inDoubt: [] }
+      : { unsent: payloadsOf(first), inDoubt: payloadsOf(written) };
   }
 
-  async drain(line: Line): Promise<void> {
-    while (line === this.#line && !this.isClear) {
+  async drain(line: Transport): Promise<void> {
+    while (line === this.#transport && !this.isWritable) {
       if (!this.#room) {
         let made = () => {};
         const promise = new Promise<void>((resolve) => {
@@ -230,89 +243,89 @@ export class Endpoint implements LineOwner {
     }
   }
 
-  #writePlain(line: Line, payload: Payload, confirmed: Fate["confirmed"]): boolean {
+  #writePlain(line: Transport, payload: Payload, confirmed: DeliveryOptions["confirmed"]): boolean {
     if (!confirmed) return line.write(payload);
     const why = "The server does not speak resume: nothing can be confirmed, and the message was not sent.";
-    const error = this.#owner.error("unsupported", why, payload);
+    const error = this.#owner.createError("unsupported", why, payload);
     confirmed.reject(error);
-    this.#owner.dropped(payload, error);
+    this.#owner.onDropped(payload, error);
     return true;
   }
 
-  #control(flow: Flow<Item>, frame: Frame | undefined): void {
-    const { moved } = this.#habits;
+  #onControl(flow: DeliveryState<SentMessage>, frame: ControlFrame | undefined): void {
+    const { onMoveRequested: moved } = this.#options;
     if (frame?.type === "a" || frame?.type === "p" || frame?.type === "q") {
-      const done = acknowledged(flow, frame.n);
-      if (done) return this.#acknowledged(done, frame.type);
-    } else if (frame?.type === "?") return this.#stateSoon("a");
+      const done = acknowledge(flow, frame.n);
+      if (done) return this.#onAcknowledged(done, frame.type);
+    } else if (frame?.type === "?") return this.#scheduleAck("a");
     else if (frame?.type === "m" && moved) return moved(frame.min, frame.max);
-    this.#owner.breached("The peer broke the rules of resume.v1.");
+    this.#owner.onProtocolError("The peer broke the rules of resume.v1.");
   }
 
-  #acknowledged(done: readonly Item[], type: "a" | "p" | "q"): void {
-    confirm(done);
+  #onAcknowledged(done: readonly SentMessage[], type: "a" | "p" | "q"): void {
+    confirmAll(done);
     // A peer that has nothing more to acknowledge is not asked again at once: it will when its application goes on.
     if (done.length > 0) this.#hasAsked = false;
-    this.#isTold = type === "a";
-    if (type === "p") this.#stateSoon("q");
-    if (type === "q") this.#owner.ponged();
-    this.#settle();
-    this.#pump();
-    this.#look();
+    this.#isAckLast = type === "a";
+    if (type === "p") this.#scheduleAck("q");
+    if (type === "q") this.#owner.onPong();
+    this.#settleFlushes();
+    this.#drainCarriedOver();
+    this.#askIfNeeded();
   }
 
   /** Once a turn, however much came in it: a peer that asks and asks, and does not read, can't make us heap up answers. */
-  #stateSoon(type: "a" | "q"): void {
-    const before = this.#stating;
-    if (before !== "q") this.#stating = type;
+  #scheduleAck(type: "a" | "q"): void {
+    const before = this.#scheduledAck;
+    if (before !== "q") this.#scheduledAck = type;
     if (before) return;
     queueMicrotask(() => {
-      if (this.#stating) this.#state(this.#stating);
-      this.#stating = undefined;
+      if (this.#scheduledAck) this.#sendAck(this.#scheduledAck);
+      this.#scheduledAck = undefined;
     });
   }
 
   /** States how far we have come. */
-  #state(type: "a" | "p" | "q"): void {
-    if (this.#line && this.#flow) this.#say({ type, n: this.#acks.state() });
+  #sendAck(type: "a" | "p" | "q"): void {
+    if (this.#transport && this.#state) this.#sendControl({ type, n: this.#ackScheduler.takeCount() });
   }
 
-  #say(frame: Frame): void {
-    this.#line?.write(encode(frame));
+  #sendControl(frame: ControlFrame): void {
+    this.#transport?.write(encode(frame));
   }
 
   /** Asks for an acknowledgement when much of the window is used, or somebody waits for it. */
-  #look(): void {
-    const flow = this.#flow;
-    if (!flow || !this.#line || this.#hasAsked) return;
-    if (flow.weight < flow.window * ASK_PART && this.#awaited < this.#oldest()) return;
+  #askIfNeeded(): void {
+    const flow = this.#state;
+    if (!flow || !this.#transport || this.#hasAsked) return;
+    if (flow.cost < flow.window * ASK_SHARE && this.#awaited < this.#oldestOrdinal()) return;
     this.#hasAsked = true;
-    this.#say({ type: "?" });
+    this.#sendControl({ type: "?" });
   }
 
-  #pump(): void {
-    const flow = this.#flow;
-    const line = this.#line;
-    if (!line || !this.#isServing) return;
+  #drainCarriedOver(): void {
+    const flow = this.#state;
+    const line = this.#transport;
+    if (!line || !this.#isActive) return;
     let written = 0;
-    for (const item of this.#first) {
+    for (const item of this.#carriedOver) {
       const payload = item.payload as Payload;
-      if (flow && !isOpen(flow)) break;
+      if (flow && !hasRoom(flow)) break;
       if (!(flow ? line.write(escaped(payload)) : this.#writePlain(line, payload, item.confirmed))) break;
-      if (flow) put(flow, item);
+      if (flow) retain(flow, item);
       written++;
     }
-    this.#first.splice(0, written);
+    this.#carriedOver.splice(0, written);
     if (written > 0) {
-      this.#settle();
-      this.#look();
+      this.#settleFlushes();
+      this.#askIfNeeded();
     }
-    if (this.isClear) this.#makeRoom();
+    if (this.isWritable) this.#makeRoom();
   }
 
   /** What is unacknowledged, parted at the count that the peer last stated. */
-  #parts(): Remains<Item> {
-    return (this.#flow && remains(this.#flow, undefined)) ?? { delivered: [], notDelivered: [], inDoubt: [] };
+  #split(): LossOf<SentMessage> {
+    return (this.#state && splitLoss(this.#state, undefined)) ?? { delivered: [], undelivered: [], inDoubt: [] };
   }
 
   #makeRoom(): void {
@@ -321,30 +334,30 @@ export class Endpoint implements LineOwner {
   }
 
   /** Volatile messages that were lost with their connection. */
-  #dropStale(stale: readonly Item[]): void {
+  #dropStale(stale: readonly SentMessage[]): void {
     for (const { confirmed } of stale) {
-      confirmed?.reject(this.#owner.error("not-writable", "The volatile message was lost with its connection."));
+      confirmed?.reject(this.#owner.createError("not-writable", "The volatile message was lost with its connection."));
     }
   }
 
   /** The ordinal of the oldest message that is neither acknowledged nor settled otherwise. */
-  #oldest(): number {
-    const { kept = [], start = 0 } = this.#flow ?? {};
+  #oldestOrdinal(): number {
+    const { retained = [], start = 0 } = this.#state ?? {};
     // What setup sent comes before what a lost session left, and is younger.
     const none = this.#ordinal + 1;
-    return Math.min(kept[start]?.ordinal ?? none, this.#first[0]?.ordinal ?? none);
+    return Math.min(retained[start]?.ordinal ?? none, this.#carriedOver[0]?.ordinal ?? none);
   }
 
-  #settle(): void {
-    this.#flushes.settle(this.#oldest());
+  #settleFlushes(): void {
+    this.#flushWaiters.settle(this.#oldestOrdinal());
   }
 }
 
-function confirm(items: readonly Item[]): void {
+function confirmAll(items: readonly SentMessage[]): void {
   for (const { confirmed } of items) confirmed?.resolve();
 }
 
 /** The bytes of those that still have them. */
-function payloads(items: readonly Item[]): Payload[] {
+function payloadsOf(items: readonly SentMessage[]): Payload[] {
   return items.flatMap(({ payload }) => payload ?? []);
 }

@@ -6,7 +6,7 @@ interface Flush {
 }
 
 /** Those who wait until all messages up to one have met their fate. */
-export class Flushes {
+export class FlushWaiters {
   readonly #waiting = new Set<Flush>();
 
   add(upTo: number): Promise<void> {
@@ -22,7 +22,7 @@ export class Flushes {
     }
   }
 
-  giveUp(error: Error): void {
+  rejectAll(error: Error): void {
     for (const { reject } of this.#waiting) reject(error);
     this.#waiting.clear();
   }

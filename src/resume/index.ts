@@ -12,7 +12,7 @@ export interface ResumeOptions {
    * What is acknowledged: what was received, or what the application has taken: pulled, or its listeners have returned.
    * With `"taken"` a reader that pauses holds the server back, in browsers too. Default `"received"`.
    */
-  readonly ack?: "received" | "taken" | undefined;
+  readonly ack?: "received" | "consumed" | undefined;
 }
 
 const WINDOW_BYTES = 2 ** 20;
@@ -28,14 +28,14 @@ const MAX_WINDOW_BYTES = 36 ** 10 - 1;
 export function resume({ windowBytes = WINDOW_BYTES, ack = "received" }: ResumeOptions = {}): Resume {
   return (owner) => {
     if (!(windowBytes >= 1)) {
-      throw owner.error("bad-option", `resume.windowBytes must be a number, at least 1; got ${windowBytes}.`);
+      throw owner.createError("bad-option", `resume.windowBytes must be a number, at least 1; got ${windowBytes}.`);
     }
-    if (ack !== "received" && ack !== "taken") {
-      throw owner.error("bad-option", `resume.ack must be received or taken; got ${ack}.`);
+    if (ack !== "received" && ack !== "consumed") {
+      throw owner.createError("bad-option", `resume.ack must be received or taken; got ${ack}.`);
     }
     return new ClientSession(owner, {
       windowBytes: Math.floor(Math.min(windowBytes, MAX_WINDOW_BYTES)),
-      acksTaken: ack === "taken",
+      acksConsumed: ack === "consumed",
       random: Math.random,
     });
   };

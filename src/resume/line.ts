@@ -1,48 +1,48 @@
-import type { Fate, Line } from "../outbox.ts";
+import type { DeliveryOptions, Transport } from "../outbox.ts";
 import type { Payload } from "../payload.ts";
 
 /** What a line needs of the end that it belongs to. */
-export interface LineOwner {
+export interface TransportOwner {
   /** Whether nothing goes ahead of the next message, and the peer's window has room for it. */
-  readonly isClear: boolean;
-  write(line: Line, payload: Payload, fate?: Fate): boolean;
+  readonly isWritable: boolean;
+  write(line: Transport, payload: Payload, fate?: DeliveryOptions): boolean;
   /** Resolves when `isClear`, or `line` is left. */
-  drain(line: Line): Promise<void>;
+  drain(line: Transport): Promise<void>;
   ping(): void;
-  hold(on: boolean): void;
+  setPaused(on: boolean): void;
 }
 
 /** A connection as the outbox sees it: full while something goes ahead of what the outbox has. */
-export class OpenLine implements Line {
-  protected readonly owner: LineOwner;
-  readonly #line: Line;
+export class GatedTransport implements Transport {
+  protected readonly owner: TransportOwner;
+  readonly #transport: Transport;
 
-  constructor(owner: LineOwner, line: Line) {
+  constructor(owner: TransportOwner, line: Transport) {
     this.owner = owner;
-    this.#line = line;
+    this.#transport = line;
   }
 
   get bufferedAmount(): number {
-    return this.owner.isClear ? this.#line.bufferedAmount : Number.POSITIVE_INFINITY;
+    return this.owner.isWritable ? this.#transport.bufferedAmount : Number.POSITIVE_INFINITY;
   }
 
-  write(payload: Payload, fate?: Fate): boolean {
-    return this.owner.write(this.#line, payload, fate);
+  write(payload: Payload, fate?: DeliveryOptions): boolean {
+    return this.owner.write(this.#transport, payload, fate);
   }
 
   async drain(bytes: number): Promise<void> {
-    await this.owner.drain(this.#line);
-    await this.#line.drain(bytes);
+    await this.owner.drain(this.#transport);
+    await this.#transport.drain(bytes);
   }
 }
 
 /** The same while a session is on it, which asks for a sign of life and holds the peer back in its own way. */
-export class KeptLine extends OpenLine {
+export class SessionTransport extends GatedTransport {
   ping(): void {
     this.owner.ping();
   }
 
-  hold(on: boolean): void {
-    this.owner.hold(on);
+  setPaused(on: boolean): void {
+    this.owner.setPaused(on);
   }
 }

@@ -15,15 +15,15 @@ export interface Slot {
 }
 
 /** What it takes to refuse, where to admit takes 1. */
-export const REFUSAL = 0.05;
+export const REFUSAL_COST = 0.05;
 /** Nobody is sent away for longer: our own client would not obey either. */
-export const LONGEST_MS = 600_000;
+export const MAX_WAIT_MS = 600_000;
 /** Our client waits no less after a connection that was not stable, so an earlier slot would be missed. */
-const SOONEST_MS = 250;
+const MIN_WAIT_MS = 250;
 /** Refusals take no more of the rate, or a client that hammers would keep everybody out. */
-const REFUSALS_SHARE = 0.9;
+const MAX_REFUSAL_SHARE = 0.9;
 /** What refusals could not be paid for in this time is forgotten. */
-const DEBT_S = 1;
+const MAX_DEBT_S = 1;
 
 /**
  * Admits up to a rate, and gives everybody else a slot of their own in which to come back, one after the other.
@@ -49,8 +49,8 @@ export class Admission {
    * @throws {@link ConnError} `bad-option`
    */
   constructor({ perSecond, burst }: AdmissionOptions, now: () => number = () => performance.now()) {
-    if (!(Number.isFinite(perSecond) && perSecond > 0)) throw bad("perSecond", "a number above 0", perSecond);
-    if (!(Number.isFinite(burst) && burst >= 1)) throw bad("burst", "a number, at least 1", burst);
+    if (!(Number.isFinite(perSecond) && perSecond > 0)) throw badOption("perSecond", "a number above 0", perSecond);
+    if (!(Number.isFinite(burst) && burst >= 1)) throw badOption("burst", "a number, at least 1", burst);
     this.#perMs = perSecond / 1_000;
     this.#burst = burst;
     this.#now = now;
@@ -67,13 +67,13 @@ export class Admission {
       this.#tokens--;
       return undefined;
     }
-    this.#debt = Math.min(this.#debt + REFUSAL, this.#perMs * DEBT_S * 1_000);
+    this.#debt = Math.min(this.#debt + REFUSAL_COST, this.#perMs * MAX_DEBT_S * 1_000);
     return this.#reserve(now);
   }
 
   #fill(now: number): void {
     const earned = (now - this.#filledAt) * this.#perMs;
-    const paid = Math.min(this.#debt, earned * REFUSALS_SHARE);
+    const paid = Math.min(this.#debt, earned * MAX_REFUSAL_SHARE);
     this.#filledAt = now;
     this.#debt -= paid;
     this.#tokens = Math.min(this.#burst, this.#tokens + earned - paid);
@@ -81,19 +81,19 @@ export class Admission {
 
   #reserve(now: number): Slot {
     // A queue that is empty begins when there is a token, which at a low rate takes longer.
-    const tokenMs = (1 + REFUSAL - this.#tokens + this.#debt) / this.#perMs;
-    const slot = Math.max(this.#tail, now + SOONEST_MS, now + tokenMs);
+    const tokenMs = (1 + REFUSAL_COST - this.#tokens + this.#debt) / this.#perMs;
+    const slot = Math.max(this.#tail, now + MIN_WAIT_MS, now + tokenMs);
     const waitMs = slot - now;
     // No slot is left within reach. Whoever is told the same moment would come as a wave.
-    if (waitMs + 1 + REFUSAL / this.#perMs > LONGEST_MS) return { minMs: LONGEST_MS / 2, maxMs: LONGEST_MS };
-    this.#tail = slot + (1 + REFUSAL) / this.#perMs;
+    if (waitMs + 1 + REFUSAL_COST / this.#perMs > MAX_WAIT_MS) return { minMs: MAX_WAIT_MS / 2, maxMs: MAX_WAIT_MS };
+    this.#tail = slot + (1 + REFUSAL_COST) / this.#perMs;
     const minMs = Math.ceil(waitMs);
     // Wherever in their windows two neighbours come, the second finds that a whole token has come in since the first.
-    return { minMs, maxMs: Math.max(minMs + 1, Math.floor(waitMs + REFUSAL / this.#perMs)) };
+    return { minMs, maxMs: Math.max(minMs + 1, Math.floor(waitMs + REFUSAL_COST / this.#perMs)) };
   }
 }
 
-function bad(name: string, range: string, value: unknown): ConnError {
+function badOption(name: string, range: string, value: unknown): ConnError {
   const got = typeof value === "object" ? "an object" : String(value);
   return new ConnError("bad-option", `admission.${name} must be ${range}; got ${got}.`);
 }

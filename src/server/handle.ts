@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { ConnError } from "../errors.ts";
-import { refuse } from "./refusal.ts";
+import { rejectUpgrade } from "./refusal.ts";
 
 /** What `handle()` needs of a server: `node:http` and `node:https` have it. */
 export interface UpgradeServer {
@@ -58,7 +58,7 @@ function listen(server: UpgradeServer): Paths {
     socket.on("error", () => {});
     const handler = handlers.get((request.url ?? "").replace(/\?.*/s, ""));
     if (handler) handler.upgrade(request, socket, head);
-    else if (server.listenerCount("upgrade") === 1) refuse(socket, 404);
+    else if (server.listenerCount("upgrade") === 1) rejectUpgrade(socket, 404);
   };
   const paths = { handlers, listener };
   servers.set(server, paths);

@@ -3,18 +3,18 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { setTimeout } from "node:timers/promises";
 import { type WebSocket, WebSocketServer } from "ws";
-import type { Dialer } from "../attempt.ts";
-import { Conn, DIALER } from "../conn.ts";
+import type { ConnectionSource } from "../attempt.ts";
+import { CONNECTION_SOURCE, Conn } from "../conn.ts";
 import { ConnError } from "../errors.ts";
 import type { CloseInfo } from "../events.ts";
-import { type ConnOptions, settle } from "../options.ts";
+import { type ConnOptions, resolveOptions } from "../options.ts";
 import type { Payload } from "../payload.ts";
 import { speaksResume, withResume } from "../resume/name.ts";
 import { NodeSocket, type Tcp, type WsSocket } from "../socket-node.ts";
 import { Admission, type AdmissionOptions } from "./admission.ts";
 import { allowsOrigin, type Origins } from "./origin.ts";
-import { refuse } from "./refusal.ts";
-import { type SessionOptions, Sessions } from "./sessions.ts";
+import { rejectUpgrade } from "./refusal.ts";
+import { type SessionOptions, SessionRegistry } from "./sessions.ts";
 
 /** A Conn on the server's side. It ends when its connection does. */
 export interface ServerConn<In = Payload, Out = In> extends Conn<In, Out> {
@@ -22,7 +22,7 @@ export interface ServerConn<In = Payload, Out = In> extends Conn<In, Out> {
   readonly request: IncomingMessage;
 }
 
-type OfConn =
+type ConnOptionNames =
   | "codec"
   | "maxPayloadBytes"
   | "maxSendBytes"
@@ -33,7 +33,7 @@ type OfConn =
   | "setup";
 
 /** What a server's Conns are like, and who may have one. */
-export interface HandlerOptions<In = Payload, Out = In> extends Pick<ConnOptions<In, Out>, OfConn> {
+export interface HandlerOptions<In = Payload, Out = In> extends Pick<ConnOptions<In, Out>, ConnOptionNames> {
   /** Subprotocols that are spoken, best first for the client to offer any of. Default none: none is selected. */
   readonly protocols?: readonly string[] | undefined;
   /** Foreign origins that may connect. Default none: the origin's host must be the host of the request. */
@@ -83,7 +83,7 @@ const GOING_AWAY = 1001;
 const INTERNAL_ERROR = 1011;
 const TRY_AGAIN_LATER = 1013;
 /** How often some of the clients leave, where they leave one after another. */
-const STEP_MS = 20;
+const SPREAD_STEP_MS = 20;
 
 /**
  * Runs `serve` for each connection, as Go's `websocket.Handler` does. A promise that it returns ends the Conn when it
@@ -104,11 +104,11 @@ export function handler<In = Payload, Out = In>(
     admission,
     ...rest
   } = options;
-  const { maxPayloadBytes, closeTimeoutMs } = settle(rest);
+  const { maxPayloadBytes, closeTimeoutMs } = resolveOptions(rest);
   const conns = new Set<ServerConn<In, Out>>();
   /** Those whose clients can return. */
   const resumable = new WeakSet<ServerConn<In, Out>>();
-  const gate = admission && new Admission(admission);
+  const admissionGate = admission && new Admission(admission);
   let isDown = false;
   const sockets = new WebSocketServer({
     perMessageDeflate: false,
@@ -125,8 +125,8 @@ export function handler<In = Payload, Out = In>(
   });
   const sessions =
     resume &&
-    new Sessions(resume, maxPayloadBytes, ({ dialer, request, ...own }) => {
-      const conn = open(urlOf(request) as string, request, dialer, own);
+    new SessionRegistry(resume, maxPayloadBytes, ({ source, request, ...own }) => {
+      const conn = open(urlOf(request) as string, request, source, own);
       resumable.add(conn);
       return conn as unknown as Conn<never, never>;
     });
@@ -138,23 +138,23 @@ export function handler<In = Payload, Out = In>(
   }
 
   function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (isDown) return refuse(socket, 503);
+    if (isDown) return rejectUpgrade(socket, 503);
     const url = urlOf(request);
-    if (!url) return refuse(socket, 400);
+    if (!url) return rejectUpgrade(socket, 400);
     let principal: string | undefined;
     try {
-      if (!allowsOrigin(request, origins)) return refuse(socket, 403);
+      if (!allowsOrigin(request, origins)) return rejectUpgrade(socket, 403);
       principal = sessions?.principalOf(request);
     } catch (error) {
-      refuse(socket, 500);
+      rejectUpgrade(socket, 500);
       return onError(error, undefined);
     }
-    const slot = gate?.ask();
+    const slot = admissionGate?.ask();
     if (slot && request.headers.origin === undefined) {
-      return refuse(socket, 503, { "Retry-After": String(Math.ceil(slot.maxMs / 1000)) });
+      return rejectUpgrade(socket, 503, { "Retry-After": String(Math.ceil(slot.maxMs / 1000)) });
     }
     sockets.handleUpgrade(request, socket, head, (accepted) => {
-      if (slot) putOff(accepted, slot);
+      if (slot) requestReturn(accepted, slot);
       else if (sessions && speaksResume(accepted.protocol)) sessions.greet(accepted, request, principal);
       else accept(accepted, url, request);
     });
@@ -164,18 +164,23 @@ export function handler<In = Payload, Out = In>(
     // What came with the upgrade would be emitted before the Conn listens.
     accepted.pause();
     open(url, request, {
-      redials: false,
+      retryReason: false,
       open(_target, { maxPayloadBytes: limit }, owner) {
         const socket = new NodeSocket(accepted as unknown as WsSocket, limit, owner, request.socket as Tcp);
         accepted.resume();
-        queueMicrotask(() => owner.opened(accepted.protocol, accepted.extensions));
+        queueMicrotask(() => owner.onOpen(accepted.protocol, accepted.extensions));
         return socket;
       },
     });
   }
 
-  function open(url: string, request: IncomingMessage, dialer: Dialer, own: object = {}): ServerConn<In, Out> {
-    const connOptions = { ...rest, ...own, lifecycle: false, [DIALER]: dialer } as ConnOptions<In, Out>;
+  function open(
+    url: string,
+    request: IncomingMessage,
+    dialer: ConnectionSource,
+    own: object = {},
+  ): ServerConn<In, Out> {
+    const connOptions = { ...rest, ...own, lifecycle: false, [CONNECTION_SOURCE]: dialer } as ConnOptions<In, Out>;
     const conn = Object.assign(new Conn<In, Out>(url, connOptions), { request });
     conns.add(conn);
     conn.closed.then(() => conns.delete(conn));
@@ -191,19 +196,19 @@ export function handler<In = Payload, Out = In>(
       conn.close();
     } catch (error) {
       if (conn.state !== "closing" && conn.state !== "closed") conn.close(INTERNAL_ERROR);
-      else if (isEndOf(await conn.closed, error)) return;
+      else if (isEndOfConn(await conn.closed, error)) return;
       onError(error, conn);
     }
   }
 
   /** Lets the clients leave one after another within this time. */
   async function spread(spreadMs: number): Promise<void> {
-    sessions?.move(spreadMs);
+    sessions?.requestMove(spreadMs);
     const others = [...conns].filter((conn) => !resumable.has(conn));
     const start = performance.now();
     let left = 0;
     for (let part = 0; part < 1 && conns.size > 0; ) {
-      await setTimeout(Math.min(STEP_MS, spreadMs));
+      await setTimeout(Math.min(SPREAD_STEP_MS, spreadMs));
       // By the clock: a process this busy has late timers, and whoever stops it has given it so much time.
       part = Math.min(1, (performance.now() - start) / spreadMs);
       const due = Math.ceil(others.length * part);
@@ -228,13 +233,16 @@ export function handler<In = Payload, Out = In>(
 }
 
 /** Tells a client when to come back. A page can read a close reason, and no HTTP status: so do all that send an Origin. */
-function putOff(accepted: WebSocket, { minMs, maxMs }: { readonly minMs: number; readonly maxMs: number }): void {
+function requestReturn(
+  accepted: WebSocket,
+  { minMs, maxMs }: { readonly minMs: number; readonly maxMs: number },
+): void {
   accepted.on("error", () => {});
   accepted.close(TRY_AGAIN_LATER, `retry=${minMs}-${maxMs}`);
 }
 
 /** Whether `error` only says that the Conn has ended: news to the function, and none to the server. */
-function isEndOf(end: CloseInfo, error: unknown): boolean {
+function isEndOfConn(end: CloseInfo, error: unknown): boolean {
   return error instanceof ConnError && error.code === "closed" && (error === end.error || error.cause === end.error);
 }
 

@@ -2,7 +2,7 @@ import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 
 /** Answers an upgrade with an HTTP status instead, and ends the TCP connection. */
-export function refuse(socket: Duplex, status: number, headers: Readonly<Record<string, string>> = {}): void {
+export function rejectUpgrade(socket: Duplex, status: number, headers: Readonly<Record<string, string>> = {}): void {
   const text = STATUS_CODES[status] ?? "";
   const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.on("error", () => {});

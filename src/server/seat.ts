@@ -1,136 +1,136 @@
-import type { Dialer } from "../attempt.ts";
+import type { ConnectionSource } from "../attempt.ts";
 import { ConnError } from "../errors.ts";
-import type { Line } from "../outbox.ts";
+import type { Transport } from "../outbox.ts";
 import type { Payload } from "../payload.ts";
-import { Endpoint, type Habits, type Item } from "../resume/endpoint.ts";
-import type { Return } from "../resume/flow.ts";
-import { encode, type Why } from "../resume/frame.ts";
+import { Endpoint, type EndpointOptions, type SentMessage } from "../resume/endpoint.ts";
+import type { ResumePlan } from "../resume/flow.ts";
+import { encode, type SessionEndReason } from "../resume/frame.ts";
 import { withoutResume } from "../resume/name.ts";
-import type { Beginning, Resume, Session } from "../session.ts";
-import { BREACH, FENCED, type SessionRecord } from "./host.ts";
-import type { Visit } from "./visit.ts";
+import type { Resume, Session, SessionStart } from "../session.ts";
+import { FENCED, RESUME_PROTOCOL_ERROR, type SessionRecord } from "./host.ts";
+import type { PendingSocket } from "./visit.ts";
 
 /** What a seat tells whoever keeps the sessions. */
-export interface SeatOwner {
+export interface ServerSessionOwner {
   /** The client is gone for now, or back. */
-  away(seat: Seat, isAway: boolean): void;
+  onAway(seat: ServerSession, isAway: boolean): void;
   /** What waits for the client has grown or shrunk by so many bytes. */
-  queued(seat: Seat, bytes: number): void;
+  onQueueChange(seat: ServerSession, bytes: number): void;
   /** The Conn has ended. */
-  over(seat: Seat): void;
+  onOver(seat: ServerSession): void;
 }
 
 const NORMAL = 1000;
 const GOING_AWAY = 1001;
 
 /** One session in use: what stands between its Conn and the sockets on which its client comes and goes. */
-export class Seat {
-  readonly record: SessionRecord<Item>;
+export class ServerSession {
+  readonly record: SessionRecord<SentMessage>;
   /** Why the session was ended against its client's will. */
-  why: Why | undefined;
+  refusal: SessionEndReason | undefined;
   /** Whether the Conn is in use: before that, in setup, nobody can return to it. */
-  isServed = false;
+  isActivated = false;
   /** Whether it was ended well. */
-  isDone = false;
-  readonly #owner: SeatOwner;
-  readonly #habits: Habits;
+  isEndedWell = false;
+  readonly #owner: ServerSessionOwner;
+  readonly #options: EndpointOptions;
   /** The socket of the client, and the one that the Conn is to take over. */
-  #visit: Visit | undefined;
-  #next: Visit | undefined;
-  #back: Return<Item> | undefined;
+  #socket: PendingSocket | undefined;
+  #nextSocket: PendingSocket | undefined;
+  #resumePlan: ResumePlan<SentMessage> | undefined;
   #endpoint: Endpoint | undefined;
-  #dial: () => void = () => {};
+  #onConnection: () => void = () => {};
 
   /** @param back what a client that never learned of its session is owed: it returns to one that was only issued */
   constructor(
-    record: SessionRecord<Item>,
-    visit: Visit,
-    back: Return<Item> | undefined,
-    habits: Habits,
-    owner: SeatOwner,
+    record: SessionRecord<SentMessage>,
+    visit: PendingSocket,
+    back: ResumePlan<SentMessage> | undefined,
+    habits: EndpointOptions,
+    owner: ServerSessionOwner,
   ) {
     this.record = record;
-    this.#back = back;
-    this.#visit = this.#next = visit;
-    this.#habits = habits;
+    this.#resumePlan = back;
+    this.#socket = this.#nextSocket = visit;
+    this.#options = habits;
     this.#owner = owner;
   }
 
   /** What is kept for the client and not acknowledged, in bytes. */
   get bytes(): number {
-    return this.record.flow.weight;
+    return this.record.delivery.cost;
   }
 
   /** The client is back on `visit`, to be told how far we have come once nothing of the last socket can count any more. */
-  resume(visit: Visit, back: Return<Item>): void {
-    this.#visit?.leave(FENCED);
-    this.#visit = this.#next = visit;
-    this.#back = back;
-    this.#endpoint?.returned(back);
-    this.#dial();
+  resume(visit: PendingSocket, back: ResumePlan<SentMessage>): void {
+    this.#socket?.leave(FENCED);
+    this.#socket = this.#nextSocket = visit;
+    this.#resumePlan = back;
+    this.#endpoint?.applyResume(back);
+    this.#onConnection();
   }
 
   /** Ends the session: its client will be told why when it returns. */
-  end(why: Why): void {
-    this.why = why;
-    this.#visit?.leave(BREACH);
-    this.#dial();
+  end(why: SessionEndReason): void {
+    this.refusal = why;
+    this.#socket?.leave(RESUME_PROTOCOL_ERROR);
+    this.#onConnection();
   }
 
   move(minMs: number, maxMs: number): void {
-    this.#endpoint?.move(minMs, maxMs);
+    this.#endpoint?.requestMove(minMs, maxMs);
   }
 
-  readonly dialer: Dialer = ((seat) => ({
-    get redials() {
-      return seat.why === undefined && ("peer" as const);
+  readonly source: ConnectionSource = ((seat) => ({
+    get retryReason() {
+      return seat.refusal === undefined && ("peer" as const);
     },
     open(_target, _options, owner) {
-      const visit = seat.#next;
-      seat.#next = undefined;
-      if (visit && !seat.why) return visit.seat(owner);
+      const visit = seat.#nextSocket;
+      seat.#nextSocket = undefined;
+      if (visit && !seat.refusal) return visit.handOver(owner);
       // Nobody came back in time.
-      seat.why ??= "e";
+      seat.refusal ??= "e";
       throw new ConnError(
         "session-lost",
         "The session is over: its client did not return, or there was no room for it.",
       );
     },
-    awaits(dial) {
-      seat.#dial = dial;
+    onConnection(dial) {
+      seat.#onConnection = dial;
     },
-    queued: (bytes) => seat.#owner.queued(seat, bytes),
-  }))(this) satisfies Dialer;
+    onQueueChange: (bytes) => seat.#owner.onQueueChange(seat, bytes),
+  }))(this) satisfies ConnectionSource;
 
   readonly session: Resume = (owner): Session => {
-    const endpoint = new Endpoint(owner, this.#habits);
+    const endpoint = new Endpoint(owner, this.#options);
     this.#endpoint = endpoint;
     return {
-      offer: (protocols) => protocols,
-      declined: () => false,
-      begin: (line, protocol) => this.#begin(endpoint, line, withoutResume(protocol)),
-      serve: () => {
-        this.isServed = true;
-        this.#owner.away(this, false);
-        endpoint.serve();
+      protocolsToOffer: (protocols) => protocols,
+      onHandshakeFailed: () => false,
+      start: (line, protocol) => this.#start(endpoint, line, withoutResume(protocol)),
+      activate: () => {
+        this.isActivated = true;
+        this.#owner.onAway(this, false);
+        endpoint.activate();
       },
-      incoming: (payload: Payload) => endpoint.incoming(payload),
-      took: () => endpoint.took(),
-      left: () => {
-        endpoint.left();
+      receive: (payload: Payload) => endpoint.receive(payload),
+      onConsumed: () => endpoint.onConsumed(),
+      onDisconnected: () => {
+        endpoint.onDisconnected();
         // Whoever is about to take over is not away, and whoever is forgotten has no place there.
-        if (this.isServed && !this.#next && !this.why) this.#owner.away(this, true);
+        if (this.isActivated && !this.#nextSocket && !this.refusal) this.#owner.onAway(this, true);
       },
       flush: () => endpoint.flush(),
-      goodbye: (code) => {
-        this.isDone = code === NORMAL;
-        endpoint.goodbye();
+      beforeClose: (code) => {
+        this.isEndedWell = code === NORMAL;
+        endpoint.beforeClose();
       },
-      end: (error, isByPeer, code) => {
-        this.isDone ||= code === NORMAL;
-        const rest = endpoint.end(error, isByPeer);
-        this.#visit?.leave(GOING_AWAY);
-        this.#owner.over(this);
+      dispose: (error, isByPeer, code) => {
+        this.isEndedWell ||= code === NORMAL;
+        const rest = endpoint.dispose(error, isByPeer);
+        this.#socket?.leave(GOING_AWAY);
+        this.#owner.onOver(this);
         return rest;
       },
       get unacknowledged() {
@@ -139,13 +139,13 @@ export class Seat {
     };
   };
 
-  #begin(endpoint: Endpoint, line: Line, protocol: string): Beginning {
-    const { flow } = this.record;
-    const back = this.#back;
-    this.#back = undefined;
-    if (back) line.write(encode({ type: "A", rx: flow.rx }));
-    const kept = endpoint.bind(line, flow);
+  #start(endpoint: Endpoint, line: Transport, protocol: string): SessionStart {
+    const { delivery } = this.record;
+    const back = this.#resumePlan;
+    this.#resumePlan = undefined;
+    if (back) line.write(encode({ type: "A", rx: delivery.received }));
+    const kept = endpoint.attach(line, delivery);
     if (back) endpoint.resume(back);
-    return { line: kept, protocol, resumed: this.isServed };
+    return { transport: kept, protocol, resumed: this.isActivated };
   }
 }

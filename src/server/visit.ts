@@ -1,21 +1,27 @@
 import type { IncomingMessage } from "node:http";
 import type { WebSocket } from "ws";
 import type { Payload } from "../payload.ts";
-import type { Item } from "../resume/endpoint.ts";
-import type { Return } from "../resume/flow.ts";
+import type { SentMessage } from "../resume/endpoint.ts";
+import type { ResumePlan } from "../resume/flow.ts";
 import { encode } from "../resume/frame.ts";
 import type { SocketOwner } from "../socket.ts";
 import { NodeSocket, type Tcp, type WsSocket } from "../socket-node.ts";
 import { Timer } from "../timer.ts";
-import type { Ending } from "../verdict.ts";
-import { type Arrival, answer, greeting, type SessionRecord, type SessionStore } from "./host.ts";
+import type { ConnectionEnd } from "../verdict.ts";
+import {
+  answerHandshake,
+  greetingFrame,
+  type PendingHandshake,
+  type SessionRecord,
+  type SessionStore,
+} from "./host.ts";
 
 /** What a visit needs of whoever keeps the sessions. */
-export interface VisitOwner extends SessionStore<Item> {
-  taken(visit: Visit, session: SessionRecord<Item>): void;
-  resumed(visit: Visit, session: SessionRecord<Item>, back: Return<Item>): void;
+export interface PendingSocketOwner extends SessionStore<SentMessage> {
+  onAccepted(visit: PendingSocket, session: SessionRecord<SentMessage>): void;
+  onResumed(visit: PendingSocket, session: SessionRecord<SentMessage>, back: ResumePlan<SentMessage>): void;
   /** A session can't go on, by the client's fault. */
-  broken(session: SessionRecord<Item>): void;
+  onBroken(session: SessionRecord<SentMessage>): void;
 }
 
 /** How long a client may take to answer the greeting, and what it is told then. */
@@ -27,44 +33,44 @@ const NORMAL = 1000;
  * One socket of a client that speaks resume: greeted at once, silent until the client has said which session it wants,
  * then at the disposal of the Conn of that session. What comes before that Conn listens is kept.
  */
-export class Visit implements SocketOwner {
+export class PendingSocket implements SocketOwner {
   readonly request: IncomingMessage;
   readonly #accepted: WebSocket;
-  readonly #arrival: Arrival<Item>;
-  readonly #owner: VisitOwner;
+  readonly #handshake: PendingHandshake<SentMessage>;
+  readonly #owner: PendingSocketOwner;
   readonly #socket: NodeSocket;
   readonly #timer = new Timer();
-  #early: ((owner: SocketOwner) => void)[] | undefined;
-  #conn: SocketOwner | undefined;
+  #earlyEvents: ((owner: SocketOwner) => void)[] | undefined;
+  #socketOwner: SocketOwner | undefined;
 
   constructor(
     accepted: WebSocket,
     request: IncomingMessage,
     maxPayloadBytes: number,
     ttlMs: number,
-    arrival: Arrival<Item>,
-    owner: VisitOwner,
+    arrival: PendingHandshake<SentMessage>,
+    owner: PendingSocketOwner,
   ) {
     this.request = request;
     this.#accepted = accepted;
-    this.#arrival = arrival;
+    this.#handshake = arrival;
     this.#owner = owner;
     this.#socket = new NodeSocket(accepted as unknown as WsSocket, maxPayloadBytes, this, request.socket as Tcp);
-    this.#socket.write(encode(greeting(arrival, ttlMs)));
+    this.#socket.write(encode(greetingFrame(arrival, ttlMs)));
     this.#timer.start(ANSWER_MS, () => this.leave(TIMED_OUT), true);
   }
 
-  get issued(): SessionRecord<Item> {
-    return this.#arrival.issued;
+  get issued(): SessionRecord<SentMessage> {
+    return this.#handshake.issued;
   }
 
   /** The Conn of the session takes the socket over. */
-  seat(conn: SocketOwner): NodeSocket {
+  handOver(conn: SocketOwner): NodeSocket {
     queueMicrotask(() => {
-      this.#conn = conn;
-      conn.opened(this.#accepted.protocol, this.#accepted.extensions);
-      for (const tell of this.#early ?? []) tell(conn);
-      this.#early = undefined;
+      this.#socketOwner = conn;
+      conn.onOpen(this.#accepted.protocol, this.#accepted.extensions);
+      for (const tell of this.#earlyEvents ?? []) tell(conn);
+      this.#earlyEvents = undefined;
     });
     return this.#socket;
   }
@@ -75,28 +81,28 @@ export class Visit implements SocketOwner {
     this.#socket.abandon(code, "");
   }
 
-  opened(): void {}
+  onOpen(): void {}
 
-  received(payload: Payload): void {
-    if (this.#conn) this.#conn.received(payload);
-    else if (this.#early) this.#early.push((conn) => conn.received(payload));
+  onMessage(payload: Payload): void {
+    if (this.#socketOwner) this.#socketOwner.onMessage(payload);
+    else if (this.#earlyEvents) this.#earlyEvents.push((conn) => conn.onMessage(payload));
     else this.#answer(payload);
   }
 
-  ended(ending: Ending): void {
+  onEnd(ending: ConnectionEnd): void {
     this.#timer.stop();
-    if (this.#conn) this.#conn.ended(ending);
-    else this.#early?.push((conn) => conn.ended(ending));
+    if (this.#socketOwner) this.#socketOwner.onEnd(ending);
+    else this.#earlyEvents?.push((conn) => conn.onEnd(ending));
   }
 
-  ponged(): void {
-    this.#conn?.ponged();
+  onPong(): void {
+    this.#socketOwner?.onPong();
   }
 
   #answer(payload: Payload): void {
-    const step = answer(this.#arrival, payload, this.#owner);
+    const step = answerHandshake(this.#handshake, payload, this.#owner);
     switch (step.type) {
-      case "say":
+      case "reply":
         this.#socket.write(encode(step.frame));
         return;
       case "ended":
@@ -104,16 +110,16 @@ export class Visit implements SocketOwner {
         return this.leave(NORMAL);
       case "refuse":
         this.leave(step.code);
-        if (step.over) this.#owner.broken(step.over);
+        if (step.over) this.#owner.onBroken(step.over);
         return;
-      case "taken":
+      case "accepted":
         this.#timer.stop();
-        this.#early = [];
-        return this.#owner.taken(this, step.session);
+        this.#earlyEvents = [];
+        return this.#owner.onAccepted(this, step.session);
       case "resumed":
         this.#timer.stop();
-        this.#early = [];
-        return this.#owner.resumed(this, step.session, step.back);
+        this.#earlyEvents = [];
+        return this.#owner.onResumed(this, step.session, step.back);
     }
   }
 }

@@ -1,6 +1,6 @@
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { Way, type Weather } from "./fault-way.ts";
-import { seeded } from "./seeded.ts";
+import { type Conditions, FaultPipe } from "./fault-way.ts";
+import { seededRandom } from "./seeded.ts";
 
 /** The two ends that a proxy is between. */
 export type Side = "client" | "server";
@@ -15,7 +15,7 @@ export interface FaultProxy {
   /** Connections that are held now, by whichever side. */
   readonly connections: number;
   /** When each client was taken, by `performance.now()`. */
-  readonly dials: readonly number[];
+  readonly connectTimes: readonly number[];
   /** Hands on each byte `ms` later, from now on. */
   delay(ms: number): void;
   /** Hands on no more than so many bytes a second, from now on, on each connection and each way. */
@@ -30,15 +30,15 @@ export interface FaultProxy {
    * Takes and hands on nothing, without a word, and keeps both sockets: bytes and ends are lost. New connections are
    * taken into the same dark. With a side, it is only that side which hears nothing.
    */
-  black(side?: Side): void;
+  blackhole(side?: Side): void;
   /** Resets every connection to `gone`, as if its machine had lost it; the other side is told nothing and hears nothing. */
   halfOpen(gone: Side): void;
   /** Sends `side` bytes that nobody sent: those given, or so many of the seed's choice. */
   inject(side: Side, garbage?: Uint8Array | number): void;
   /** Takes new connections and never says a word to them. */
-  mute(): void;
+  hang(): void;
   /** Answers the next `times` upgrades itself, with an HTTP status and headers. */
-  answer(status: number, headers?: Readonly<Record<string, string>>, times?: number): void;
+  respond(status: number, headers?: Readonly<Record<string, string>>, times?: number): void;
   /** Refuses connections. Those that are open stay. */
   refuse(): Promise<void>;
   /** Back to normal. A connection that lost bytes in the dark stays dark until one side ends it, which the other hears. */
@@ -59,7 +59,7 @@ export interface FaultProxyOptions {
 interface Pair {
   readonly client: Socket;
   readonly server: Socket;
-  readonly to: Readonly<Record<Side, Way>>;
+  readonly to: Readonly<Record<Side, FaultPipe>>;
 }
 
 const SIDES: readonly Side[] = ["client", "server"];
@@ -71,11 +71,11 @@ export async function faultProxy(
   port: number,
   { host = "127.0.0.1", seed = 1 }: FaultProxyOptions = {},
 ): Promise<FaultProxy> {
-  const random = seeded(seed);
-  const weather: Weather = { ...FINE };
+  const random = seededRandom(seed);
+  const conditions: Conditions = { ...FINE };
   const pairs = new Set<Pair>();
   /** Clients without a server behind them. */
-  const alone = new Set<Socket>();
+  const unpaired = new Set<Socket>();
   const dials: number[] = [];
   /** Sides that hear nothing. */
   let dark: readonly Side[] = [];
@@ -85,26 +85,26 @@ export async function faultProxy(
   const listener = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
     dials.push(performance.now());
     const answer = isMute ? "" : answers.shift();
-    if (answer === undefined) join(client);
-    else keep(client, answer);
+    if (answer === undefined) pairWithServer(client);
+    else holdAlone(client, answer);
   });
 
-  function join(client: Socket): void {
+  function pairWithServer(client: Socket): void {
     const server = connect({ port, host, allowHalfOpen: true, noDelay: true });
-    const to = { client: new Way(server, client, weather), server: new Way(client, server, weather) };
+    const to = { client: new FaultPipe(server, client, conditions), server: new FaultPipe(client, server, conditions) };
     const pair: Pair = { client, server, to };
     pairs.add(pair);
     for (const socket of [client, server]) {
       socket.on("close", () => client.destroyed && server.destroyed && pairs.delete(pair));
     }
-    for (const side of dark) to[side].darken();
+    for (const side of dark) to[side].blackhole();
   }
 
   /** A client that gets no server but, if there is one, this answer. */
-  function keep(client: Socket, answer: string): void {
-    alone.add(client);
+  function holdAlone(client: Socket, answer: string): void {
+    unpaired.add(client);
     client.on("error", () => {});
-    client.on("close", () => alone.delete(client));
+    client.on("close", () => unpaired.delete(client));
     client.on("end", () => client.end());
     client.on("data", () => answer && client.end(answer));
   }
@@ -129,26 +129,26 @@ export async function faultProxy(
   const own = (listener.address() as AddressInfo).port;
   return {
     port: own,
-    dials,
+    connectTimes: dials,
     get connections() {
-      return pairs.size + alone.size;
+      return pairs.size + unpaired.size;
     },
     delay(ms) {
-      weather.delayMs = ms;
+      conditions.delayMs = ms;
     },
     throttle(bytesPerSecond) {
-      weather.bytesPerSecond = bytesPerSecond;
+      conditions.bytesPerSecond = bytesPerSecond;
     },
     cut: () => each((pair) => SIDES.map((side) => pair[side].end())),
     cutInFrame: (side) => each(({ to }) => to[side].cutInFrame((size) => 1 + Math.floor(random() * (size - 1)))),
     reset: () => each((pair) => SIDES.map((side) => pair[side].resetAndDestroy())),
-    black(side) {
+    blackhole(side) {
       dark = side ? [side] : SIDES;
-      for (const each of dark) for (const { to } of pairs) to[each].darken();
+      for (const each of dark) for (const { to } of pairs) to[each].blackhole();
     },
     halfOpen(gone) {
       each((pair) => {
-        for (const side of SIDES) pair.to[side].darken();
+        for (const side of SIDES) pair.to[side].blackhole();
         pair[gone].resetAndDestroy();
       });
     },
@@ -157,10 +157,10 @@ export async function faultProxy(
         typeof garbage === "number" ? Buffer.from(Array.from({ length: garbage }, () => random() * 256)) : garbage;
       each(({ to }) => to[side].inject(Buffer.from(bytes)));
     },
-    mute() {
+    hang() {
       isMute = true;
     },
-    answer(status, headers = {}, times = 1) {
+    respond(status, headers = {}, times = 1) {
       const all = { Connection: "close", "Content-Length": "0", ...headers };
       const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
       answers = Array<string>(times).fill(`HTTP/1.1 ${status} Answered\r\n${lines.join("")}\r\n`);
@@ -169,16 +169,16 @@ export async function faultProxy(
       shut();
     },
     async heal() {
-      Object.assign(weather, FINE);
+      Object.assign(conditions, FINE);
       dark = [];
       isMute = false;
       answers = [];
-      each(({ to }) => SIDES.map((side) => to[side].lighten()));
+      each(({ to }) => SIDES.map((side) => to[side].heal()));
       if (!listener.listening) await listen(own);
     },
     async close() {
       shut();
-      for (const socket of alone) socket.destroy();
+      for (const socket of unpaired) socket.destroy();
       each((pair) => SIDES.map((side) => pair[side].destroy()));
     },
   };

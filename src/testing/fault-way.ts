@@ -1,16 +1,16 @@
 import type { Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
-import { FrameGauge } from "./frame-gauge.ts";
+import { FrameScanner } from "./frame-gauge.ts";
 
 /** What the network is like now, for all connections. */
-export interface Weather {
+export interface Conditions {
   delayMs: number;
   bytesPerSecond: number;
 }
 
-interface Parcel {
+interface Chunk {
   /** Bytes to hand on, or what their sender did to the connection. */
-  readonly goods: Buffer | (() => void);
+  readonly data: Buffer | (() => void);
   readonly due: number;
 }
 
@@ -20,39 +20,39 @@ const WINDOW_BYTES = 64 * 1024;
 const SLICES = 50;
 
 /** One direction of one connection: hands on what comes from one socket to the other, in order. */
-export class Way {
+export class FaultPipe {
   readonly #from: Socket;
   readonly #to: Socket;
-  readonly #weather: Weather;
-  readonly #gauge = new FrameGauge();
-  readonly #parcels: Parcel[] = [];
+  readonly #conditions: Conditions;
+  readonly #scanner = new FrameScanner();
+  readonly #chunks: Chunk[] = [];
   #held = 0;
   #isRunning = false;
   /** When the line is clear of the bytes before. */
   #clearAt = 0;
-  #isDark = false;
+  #isBlackholed = false;
   #cut: ((size: number) => number) | undefined;
 
-  constructor(from: Socket, to: Socket, weather: Weather) {
+  constructor(from: Socket, to: Socket, weather: Conditions) {
     this.#from = from;
     this.#to = to;
-    this.#weather = weather;
+    this.#conditions = weather;
     from.on("data", (chunk: Buffer) => this.#took(chunk));
     from.on("end", () => this.#put(() => (to.destroyed ? from.destroy() : to.end())));
     from.on("error", () => this.#put(() => to.resetAndDestroy()));
   }
 
   /** From now on nothing is taken and nothing handed on, and what was on its way is lost. */
-  darken(): void {
-    this.#isDark = true;
-    this.#parcels.length = 0;
+  blackhole(): void {
+    this.#isBlackholed = true;
+    this.#chunks.length = 0;
     this.#held = 0;
     this.#from.pause();
   }
 
   /** What was lost stays lost, and what follows would make no sense without it; but how the connection ends is told. */
-  lighten(): void {
-    if (this.#isDark) this.#from.resume();
+  heal(): void {
+    if (this.#isBlackholed) this.#from.resume();
   }
 
   /** Hands on `offset(size)` bytes of the next frame of `size` bytes; then both sockets end. */
@@ -66,8 +66,8 @@ export class Way {
   }
 
   #took(chunk: Buffer): void {
-    if (this.#isDark) return;
-    const [frame] = this.#gauge.take(chunk);
+    if (this.#isBlackholed) return;
+    const [frame] = this.#scanner.take(chunk);
     if (!this.#cut || !frame) return this.#put(chunk);
     const end = frame.at + this.#cut(frame.size);
     this.#put(chunk.subarray(0, end));
@@ -78,9 +78,9 @@ export class Way {
     this.#from.removeAllListeners("data").resume();
   }
 
-  #put(goods: Parcel["goods"]): void {
-    if (this.#isDark && typeof goods === "function") return goods();
-    this.#parcels.push({ goods, due: performance.now() + this.#weather.delayMs });
+  #put(goods: Chunk["data"]): void {
+    if (this.#isBlackholed && typeof goods === "function") return goods();
+    this.#chunks.push({ data: goods, due: performance.now() + this.#conditions.delayMs });
     this.#hold(sizeOf(goods));
     if (!this.#isRunning) this.#run();
   }
@@ -88,26 +88,26 @@ export class Way {
   #hold(bytes: number): void {
     this.#held += bytes;
     if (this.#held > WINDOW_BYTES) this.#from.pause();
-    else if (!this.#isDark) this.#from.resume();
+    else if (!this.#isBlackholed) this.#from.resume();
   }
 
   async #run(): Promise<void> {
     this.#isRunning = true;
-    for (let parcel = this.#parcels[0]; parcel; parcel = this.#parcels[0]) {
+    for (let parcel = this.#chunks[0]; parcel; parcel = this.#chunks[0]) {
       await until(parcel.due);
-      if (parcel !== this.#parcels[0]) continue;
-      const { goods } = parcel;
+      if (parcel !== this.#chunks[0]) continue;
+      const { data: goods } = parcel;
       if (typeof goods === "function") goods();
-      else await this.#hand(goods, () => parcel !== this.#parcels[0]);
-      if (parcel !== this.#parcels[0]) continue;
-      this.#parcels.shift();
+      else await this.#hand(goods, () => parcel !== this.#chunks[0]);
+      if (parcel !== this.#chunks[0]) continue;
+      this.#chunks.shift();
       this.#hold(-sizeOf(goods));
     }
     this.#isRunning = false;
   }
 
   async #hand(bytes: Buffer, isLost: () => boolean): Promise<void> {
-    const { bytesPerSecond } = this.#weather;
+    const { bytesPerSecond } = this.#conditions;
     const step = Math.ceil(Math.min(bytes.length, bytesPerSecond / SLICES));
     for (let at = 0; at < bytes.length && !isLost() && this.#to.writable; at += step) {
       const slice = bytes.subarray(at, at + step);
@@ -118,7 +118,7 @@ export class Way {
   }
 }
 
-function sizeOf(goods: Parcel["goods"]): number {
+function sizeOf(goods: Chunk["data"]): number {
   return typeof goods === "function" ? 0 : goods.length;
 }
 

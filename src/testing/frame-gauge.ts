@@ -1,7 +1,7 @@
 const HEAD_END = "\r\n\r\n";
 
 /** Finds where frames begin in what one side of a WebSocket sends, from its HTTP head on (RFC 6455, section 5.2). */
-export class FrameGauge {
+export class FrameScanner {
   /** The end of the HTTP head, or the header of a frame, as far as it has come. */
   #head = Buffer.alloc(0);
   #isUpgraded = false;

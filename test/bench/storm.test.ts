@@ -15,7 +15,7 @@ import {
   wishing,
 } from "../../bench/storm/server.ts";
 import { simulate } from "../../bench/storm/storm.ts";
-import { seeded } from "../../src/testing/seeded.ts";
+import { seededRandom } from "../../src/testing/seeded.ts";
 
 const CLIENTS = 2_000;
 const PER_SECOND = CLIENTS / REFILL_S;
@@ -27,7 +27,7 @@ const KINDS: [string, Breed][] = [
 
 /** Clients of one kind in a storm, or before the server that is given. */
 function storm(breed: Breed, { seed = 1, endMs = 120_000, server = limited(PER_SECOND) } = {}) {
-  return simulate({ clients: CLIENTS, breed, server, endMs, random: seeded(seed) });
+  return simulate({ clients: CLIENTS, breed, server, endMs, random: seededRandom(seed) });
 }
 
 /** When a lone client is back that always draws `drawn`; its answers take 20 ms and the same part of 60 ms more. */

@@ -159,7 +159,7 @@ describe.skipIf(!executablePath)("the demo's page", () => {
     await expect.poll(() => texts(page, 2), { timeout: BACK_MS }).toEqual(["said while away"]);
     await expect.poll(() => texts(page, 1), SOON).toEqual(["said while away"]);
     await allOpen(page);
-    expect(await log(page)).toContainEqual(expect.stringContaining("lost-session"));
+    expect(await log(page)).toContainEqual(expect.stringContaining("session-lost"));
     // The new server knows no numbers: both ends began anew.
     await expect.poll(async () => (await counted(page, "with"))[0], SOON).toBeGreaterThan(40);
     expect((await counted(page, "with")).slice(1)).toEqual([0, 0]);

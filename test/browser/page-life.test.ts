@@ -65,7 +65,9 @@ describe.skipIf(!executablePath)("a page", () => {
   test("finds the black hole of an offline page by its heartbeat, and is back as soon as it is online", async () => {
     const { page, server, line, devtools } = await visit(QUICK);
     await setOffline(devtools, true);
-    await expect.poll(() => told(page, "lost"), SOON).toMatchObject([{ code: 1006, cause: { code: "timeout" } }]);
+    await expect
+      .poll(() => told(page, "disconnected"), SOON)
+      .toMatchObject([{ code: 1006, cause: { code: "timeout" } }]);
     expect(await told(page, "waiting")).toMatchObject([{ delayMs: 30_000, reason: "offline" }]);
     await send(page, "written offline");
     expect(server.lines).toHaveLength(1);
@@ -105,7 +107,7 @@ describe.skipIf(!executablePath)("a page", () => {
       await expect.poll(() => server.heard, SOON).toEqual(["written frozen"]);
       await expectBothWays(page, line(1));
       expect(server.lines).toHaveLength(2);
-      expect(await told(page, "lost")).toEqual([]);
+      expect(await told(page, "disconnected")).toEqual([]);
     },
   );
 
@@ -122,7 +124,7 @@ describe.skipIf(!executablePath)("a page", () => {
       // Playwright hears of it later than the server.
       await expect.poll(() => page.url(), SOON).toBe(server.url);
       expect(await told(page, "pageshow")).toEqual([{ persisted: true, notRestoredReasons: null }]);
-      expect(await told(page, "waiting")).toMatchObject([{ reason: "page" }]);
+      expect(await told(page, "waiting")).toMatchObject([{ reason: "suspended" }]);
       await expectBothWays(page, line(1));
       expect(server.lines).toHaveLength(2);
     },
@@ -151,7 +153,7 @@ describe.skipIf(!executablePath)("a page", () => {
     // Enough for the probe's 2 s to be over.
     const more = () => Math.min(...pings().map((count, i) => count - (before[i] ?? 0)));
     await expect.poll(more, { timeout: 10_000, interval: 20 }).toBeGreaterThan(10);
-    expect(await told(page, "lost")).toEqual([]);
+    expect(await told(page, "disconnected")).toEqual([]);
     expect(server.lines).toHaveLength(2);
   });
 
@@ -162,7 +164,9 @@ describe.skipIf(!executablePath)("a page", () => {
     expect(line(0).pings).toBe(0);
     await other.close();
     await page.bringToFront();
-    await expect.poll(() => told(page, "lost"), SOON).toMatchObject([{ code: 1006, cause: { code: "timeout" } }]);
+    await expect
+      .poll(() => told(page, "disconnected"), SOON)
+      .toMatchObject([{ code: 1006, cause: { code: "timeout" } }]);
     expect(line(0).pings).toBeGreaterThan(0);
     await expect.poll(() => server.lines.length, SOON).toBe(2);
     await expectBothWays(page, line(1));
@@ -193,7 +197,9 @@ function start(wanted: { heartbeat: Library.HeartbeatTimes | undefined; heeds: b
   });
   for (const name of ["open", "waiting", "message"] as const) conn.on(name, (payload) => told.push([name, payload]));
   // Of an error only its message would reach the test.
-  conn.on("lost", ({ cause, ...info }) => told.push(["lost", { ...info, cause: { ...(cause as Library.ConnError) } }]));
+  conn.on("disconnected", ({ cause, ...info }) =>
+    told.push(["disconnected", { ...info, cause: { ...(cause as Library.ConnError) } }]),
+  );
   conn.on("message", (message) => {
     if (message.startsWith("question")) conn.send(message.replace("question", "answer"));
   });

@@ -5,7 +5,7 @@ import { compressed } from "../../src/codec/compressed.ts";
 import { msgpack } from "../../src/codec/msgpack.ts";
 import { validated } from "../../src/codec/validated.ts";
 import { marshal, unmarshal } from "../../src/codec.ts";
-import { bytes, type CodecPair, ConnError, json, message, type Payload, text } from "../../src/index.ts";
+import { bytes, type CodecLike, ConnError, json, message, type Payload, text } from "../../src/index.ts";
 import fc from "../support/fuzz.ts";
 
 // The whole file keeps to a few seconds; raise it to search longer.
@@ -38,7 +38,7 @@ const rich = fc.oneof(
 );
 
 interface Subject {
-  readonly codec: CodecPair<unknown, never>;
+  readonly codec: CodecLike<unknown, never>;
   readonly values: fc.Arbitrary<unknown>;
 }
 
@@ -68,7 +68,7 @@ function changed(
   return Uint8Array.from(result);
 }
 
-function survives(codec: CodecPair<unknown, never>, payload: Payload): void {
+function survives(codec: CodecLike<unknown, never>, payload: Payload): void {
   try {
     unmarshal(codec, payload);
   } catch (error) {

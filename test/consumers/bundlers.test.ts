@@ -143,7 +143,7 @@ test("a bundle for browsers speaks with a server, over the WebSocket that its pa
   expect(JSON.parse(stdout)).toEqual({
     answer: ["from the bundle"],
     protocol: "",
-    by: "us",
+    by: "local",
     clean: true,
   });
 });

@@ -28,9 +28,9 @@ export const endings: readonly Case[] = [
     (code) => `connects again after a close with ${code}`,
     async (stage, code) => {
       const conn = stage.conn(stage.url("/close", { code, reason: "why", times: 1 }));
-      const lost = await next(conn, "lost");
-      if (stage.env.hides?.includes(code)) matches(lost, { code: 1006, opened: true, retry: true });
-      else equal(lost, { code, reason: "why", clean: true, opened: true, retry: true });
+      const lost = await next(conn, "disconnected");
+      if (stage.env.hides?.includes(code)) matches(lost, { code: 1006, wasOpen: true, willRetry: true });
+      else equal(lost, { code, reason: "why", clean: true, wasOpen: true, willRetry: true });
       const open = await next(conn, "open");
       matches(open, { attempt: 1, reconnected: true });
       conn.send("again");
@@ -43,11 +43,11 @@ export const endings: readonly Case[] = [
     (code) => `ends by verdict after a close with ${code}`,
     async (stage, code) => {
       const conn = stage.conn(stage.url("/close", { code, reason: "why" }));
-      const lost = next(conn, "lost");
+      const lost = next(conn, "disconnected");
       const info = await conn.closed;
-      matches(info, { code, reason: "why", clean: true, by: "verdict" });
+      matches(info, { code, reason: "why", clean: true, by: "policy" });
       equal(codeOf(info.error), "closed");
-      matches(await lost, { code, opened: true, retry: false });
+      matches(await lost, { code, wasOpen: true, willRetry: false });
       equal(await rejection(stage, conn.receive()), "closed");
       equal((await stage.log()).upgrades, 1);
     },
@@ -56,7 +56,7 @@ export const endings: readonly Case[] = [
   define("tells a code of the user's own, and a reason of many characters that take two bytes", async (stage) => {
     for (const code of [3000, 4499]) {
       const conn = stage.conn(stage.url("/close", { code, reason: "ü".repeat(61) }));
-      matches(await next(conn, "lost"), { code, reason: "ü".repeat(61), clean: true, opened: true });
+      matches(await next(conn, "disconnected"), { code, reason: "ü".repeat(61), clean: true, wasOpen: true });
     }
   }),
 
@@ -64,9 +64,9 @@ export const endings: readonly Case[] = [
     const conn = await stage.open("/echo");
     conn.send("before");
     equal(await conn.receive(), "before");
-    const lost = next(conn, "lost");
+    const lost = next(conn, "disconnected");
     await stage.log("drop");
-    matches(await lost, { code: 1006, clean: false, opened: true, retry: true });
+    matches(await lost, { code: 1006, clean: false, wasOpen: true, willRetry: true });
     const texts = numbered(100);
     for (const text of texts) conn.send(text);
     equal(await received(conn, 100), texts);
@@ -87,7 +87,7 @@ export const endings: readonly Case[] = [
   define("tells of a refused connect as 1006, not opened, and tries again", async (stage) => {
     const conn = stage.conn(stage.url("/", {}, stage.env.refused));
     const waiting = next(conn, "waiting");
-    matches(await next(conn, "lost"), { code: 1006, clean: false, opened: false, retry: true });
+    matches(await next(conn, "disconnected"), { code: 1006, clean: false, wasOpen: false, willRetry: true });
     matches(await waiting, { attempt: 1, reason: "backoff" });
     matches(await next(conn, "waiting"), { attempt: 2 });
   }),
@@ -102,14 +102,14 @@ export const endings: readonly Case[] = [
         equal((await stage.log()).upgrades, 2);
         return;
       }
-      const lost = await next(conn, "lost");
+      const lost = await next(conn, "disconnected");
       if (stage.env.knowsStatus) {
-        matches(lost, { code: 1006, opened: false, status: code, retry: false });
+        matches(lost, { code: 1006, wasOpen: false, status: code, willRetry: false });
         const { by, error } = await conn.closed;
-        equal([by, codeOf(error?.cause)], ["verdict", "refused"]);
+        equal([by, codeOf(error?.cause)], ["policy", "refused"]);
         equal((await stage.log()).upgrades, 1);
       } else {
-        matches(lost, { code: 1006, opened: false, status: undefined, retry: true });
+        matches(lost, { code: 1006, wasOpen: false, status: undefined, willRetry: true });
         await conn.ready();
       }
     },
@@ -120,8 +120,8 @@ export const endings: readonly Case[] = [
     async (stage) => {
       const conn = stage.conn(stage.url("/status", { code: 503, "retry-after": 1, times: 1 }));
       const waiting = next(conn, "waiting");
-      const lost = await next(conn, "lost");
-      matches(lost, { code: 1006, clean: false, opened: false, retry: true });
+      const lost = await next(conn, "disconnected");
+      matches(lost, { code: 1006, clean: false, wasOpen: false, willRetry: true });
       const { reason, delayMs } = await waiting;
       if (stage.env.knowsStatus) {
         equal([lost.status, reason], [503, "server"]);
@@ -134,10 +134,10 @@ export const endings: readonly Case[] = [
   define("gives up an upgrade that is never answered after connectTimeoutMs", async (stage) => {
     const conn = stage.conn(stage.url("/", {}, stage.env.never), { connectTimeoutMs: 300 });
     const waiting = next(conn, "waiting");
-    const lost = next(conn, "lost");
+    const lost = next(conn, "disconnected");
     between(300, await timed(lost), 300 + SLACK_MS);
     const { cause, ...rest } = await lost;
-    matches(rest, { code: 1006, clean: false, opened: false, retry: true });
+    matches(rest, { code: 1006, clean: false, wasOpen: false, willRetry: true });
     equal(codeOf(cause), "timeout");
     matches(await waiting, { attempt: 1 });
   }),
@@ -156,11 +156,11 @@ export const endings: readonly Case[] = [
     const ask = stage.env.isNode ? {} : { ping: () => "ping", isPong: (payload: Payload) => payload === "ping" };
     const heartbeat = { intervalMs: 200, timeoutMs: 400, ...ask };
     const conn = await stage.open("/silent", { times: 1 }, { heartbeat });
-    const lost = next(conn, "lost");
+    const lost = next(conn, "disconnected");
     const open = next(conn, "open");
     between(400, await timed(lost), 600 + SLACK_MS);
     const { cause, ...rest } = await lost;
-    matches(rest, { code: 1006, clean: false, opened: true, retry: true });
+    matches(rest, { code: 1006, clean: false, wasOpen: true, willRetry: true });
     equal(codeOf(cause), "timeout");
     matches(await open, { reconnected: true });
     // The answers of a living peer keep the new one.

@@ -9,7 +9,7 @@ export const leaving: readonly Case[] = [
     await conn.ready();
     for (const text of numbered(100)) conn.send(text);
     const info = await conn.close(4001, "bye, grüße");
-    equal(info, { code: 4001, reason: "bye, grüße", clean: true, by: "us", unsent: [], inDoubt: [] });
+    equal(info, { code: 4001, reason: "bye, grüße", clean: true, by: "local", unsent: [], inDoubt: [] });
     ok(info === (await conn.closed) && info === (await closed), "close(), closed and the event differ.");
     const log = await stage.logged("it is gone", ({ live }) => live === 0);
     equal(log.closes, [{ code: 4001, reason: "bye, grüße" }]);
@@ -40,7 +40,7 @@ export const leaving: readonly Case[] = [
     const closing = conn.close();
     equal(conn.state, "closing");
     between(300, await timed(closing, start), 300 + SLACK_MS);
-    matches(await closing, { code: 1006, clean: false, by: "us" });
+    matches(await closing, { code: 1006, clean: false, by: "local" });
   }),
 
   define("closes at once while connecting, and gives back what was not sent", async (stage) => {
@@ -51,7 +51,7 @@ export const leaving: readonly Case[] = [
     await moment();
     const info = conn.close();
     between(0, await timed(info), 200);
-    matches(await info, { code: 1000, by: "us", unsent: ["one", Uint8Array.of(2)] });
+    matches(await info, { code: 1000, by: "local", unsent: ["one", Uint8Array.of(2)] });
     equal(await fate, "closed");
   }),
 
@@ -62,7 +62,7 @@ export const leaving: readonly Case[] = [
     equal(conn.state, "waiting");
     const info = conn.close(4001, "enough");
     between(0, await timed(info), 200);
-    matches(await info, { code: 4001, reason: "enough", by: "us", unsent: ["one"] });
+    matches(await info, { code: 4001, reason: "enough", by: "local", unsent: ["one"] });
   }),
 
   define("ends when its signal is aborted, and pending calls reject with the signal's reason", async (stage) => {

@@ -5,8 +5,8 @@ import { type Case, define, next, received, type Stage } from "./stage.ts";
 function at(name: string, act: (stage: Stage) => Promise<void>): Case {
   return define(name, async (stage) => {
     if (stage.env.origin !== undefined) return act(stage);
-    const lost = await next(stage.conn(stage.url("/go")), "lost");
-    matches(lost, { code: 1006, opened: false });
+    const lost = await next(stage.conn(stage.url("/go")), "disconnected");
+    matches(lost, { code: 1006, wasOpen: false });
     equal((await stage.log()).opened, 0);
   });
 }
@@ -20,7 +20,7 @@ export const likeGo: readonly Case[] = [
     equal(await received(conn, 2), ["text", Uint8Array.of(1, 2, 3)]);
     const closing = conn.close(1000, "bye");
     between(0, await timed(closing), SLACK_MS);
-    matches(await closing, { by: "us", clean: false });
+    matches(await closing, { by: "local", clean: false });
     equal((await stage.log()).closes, [{ code: 1000, reason: "bye" }]);
   }),
 
@@ -29,15 +29,15 @@ export const likeGo: readonly Case[] = [
     const start = performance.now();
     const closing = conn.close(1000, "bye");
     between(300, await timed(closing, start), 300 + SLACK_MS);
-    matches(await closing, { by: "us", clean: false });
+    matches(await closing, { by: "local", clean: false });
     equal((await stage.log()).closes, [{ code: 1000, reason: "bye" }]);
   }),
 
   at("connects again to a server like Go's, whose function ends without a close frame", async (stage) => {
     const conn = await stage.open("/go");
-    const lost = next(conn, "lost");
+    const lost = next(conn, "disconnected");
     conn.send("return");
-    matches(await lost, { code: 1006, clean: false, opened: true, retry: true });
+    matches(await lost, { code: 1006, clean: false, wasOpen: true, willRetry: true });
     conn.send("again");
     equal(await conn.receive(), "again");
   }),
@@ -47,6 +47,10 @@ export const likeGo: readonly Case[] = [
     equal(one.protocol, "one");
     const two = stage.conn(stage.url("/go"), { protocols: ["one", "two"] });
     const { knowsStatus } = stage.env;
-    matches(await next(two, "lost"), { opened: false, status: knowsStatus ? 400 : undefined, retry: !knowsStatus });
+    matches(await next(two, "disconnected"), {
+      wasOpen: false,
+      status: knowsStatus ? 400 : undefined,
+      willRetry: !knowsStatus,
+    });
   }),
 ];

@@ -122,7 +122,7 @@ export const messages: readonly Case[] = [
       equal((await fitting.receive()).length, 100_000);
       const conn = stage.conn(stage.url("/large", { bytes: 100_001 }), options);
       const info = await conn.closed;
-      matches(info, { code: 1009, by: "us" });
+      matches(info, { code: 1009, by: "local" });
       equal(codeOf(info.error?.cause), "too-large");
       equal(await rejection(stage, conn.receive()), "closed");
       // A page may not send 1009.

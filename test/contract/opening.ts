@@ -60,16 +60,16 @@ export const opening: readonly Case[] = [
     const conn = stage.conn(stage.url("/protocol"), { protocols: ["one", "two"] });
     let opens = 0;
     conn.on("open", () => opens++);
-    const lost = await next(conn, "lost");
-    matches(lost, { code: 1006, clean: false, opened: false, retry: true });
+    const lost = await next(conn, "disconnected");
+    matches(lost, { code: 1006, clean: false, wasOpen: false, willRetry: true });
     await stage.logged("it tries again", ({ upgrades }) => upgrades > 1);
     equal(opens, 0);
   }),
 
   define("asks the url function on every attempt", async (stage) => {
     const attempts: unknown[] = [];
-    const conn = stage.conn(({ attempt, last }) => {
-      attempts.push([attempt, last?.code]);
+    const conn = stage.conn(({ attempt, previous }) => {
+      attempts.push([attempt, previous?.code]);
       return attempt === 0 ? stage.url("/echo", {}, stage.env.refused) : stage.url("/echo");
     });
     await conn.ready();
@@ -102,7 +102,7 @@ export const opening: readonly Case[] = [
         throw attempt === 0 ? new Error("try again") : fatal("rejected");
       },
     });
-    matches(await next(conn, "lost"), { opened: false, retry: true });
-    matches(await conn.closed, { by: "verdict" });
+    matches(await next(conn, "disconnected"), { wasOpen: false, willRetry: true });
+    matches(await conn.closed, { by: "policy" });
   }),
 ];

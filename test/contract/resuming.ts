@@ -35,7 +35,7 @@ export const resuming: readonly Case[] = [
     const again = next(conn, "open");
     await stage.log("drop");
     await again;
-    matches(await conn.close(1000, "bye"), { by: "us", clean: true, unsent: [], inDoubt: [] });
+    matches(await conn.close(1000, "bye"), { by: "local", clean: true, unsent: [], inDoubt: [] });
     equal((await stage.log()).texts, numbered(50));
   }),
 
@@ -53,7 +53,7 @@ export const resuming: readonly Case[] = [
     await stage.open("/resume");
     const conn = stage.conn(stage.url("/own-origin"));
     if (origin === undefined || origin.endsWith(`//${base}`)) await conn.ready();
-    else matches(await next(conn, "lost"), { code: 1006, opened: false });
+    else matches(await next(conn, "disconnected"), { code: 1006, wasOpen: false });
   }),
 ];
 

@@ -48,8 +48,8 @@ test("a line that swallows everything is noticed and left", async () => {
   const { conn } = chat(`ws://127.0.0.1:${proxy.port}/`, { heartbeat: { intervalMs: 50, timeoutMs: 100 } });
   await conn.ready();
   const lost = vi.fn();
-  conn.on("lost", lost);
-  proxy.black();
+  conn.on("disconnected", lost);
+  proxy.blackhole();
   await vi.waitFor(() => expect(lost).toHaveBeenCalledOnce(), 2_000);
   await proxy.heal();
   await conn.ready();

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { describe, expect, test } from "vitest";
-import { settle } from "../../src/options.ts";
+import { resolveOptions } from "../../src/options.ts";
 import { literalsOf, membersOf, publicMembersOf } from "../support/declarations.ts";
 import { pagesOf } from "../support/examples.ts";
 
@@ -128,7 +128,7 @@ describe("the configuration page", () => {
   };
 
   test("gives the defaults that are filled in", () => {
-    const settled = settle({ heartbeat: {} });
+    const settled = resolveOptions({ heartbeat: {} });
     const { outbox, inbox, heartbeat } = settled;
     const filled = { Conn: settled, Outbox: outbox, Inbox: inbox, Heartbeat: heartbeat };
     const compared = Object.entries(filled).flatMap(([heading, values]) =>
@@ -163,7 +163,7 @@ describe("the API page", () => {
     for (const name of literalsOf("state.ts", "WaitReason"))
       expect(section(page("api"), "Events")).toContain(`"${name}"`);
     for (const name of literalsOf("state.ts", "EndedBy")) expect(section(page("api"), "Events")).toContain(`"${name}"`);
-    for (const key of ["LostInfo", "Ending"])
+    for (const key of ["DisconnectInfo", "Ending"])
       for (const name of membersOf("verdict.ts", key)) expect(section(page("api"), "Events")).toContain(name);
     for (const name of membersOf("events.ts", "CloseInfo")) expect(section(page("api"), "Events")).toContain(name);
   });

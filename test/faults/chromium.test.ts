@@ -74,8 +74,8 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
       await talk(all);
       const from = now();
       await act(all);
-      const news = await away.next("lost");
-      expect(news).toMatchObject({ ...lost, opened: true, retry: true, state: "waiting" });
+      const news = await away.next("disconnected");
+      expect(news).toMatchObject({ ...lost, wasOpen: true, willRetry: true, state: "waiting" });
       expect(news.at - from).toBeLessThan((withinMs && DEAD_MS) + SLACK_MS);
       await proxy.heal();
       expect(await away.next("open")).toMatchObject({ reconnected: true });
@@ -93,15 +93,15 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
     await talk(all);
     await proxy.refuse();
     peer.each((socket) => socket.terminate());
-    await away.next("lost", ({ opened }) => opened);
+    await away.next("disconnected", ({ wasOpen }) => wasOpen);
     const down = now();
     await until(() => expect(now() - down).toBeGreaterThan(3_000));
     await proxy.heal();
     expect((await away.next("open")).downMs).toBeGreaterThan(3_000);
     await hear(all);
     await hush(all);
-    const failed = away.history.filter(({ event, opened }) => event === "lost" && !opened);
-    for (const each of failed) expect(each).toMatchObject({ code: 1006, clean: false, retry: true });
+    const failed = away.history.filter(({ event, wasOpen }) => event === "disconnected" && !wasOpen);
+    for (const each of failed) expect(each).toMatchObject({ code: 1006, clean: false, willRetry: true });
     expect(failed.length).toBeGreaterThan(2);
     await leave(all);
   });
@@ -110,15 +110,15 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
   test.for([401, 403, 404, 429, 503])(
     "takes an upgrade answered with %d for a failed attempt",
     async (status, context) => {
-      const all = await world(context, { start, options, before: ({ proxy }) => proxy.answer(status, {}, 9) });
+      const all = await world(context, { start, options, before: ({ proxy }) => proxy.respond(status, {}, 9) });
       const { away, proxy } = all;
-      const lost = await away.next("lost");
-      expect(lost).toMatchObject({ code: 1006, clean: false, opened: false, retry: true });
+      const lost = await away.next("disconnected");
+      expect(lost).toMatchObject({ code: 1006, clean: false, wasOpen: false, willRetry: true });
       expect(lost.status).toBeUndefined();
       // Under load Chromium opens a second TCP connection for one dial, so the answers are more than one.
       await proxy.heal();
       const { attempt } = await away.next("open");
-      expect(away.history.filter(({ event }) => event === "lost")).toHaveLength(attempt);
+      expect(away.history.filter(({ event }) => event === "disconnected")).toHaveLength(attempt);
       await talk(all);
       await hush(all);
       await leave(all);
@@ -127,15 +127,15 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
 
   test.for([
     [1000, "peer"],
-    [1008, "verdict"],
-    [4400, "verdict"],
+    [1008, "policy"],
+    [4400, "policy"],
   ] as const)("ends for good with a close of %i, by the %s", async ([code, by], context) => {
     const all = await world(context, { start, options });
     const { peer, away } = all;
     await talk(all);
     await hush(all);
     peer.each((socket) => socket.close(code, "why"));
-    expect(await away.next("lost")).toMatchObject({ code, clean: true, opened: true, retry: false });
+    expect(await away.next("disconnected")).toMatchObject({ code, clean: true, wasOpen: true, willRetry: false });
     expect(await away.next("closed")).toMatchObject({ code, by, clean: true, unsent: [] });
     await end(all, { well: true });
     expect(away.history.filter(({ event }) => event === "open")).toHaveLength(1);
@@ -147,7 +147,7 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
     await talk(all);
     await hush(all);
     peer.each((socket) => socket.close(1013, "retry=700-900"));
-    const { at } = await away.next("lost");
+    const { at } = await away.next("disconnected");
     const { reason, delayMs } = await away.next("waiting");
     expect(reason).toBe("server");
     expect(delayMs).toBeGreaterThanOrEqual(700);
@@ -162,8 +162,12 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
     const { peer, away } = all;
     await away.next("open");
     peer.each((socket) => socket.send("x".repeat(1_001)));
-    expect(await away.next("lost")).toMatchObject({ code: 1009, retry: false, cause: { code: "too-large" } });
-    expect(await away.next("closed")).toMatchObject({ code: 1009, by: "us" });
+    expect(await away.next("disconnected")).toMatchObject({
+      code: 1009,
+      willRetry: false,
+      cause: { code: "too-large" },
+    });
+    expect(await away.next("closed")).toMatchObject({ code: 1009, by: "local" });
     await end(all);
     await until(() => expect(peer.codes).toEqual([TOO_LARGE]));
   });
@@ -172,9 +176,11 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
     const all = await world(context, { start, user: "unsure", options: { connectTimeoutMs: 2_000 } });
     const { away } = all;
     expect(await away.next("open")).toMatchObject({ attempt: 7 });
-    const lost = away.history.filter(({ event }) => event === "lost");
+    const lost = away.history.filter(({ event }) => event === "disconnected");
     const causes = ["provider", "provider", "timeout", "provider", "provider", "provider", "provider"];
-    expect(lost).toMatchObject(causes.map((code) => ({ code: 1006, opened: false, retry: true, cause: { code } })));
+    expect(lost).toMatchObject(
+      causes.map((code) => ({ code: 1006, wasOpen: false, willRetry: true, cause: { code } })),
+    );
     await leave(all);
   });
 
@@ -182,12 +188,12 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
     const all = await world(context, {
       start,
       options: { connectTimeoutMs: CONNECT_TIMEOUT_MS },
-      before: ({ proxy }) => proxy.mute(),
+      before: ({ proxy }) => proxy.hang(),
     });
     const { away, proxy } = all;
-    const { at, ...lost } = await away.next("lost");
-    expect(lost).toMatchObject({ code: 1006, opened: false, retry: true, cause: { code: "timeout" } });
-    expect(at - performance.timeOrigin - (proxy.dials[0] as number)).toBeLessThan(CONNECT_TIMEOUT_MS + SLACK_MS);
+    const { at, ...lost } = await away.next("disconnected");
+    expect(lost).toMatchObject({ code: 1006, wasOpen: false, willRetry: true, cause: { code: "timeout" } });
+    expect(at - performance.timeOrigin - (proxy.connectTimes[0] as number)).toBeLessThan(CONNECT_TIMEOUT_MS + SLACK_MS);
     await proxy.heal();
     await away.next("open");
     await talk(all);
@@ -220,7 +226,7 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
     await hush(all);
     away.tell("close");
     expect(await away.next("closed")).toMatchObject({ code: 1000, clean: true });
-    await end(all, { well: true, uncaught: ["state", "open", "message", "lost", "waiting", "closed"] });
+    await end(all, { well: true, uncaught: ["state", "open", "message", "disconnected", "waiting", "closed"] });
   });
 
   test("closes within closeTimeoutMs when the peer never answers", async (context) => {
@@ -234,7 +240,7 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
     away.tell("close");
     const { at } = await away.next("closing");
     const closed = await away.next("closed");
-    expect(closed).toMatchObject({ by: "us", code: 1006, clean: false });
+    expect(closed).toMatchObject({ by: "local", code: 1006, clean: false });
     expect(closed.at - at).toBeLessThan(CLOSE_TIMEOUT_MS + SLACK_MS);
   });
 
@@ -246,7 +252,7 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
     away.tell("close");
     const { at } = await away.next("closing");
     const closed = await away.next("closed");
-    expect(closed).toMatchObject({ code: 1000, by: "us", clean: false, unsent: ["0", "1"] });
+    expect(closed).toMatchObject({ code: 1000, by: "local", clean: false, unsent: ["0", "1"] });
     expect(closed.at - at).toBeLessThan(SLACK_MS);
     await end(all);
     expect(peer.codes).toEqual([1000]);
@@ -258,7 +264,7 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
     await away.next("waiting");
     away.tell("say", { count: 2 });
     away.tell("close");
-    expect(await away.next("closed")).toMatchObject({ code: 1000, by: "us", clean: true, unsent: ["0", "1"] });
+    expect(await away.next("closed")).toMatchObject({ code: 1000, by: "local", clean: true, unsent: ["0", "1"] });
     await end(all);
   });
 
@@ -268,7 +274,7 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
     await away.next("open");
     away.tell("say", { count: 500 });
     away.tell("close");
-    expect(await away.next("closed")).toMatchObject({ code: 1000, by: "us", clean: true, unsent: [] });
+    expect(await away.next("closed")).toMatchObject({ code: 1000, by: "local", clean: true, unsent: [] });
     await end(all, { well: true });
     expect(peer.heard).toHaveLength(500);
   });
@@ -277,15 +283,15 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
     const all = await world(context, {
       start,
       options: { connectTimeoutMs: 10_000 },
-      before: ({ proxy }) => proxy.mute(),
+      before: ({ proxy }) => proxy.hang(),
     });
     const { away, proxy } = all;
-    await until(() => expect(proxy.dials).toHaveLength(1));
+    await until(() => expect(proxy.connectTimes).toHaveLength(1));
     away.tell("say", { count: 2 });
     away.tell("close");
     const { at } = await away.next("closing");
     const closed = await away.next("closed");
-    expect(closed).toMatchObject({ code: 1000, by: "us", clean: true, unsent: ["0", "1"] });
+    expect(closed).toMatchObject({ code: 1000, by: "local", clean: true, unsent: ["0", "1"] });
     expect(closed.at - at).toBeLessThan(SLACK_MS);
     await end(all);
   });

@@ -19,22 +19,22 @@ interface Case {
   readonly lingerMs?: number;
 }
 
-const GIVEN_BACK = { code: 1000, by: "us", clean: true, unsent: ["0", "1"] };
+const GIVEN_BACK = { code: 1000, by: "local", clean: true, unsent: ["0", "1"] };
 /** A connection in setup is left with a goodbye that nobody waits to see answered. */
 const LEFT_IN_SETUP = { ...GIVEN_BACK, clean: false };
-const CUT_SHORT = { code: 1006, by: "us", clean: false };
+const CUT_SHORT = { code: 1006, by: "local", clean: false };
 
 const cases: readonly Case[] = [
   {
     name: "the upgrade is never answered",
-    all: { before: ({ proxy }) => proxy.mute() },
-    reach: ({ proxy }) => until(() => expect(proxy.dials).toHaveLength(1)),
+    all: { before: ({ proxy }) => proxy.hang() },
+    reach: ({ proxy }) => until(() => expect(proxy.connectTimes).toHaveLength(1)),
     closed: GIVEN_BACK,
     withinMs: AT_ONCE_MS,
   },
   {
     name: "the url function never answers",
-    all: { user: "lost" },
+    all: { user: "disconnected" },
     reach: () => {},
     closed: GIVEN_BACK,
     withinMs: AT_ONCE_MS,
@@ -51,7 +51,7 @@ const cases: readonly Case[] = [
     all: { user: "pensive", options: { connectTimeoutMs: 10_000 } },
     reach: async ({ away, proxy }) => {
       await away.next("user", ({ setup }) => setup);
-      proxy.black();
+      proxy.blackhole();
     },
     closed: LEFT_IN_SETUP,
     withinMs: AT_ONCE_MS,
@@ -66,7 +66,7 @@ const cases: readonly Case[] = [
   },
   {
     name: "the server wants it back in ten minutes",
-    all: { before: ({ proxy }) => proxy.answer(429, { "Retry-After": "600" }) },
+    all: { before: ({ proxy }) => proxy.respond(429, { "Retry-After": "600" }) },
     reach: ({ away }) => away.next("waiting", ({ reason }) => reason === "server"),
     closed: GIVEN_BACK,
     withinMs: AT_ONCE_MS,
@@ -84,7 +84,7 @@ const cases: readonly Case[] = [
     name: "a black hole has it",
     reach: async ({ away, proxy }) => {
       await away.next("open");
-      proxy.black();
+      proxy.blackhole();
     },
     closed: { ...CUT_SHORT, unsent: [] },
     withinMs: CLOSE_TIMEOUT_MS,
@@ -155,7 +155,12 @@ describe.concurrent("close() comes to its end, and lets the process go, while", 
     const { away, peer } = all;
     await talk(all);
     peer.each((socket) => socket.close(1000, "done"));
-    expect(await away.next("lost")).toMatchObject({ code: 1000, reason: "done", clean: true, retry: false });
+    expect(await away.next("disconnected")).toMatchObject({
+      code: 1000,
+      reason: "done",
+      clean: true,
+      willRetry: false,
+    });
     expect(await away.next("closed")).toMatchObject({ code: 1000, clean: true, by: "peer" });
     await end(all);
     expect(peer.opened).toBe(1);

@@ -42,10 +42,10 @@ export const faults: readonly Fault[] = [
     lost: DROPPED,
     withinMs: AT_ONCE_MS,
   },
-  { name: "a black hole", act: ({ proxy }) => proxy.black(), lost: SILENT, withinMs: DEAD_MS },
+  { name: "a black hole", act: ({ proxy }) => proxy.blackhole(), lost: SILENT, withinMs: DEAD_MS },
   {
     name: "a network that carries nothing to us",
-    act: ({ proxy }) => proxy.black("client"),
+    act: ({ proxy }) => proxy.blackhole("client"),
     lost: SILENT,
     withinMs: DEAD_MS,
   },
@@ -53,7 +53,7 @@ export const faults: readonly Fault[] = [
     name: "a network that carries nothing from us",
     act: ({ proxy, peer }) => {
       peer.hush();
-      proxy.black("server");
+      proxy.blackhole("server");
     },
     lost: SILENT,
     withinMs: DEAD_MS,

@@ -13,8 +13,8 @@ describe.concurrent("comes back, and loses nothing but what was on its way, afte
       await talk(all);
       const start = now();
       await act(all);
-      const news = await away.next("lost");
-      expect(news).toMatchObject({ ...lost, opened: true, retry: true, state: "waiting" });
+      const news = await away.next("disconnected");
+      expect(news).toMatchObject({ ...lost, wasOpen: true, willRetry: true, state: "waiting" });
       expect(news.at - start).toBeLessThan(withinMs + SLACK_MS);
       await proxy.heal();
       expect(await away.next("open")).toMatchObject({ reconnected: true });

@@ -13,7 +13,7 @@ describe.concurrent("while there is nobody to talk to", () => {
     await talk(all);
     await proxy.refuse();
     peer.each((socket) => socket.terminate());
-    await away.next("lost", ({ opened }) => opened);
+    await away.next("disconnected", ({ wasOpen }) => wasOpen);
     const down = now();
     await until(() => expect(now() - down).toBeGreaterThan(3_000));
     await proxy.heal();
@@ -24,13 +24,13 @@ describe.concurrent("while there is nobody to talk to", () => {
     await hear(all);
     await hush(all);
 
-    const failed = away.history.filter(({ event, opened }) => event === "lost" && !opened);
+    const failed = away.history.filter(({ event, wasOpen }) => event === "disconnected" && !wasOpen);
     for (const each of failed) {
       expect(each).toMatchObject({
         code: 1006,
         clean: false,
         reason: "",
-        retry: true,
+        willRetry: true,
         cause: { code: "ECONNREFUSED" },
       });
     }
@@ -54,7 +54,7 @@ describe.concurrent("while there is nobody to talk to", () => {
     away.tell("talk");
     peer.talk();
     await away.next("open", ({ attempt }) => attempt === 4);
-    const gaps = proxy.dials.slice(1).map((at, i) => at - (proxy.dials[i] as number));
+    const gaps = proxy.connectTimes.slice(1).map((at, i) => at - (proxy.connectTimes[i] as number));
     expect(gaps).toHaveLength(4);
     for (const [i, gap] of gaps.entries()) expect(gap).toBeGreaterThan(200 + 250 * 2 ** i - 5);
 

@@ -30,9 +30,9 @@ export function run([url, options, user], way) {
     took.push([took.at(-1)?.[1] ?? 0, undefined]);
     tell("open", { attempt, reconnected, downMs, state: conn.state });
   });
-  conn.on("lost", ({ cause, ...info }) => {
-    if (info.opened) took.at(-1)[1] = conn.stats.sent;
-    tell("lost", { ...info, cause: plain(cause), state: conn.state });
+  conn.on("disconnected", ({ cause, ...info }) => {
+    if (info.wasOpen) took.at(-1)[1] = conn.stats.sent;
+    tell("disconnected", { ...info, cause: plain(cause), state: conn.state });
   });
   conn.on("waiting", (payload) => tell("waiting", { ...payload, state: conn.state }));
   conn.on("closed", ({ code, by, clean, error, unsent }) => {

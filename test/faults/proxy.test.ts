@@ -59,7 +59,7 @@ describe("the fault proxy", () => {
     server.socket.end("answer");
     await until(() => expect([String(client.input()), client.ending()]).toEqual(["banswer", "FIN"]));
     await until(() => expect(proxy.connections).toBe(0));
-    expect(proxy.dials).toHaveLength(1);
+    expect(proxy.connectTimes).toHaveLength(1);
   });
 
   test("hands on a reset as a reset", async () => {
@@ -100,11 +100,11 @@ describe("the fault proxy", () => {
 
   test("in the dark swallows bytes and ends, both ways or one, and tells ends when healed", async () => {
     const { proxy, client, server } = await pair();
-    proxy.black("server");
+    proxy.blackhole("server");
     client.socket.write("lost");
     server.socket.write("heard");
     await until(() => expect(String(client.input())).toBe("bheard"));
-    proxy.black();
+    proxy.blackhole();
     server.socket.write("lost");
     client.socket.end("lost");
     await quiet();
@@ -118,7 +118,7 @@ describe("the fault proxy", () => {
 
   test("takes new connections into the dark, where nobody hears of them", async () => {
     const { proxy, dial } = await pair();
-    proxy.black();
+    proxy.blackhole();
     const { socket, input, ending } = dial();
     await once(socket, "connect");
     socket.write("lost");
@@ -141,13 +141,13 @@ describe("the fault proxy", () => {
     const refused = dial();
     await until(() => expect(refused.ending()).toContain("ECONNREFUSED"));
     await proxy.heal();
-    proxy.mute();
+    proxy.hang();
     const mute = dial();
     mute.socket.write("GET / HTTP/1.1\r\n\r\n");
     await quiet();
     expect([String(mute.input()), mute.ending()]).toEqual(["", ""]);
     await proxy.heal();
-    proxy.answer(429, { "Retry-After": "7" });
+    proxy.respond(429, { "Retry-After": "7" });
     const answered = dial();
     answered.socket.write("GET / HTTP/1.1\r\n\r\n");
     await until(() => expect(answered.ending()).toBe("FIN"));

@@ -18,11 +18,11 @@ const passed = async (ms: number) => {
 
 /** The dark is found in time, and the Conn is back when it has gone. */
 async function isFound({ proxy, away }: World, withinMs: number, act: () => unknown = () => {}): Promise<void> {
-  proxy.black();
+  proxy.blackhole();
   act();
   const start = now();
-  const { at, ...lost } = await away.next("lost");
-  expect(lost).toMatchObject({ code: 1006, opened: true, retry: true, cause: { code: "timeout" } });
+  const { at, ...lost } = await away.next("disconnected");
+  expect(lost).toMatchObject({ code: 1006, wasOpen: true, willRetry: true, cause: { code: "timeout" } });
   expect(at - start).toBeLessThan(withinMs + SLACK_MS);
   await proxy.heal();
   await away.next("open", ({ reconnected }) => reconnected);
@@ -120,8 +120,8 @@ describe.concurrent("slow is not dead:", () => {
     peer.each((socket) => socket.pause());
     away.tell("large", { bytes: MIB, count: 15 });
     const start = now();
-    const { at, ...lost } = await away.next("lost");
-    expect(lost).toMatchObject({ code: 1006, opened: true, cause: { code: "timeout" } });
+    const { at, ...lost } = await away.next("disconnected");
+    expect(lost).toMatchObject({ code: 1006, wasOpen: true, cause: { code: "timeout" } });
     expect(at - start).toBeLessThan(DEAD_MS + SLACK_MS);
     await away.next("open", ({ reconnected }) => reconnected);
     peer.each((socket) => socket.resume());
@@ -202,7 +202,7 @@ describe.concurrent("64 MiB", () => {
     await away.next("open");
     proxy.cutInFrame("server");
     away.tell("large", { bytes: 64 * MIB });
-    expect(await away.next("lost")).toMatchObject({ code: 1006, opened: true, retry: true });
+    expect(await away.next("disconnected")).toMatchObject({ code: 1006, wasOpen: true, willRetry: true });
     await away.next("open");
     away.tell("large", { bytes: 10_000 });
     await until(() => expect(peer.large).toEqual([10_000]));

@@ -11,7 +11,7 @@ const CONNECT_TIMEOUT_MS = 500;
 
 const told = ({ away }: World) => away.history.filter(({ event }) => event === "user");
 const answered = (status: number, headers?: Record<string, string>, times = 9) => ({
-  before: ({ proxy }: Pick<World, "proxy">) => proxy.answer(status, headers, times),
+  before: ({ proxy }: Pick<World, "proxy">) => proxy.respond(status, headers, times),
 });
 
 /** Both sides talk for a while; then the program leaves. */
@@ -28,11 +28,11 @@ describe.concurrent("an upgrade", () => {
       const all = await world(context, answered(status));
       const { away, proxy } = all;
       const cause = { code: "refused", status };
-      const lost = { code: 1006, clean: false, opened: false, retry: false, status, cause, state: "closed" };
-      expect(await away.next("lost")).toMatchObject(lost);
-      expect(await away.next("closed")).toMatchObject({ code: 1006, clean: false, by: "verdict" });
+      const lost = { code: 1006, clean: false, wasOpen: false, willRetry: false, status, cause, state: "closed" };
+      expect(await away.next("disconnected")).toMatchObject(lost);
+      expect(await away.next("closed")).toMatchObject({ code: 1006, clean: false, by: "policy" });
       await end(all);
-      expect(proxy.dials).toHaveLength(1);
+      expect(proxy.connectTimes).toHaveLength(1);
     },
   );
 
@@ -41,21 +41,21 @@ describe.concurrent("an upgrade", () => {
     async (status, context) => {
       const all = await world(context, { user: "withToken", ...answered(status, {}, 1) });
       const { away, proxy, peer } = all;
-      expect(await away.next("lost")).toMatchObject({ status, retry: true });
+      expect(await away.next("disconnected")).toMatchObject({ status, willRetry: true });
       await away.next("open");
       await isWell(all);
       expect(told(all)).toMatchObject([{ attempt: 0 }, { attempt: 1, status, code: 1006 }]);
       expect(peer.authorizations).toEqual(["fresh"]);
-      expect(proxy.dials).toHaveLength(2);
+      expect(proxy.connectTimes).toHaveLength(2);
     },
   );
 
   test("answered with 401 twice ends the Conn, provider or not", async (context) => {
     const all = await world(context, { user: "withToken", ...answered(401) });
     const { away, proxy } = all;
-    expect(await away.next("closed")).toMatchObject({ by: "verdict", error: { cause: "refused" } });
+    expect(await away.next("closed")).toMatchObject({ by: "policy", error: { cause: "refused" } });
     await end(all);
-    expect(proxy.dials).toHaveLength(2);
+    expect(proxy.connectTimes).toHaveLength(2);
   });
 
   test("is tried once more after a close with 4401, which the provider sees", async (context) => {
@@ -63,12 +63,12 @@ describe.concurrent("an upgrade", () => {
     const { away, peer } = all;
     await talk(all);
     peer.each((socket) => socket.close(4401));
-    expect(await away.next("lost")).toMatchObject({ code: 4401, clean: true, retry: true });
+    expect(await away.next("disconnected")).toMatchObject({ code: 4401, clean: true, willRetry: true });
     await away.next("open", ({ reconnected }) => reconnected);
     await hear(all);
     expect(peer.authorizations).toEqual(["stale", "fresh"]);
     peer.each((socket) => socket.close(4401));
-    expect(await away.next("closed")).toMatchObject({ code: 4401, by: "verdict" });
+    expect(await away.next("closed")).toMatchObject({ code: 4401, by: "policy" });
     await end(all);
   });
 
@@ -76,9 +76,9 @@ describe.concurrent("an upgrade", () => {
     const all = await world(context);
     const { away, proxy } = all;
     await talk(all);
-    proxy.answer(404);
+    proxy.respond(404);
     proxy.cut();
-    expect(await away.next("lost", ({ opened }) => !opened)).toMatchObject({ status: 404, retry: true });
+    expect(await away.next("disconnected", ({ wasOpen }) => !wasOpen)).toMatchObject({ status: 404, willRetry: true });
     await away.next("open");
     await hear(all);
     await hush(all);
@@ -99,44 +99,50 @@ describe.concurrent("an upgrade", () => {
         answered(status, { "Retry-After": how === "by date" ? new Date(date).toUTCString() : "1" }, 1),
       );
       const { away, proxy } = all;
-      const { at } = await away.next("lost");
+      const { at } = await away.next("disconnected");
       const { delayMs } = await away.next("waiting", ({ reason }) => reason === "server");
       const asked = how === "by date" ? date - at : 1_000;
       await away.next("open");
-      const [first, second] = proxy.dials as [number, number];
+      const [first, second] = proxy.connectTimes as [number, number];
       const dialed = performance.timeOrigin + second;
       if (how === "by date") expect(dialed).toBeGreaterThanOrEqual(date - 5);
       else expect(second - first).toBeGreaterThanOrEqual(asked);
       expect(delayMs).toBeLessThanOrEqual(1.25 * asked + 50);
       expect(dialed - at).toBeLessThan(1.25 * asked + SLACK_MS);
       await isWell(all);
-      expect(proxy.dials).toHaveLength(2);
+      expect(proxy.connectTimes).toHaveLength(2);
     },
   );
 
   test("answered with 503 is tried again after our own wait", async (context) => {
     const all = await world(context, answered(503, {}, 2));
     const { away, proxy } = all;
-    expect(await away.next("lost")).toMatchObject({
+    expect(await away.next("disconnected")).toMatchObject({
       status: 503,
-      retry: true,
+      willRetry: true,
       cause: { code: "refused", status: 503 },
     });
     expect(await away.next("waiting")).toMatchObject({ attempt: 1, reason: "backoff", delayMs: 250 });
     expect(await away.next("open")).toMatchObject({ attempt: 2 });
     await isWell(all);
-    expect(proxy.dials).toHaveLength(3);
+    expect(proxy.connectTimes).toHaveLength(3);
   });
 
   test("never answered is given up after connectTimeoutMs, and tried again", async (context) => {
     const all = await world(context, {
       options: { connectTimeoutMs: CONNECT_TIMEOUT_MS },
-      before: ({ proxy }) => proxy.mute(),
+      before: ({ proxy }) => proxy.hang(),
     });
     const { away, proxy } = all;
-    const { at, ...lost } = await away.next("lost");
-    expect(lost).toMatchObject({ code: 1006, clean: false, opened: false, retry: true, cause: { code: "timeout" } });
-    const dialed = performance.timeOrigin + (proxy.dials[0] as number);
+    const { at, ...lost } = await away.next("disconnected");
+    expect(lost).toMatchObject({
+      code: 1006,
+      clean: false,
+      wasOpen: false,
+      willRetry: true,
+      cause: { code: "timeout" },
+    });
+    const dialed = performance.timeOrigin + (proxy.connectTimes[0] as number);
     expect(at - dialed).toBeLessThan(CONNECT_TIMEOUT_MS + SLACK_MS);
     await proxy.heal();
     await away.next("open");
@@ -144,9 +150,14 @@ describe.concurrent("an upgrade", () => {
   });
 
   test("that ends in the middle of its answer is tried again", async (context) => {
-    const all = await world(context, { before: ({ proxy }) => proxy.answer(101, {}, 1) });
+    const all = await world(context, { before: ({ proxy }) => proxy.respond(101, {}, 1) });
     const { away } = all;
-    expect(await away.next("lost")).toMatchObject({ code: 1006, clean: false, opened: false, retry: true });
+    expect(await away.next("disconnected")).toMatchObject({
+      code: 1006,
+      clean: false,
+      wasOpen: false,
+      willRetry: true,
+    });
     await away.next("open");
     await isWell(all);
   });
@@ -154,12 +165,12 @@ describe.concurrent("an upgrade", () => {
   test("to a name that has no address is tried again, with the reason", async (context) => {
     const all = await world(context, { url: "ws://nowhere.invalid/" });
     const { away } = all;
-    const lost = await away.next("lost");
-    expect(lost).toMatchObject({ code: 1006, clean: false, opened: false, retry: true });
+    const lost = await away.next("disconnected");
+    expect(lost).toMatchObject({ code: 1006, clean: false, wasOpen: false, willRetry: true });
     expect(lost.cause.code).toMatch(/ENOTFOUND|EAI_AGAIN|timeout/);
     await away.next("waiting", ({ attempt }) => attempt === 2);
     away.tell("close");
-    expect(await away.next("closed")).toMatchObject({ by: "us" });
+    expect(await away.next("closed")).toMatchObject({ by: "local" });
     await end(all);
   });
 });
@@ -184,22 +195,28 @@ describe.concurrent("over TLS", () => {
     const all = await world(context, secure({}));
     const { away, proxy } = all;
     const cause = { code: "DEPTH_ZERO_SELF_SIGNED_CERT" };
-    expect(await away.next("lost")).toMatchObject({ code: 1006, clean: false, opened: false, retry: true, cause });
+    expect(await away.next("disconnected")).toMatchObject({
+      code: 1006,
+      clean: false,
+      wasOpen: false,
+      willRetry: true,
+      cause,
+    });
     await away.next("waiting", ({ attempt }) => attempt === 2);
     away.tell("close");
     await away.next("closed");
     await end(all);
-    expect(proxy.dials.length).toBeGreaterThan(1);
+    expect(proxy.connectTimes.length).toBeGreaterThan(1);
   });
 
   test("a certificate of our own is taken, and a black hole is found", async (context) => {
     const all = await world(context, secure({ clientOptions: { ca: cert } }));
     const { away, proxy } = all;
     await talk(all);
-    proxy.black();
+    proxy.blackhole();
     const start = now();
-    const { at, ...lost } = await away.next("lost");
-    expect(lost).toMatchObject({ code: 1006, opened: true, cause: { code: "timeout" } });
+    const { at, ...lost } = await away.next("disconnected");
+    expect(lost).toMatchObject({ code: 1006, wasOpen: true, cause: { code: "timeout" } });
     expect(at - start).toBeLessThan(HEARTBEAT.intervalMs + HEARTBEAT.timeoutMs + SLACK_MS);
     await proxy.heal();
     await away.next("open");

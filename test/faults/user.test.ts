@@ -8,8 +8,8 @@ describe.concurrent("whatever the user's functions do", () => {
     expect(await away.next("open")).toMatchObject({ attempt: 7 });
     const of = (name: string) => away.history.filter(({ event }) => event === name);
     const causes = ["provider", "provider", "timeout", "provider", "provider", "provider", "provider"];
-    expect(of("lost")).toMatchObject(
-      causes.map((code) => ({ code: 1006, clean: false, opened: false, retry: true, cause: { code } })),
+    expect(of("disconnected")).toMatchObject(
+      causes.map((code) => ({ code: 1006, clean: false, wasOpen: false, willRetry: true, cause: { code } })),
     );
     expect(of("error")).toMatchObject([
       { error: { code: "provider", message: "url failed: Error: no token" } },
@@ -26,8 +26,8 @@ describe.concurrent("whatever the user's functions do", () => {
     const all = await world(context, { user: "confused" });
     const { away } = all;
     expect(await away.next("open")).toMatchObject({ attempt: 8 });
-    for (const each of away.history.filter(({ event }) => event === "lost")) {
-      expect(each).toMatchObject({ code: 1006, clean: false, opened: false, retry: true });
+    for (const each of away.history.filter(({ event }) => event === "disconnected")) {
+      expect(each).toMatchObject({ code: 1006, clean: false, wasOpen: false, willRetry: true });
       expect(each.cause.message).toBeTruthy();
     }
     await talk(all);
@@ -45,6 +45,6 @@ describe.concurrent("whatever the user's functions do", () => {
     await hush(all);
     away.tell("close");
     expect(await away.next("closed")).toMatchObject({ code: 1000, clean: true });
-    await end(all, { well: true, uncaught: ["state", "open", "message", "lost", "waiting", "closed"] });
+    await end(all, { well: true, uncaught: ["state", "open", "message", "disconnected", "waiting", "closed"] });
   });
 });

@@ -63,7 +63,7 @@ const pensive = (_url, tell) => ({
 /** Has a listener of every event that throws. */
 const clumsy = () => ({
   listen: (conn) => {
-    for (const event of ["state", "open", "message", "lost", "waiting", "closed"]) {
+    for (const event of ["state", "open", "message", "disconnected", "waiting", "closed"]) {
       conn.on(event, () => {
         throw new Error(event);
       });

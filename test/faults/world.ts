@@ -124,19 +124,20 @@ export async function end(
 export async function leave(world: World): Promise<void> {
   const { away } = world;
   away.tell("close");
-  expect(await away.next("closed")).toMatchObject({ code: 1000, by: "us", clean: true, unsent: [] });
+  expect(await away.next("closed")).toMatchObject({ code: 1000, by: "local", clean: true, unsent: [] });
   await end(world, { well: true });
 }
 
 /** Whatever happens, each end is told before what comes of it, and told as it was. */
 function expectTold(history: readonly News[]): void {
-  const told = history.filter(({ event }) => ["open", "lost", "waiting", "closed"].includes(event));
+  const told = history.filter(({ event }) => ["open", "disconnected", "waiting", "closed"].includes(event));
   for (const [i, { event, by, code, clean, state }] of told.entries()) {
     const before = told[i - 1]?.event;
-    if (event === "waiting") expect(before, "lost comes before waiting").toBe("lost");
-    if (event === "closed" && by !== "us") expect(before, "lost comes before closed").toBe("lost");
-    if (event === "lost") expect(before, "one end is told once").not.toBe("lost");
+    if (event === "waiting") expect(before, "lost comes before waiting").toBe("disconnected");
+    if (event === "closed" && by !== "local") expect(before, "lost comes before closed").toBe("disconnected");
+    if (event === "disconnected") expect(before, "one end is told once").not.toBe("disconnected");
     if (event === "open") expect(state).toBe("open");
-    if (event === "lost" || event === "closed") expect(clean && code === 1006, "1006 is never clean").toBe(false);
+    if (event === "disconnected" || event === "closed")
+      expect(clean && code === 1006, "1006 is never clean").toBe(false);
   }
 }

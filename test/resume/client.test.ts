@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { ConnOptions } from "../../src/index.ts";
-import { decode, encode, type Frame } from "../../src/resume/frame.ts";
+import { type ControlFrame, decode, encode } from "../../src/resume/frame.ts";
 import { type ResumeOptions, resume } from "../../src/resume/index.ts";
 import type { FakeSocket } from "../support/fake-socket.ts";
 import { isSettled, pass, rejection, rig, story, thrown, tick, told, useFakeTime } from "../support/rig.ts";
@@ -73,7 +73,7 @@ describe("the handshake", () => {
   test.each([
     [{ windowBytes: 0 }, "windowBytes"],
     [{ windowBytes: Number.NaN }, "windowBytes"],
-    [{ ack: "sent" as "taken" }, "ack"],
+    [{ ack: "sent" as "consumed" }, "ack"],
   ])("refuses %j in the constructor", (given, name) => {
     expect(thrown(() => resuming(given))).toMatchObject({ code: "bad-option", message: expect.stringContaining(name) });
   });
@@ -89,8 +89,8 @@ describe("a server without resume", () => {
     expect(net.sockets.map(({ protocols }) => protocols)).toEqual([[NAME], []]);
     net.last.open();
     await tick();
-    conn.send("plain");
-    expect(net.last.sent).toEqual(["plain"]);
+    conn.send("unsupported");
+    expect(net.last.sent).toEqual(["unsupported"]);
     expect(events).toEqual(["idle>connecting", "connecting>open", "open"]);
   });
 
@@ -139,13 +139,13 @@ describe("a server without resume", () => {
       payload: "sure",
     });
     await tick();
-    expect(drops).toMatchObject([{ payload: "sure", why: { code: "unsupported" } }]);
+    expect(drops).toMatchObject([{ payload: "sure", error: { code: "unsupported" } }]);
     expect(net.last.sent).toEqual([]);
   });
 
   test("after one that spoke it is told of as a lost session", async () => {
     const { net, conn, socket } = await inUse();
-    const lost = told(conn, "lost-session");
+    const lost = told(conn, "session-lost");
     conn.send("doubtful");
     conn.send("twice", { resend: true });
     socket.drop();
@@ -153,7 +153,7 @@ describe("a server without resume", () => {
     net.last.open({ protocol: NAME });
     net.last.message("what?");
     await tick();
-    expect(lost).toEqual([{ delivered: [], notDelivered: [], inDoubt: ["doubtful", "twice"] }]);
+    expect(lost).toEqual([{ delivered: [], undelivered: [], inDoubt: ["doubtful", "twice"] }]);
     expect(net.last.sent).toEqual(["twice"]);
   });
 });
@@ -208,7 +208,7 @@ describe("a return", () => {
     for (let trial = 0; trial < 4; trial++) (await dropped(net)).message(encode({ type: "A", rx: 0 }));
     await tick();
     expect(await call).toMatchObject({ code: "poison", payload: "bad" });
-    expect(drops).toMatchObject([{ payload: "bad", why: { code: "poison" } }]);
+    expect(drops).toMatchObject([{ payload: "bad", error: { code: "poison" } }]);
     expect(taken(net.last).slice(1)).toEqual(["good"]);
   });
 
@@ -216,7 +216,7 @@ describe("a return", () => {
     const { net, conn } = await inUse();
     const next = await dropped(net);
     next.message(encode({ type: "A", rx: 1 }));
-    expect(await conn.closed).toMatchObject({ code: 4400, by: "verdict", error: { cause: { code: "session-lost" } } });
+    expect(await conn.closed).toMatchObject({ code: 4400, by: "policy", error: { cause: { code: "session-lost" } } });
     expect(next.goodbye).toEqual({ code: 4400 });
   });
 });
@@ -224,7 +224,7 @@ describe("a return", () => {
 describe("a lost session", () => {
   test("is told exactly, and goes on with what was not delivered", async () => {
     const { net, conn } = await inUse();
-    const lost = told(conn, "lost-session");
+    const lost = told(conn, "session-lost");
     const opens = told(conn, "open");
     const calls = ["a", "b"].map((payload) => conn.send(payload, { confirm: true }));
     conn.send("c");
@@ -232,7 +232,7 @@ describe("a lost session", () => {
     taken(next);
     next.message(encode({ type: "X", why: "e", rx: 1 }));
     await tick();
-    expect(lost).toEqual([{ delivered: ["a"], notDelivered: ["b", "c"], inDoubt: [] }]);
+    expect(lost).toEqual([{ delivered: ["a"], undelivered: ["b", "c"], inDoubt: [] }]);
     await calls[0];
     expect(taken(next)).toEqual([{ type: "N", win: 2 ** 20 }, "b", "c", { type: "?" }]);
     expect(opens).toMatchObject([{ resumed: false, reconnected: true }]);
@@ -346,7 +346,7 @@ describe("acknowledging", () => {
   });
 
   test("counts what was pulled where that is asked for", async () => {
-    const { conn, socket } = await inUse({ ack: "taken" });
+    const { conn, socket } = await inUse({ ack: "consumed" });
     receive(socket, 200, "x");
     await pass(10_000);
     expect(taken(socket)).toEqual([]);
@@ -405,7 +405,7 @@ describe("acknowledging", () => {
   });
 
   test("comes after a quarter of the window that the peer may use, where that is the smaller one", async () => {
-    const { conn, socket } = await inUse({ windowBytes: 2 ** 20, ack: "taken" });
+    const { conn, socket } = await inUse({ windowBytes: 2 ** 20, ack: "consumed" });
     receive(socket, 40, "x".repeat(9_936));
     for (let n = 0; n < 2; n++) await conn.receive();
     expect(taken(socket)).toEqual([]);
@@ -493,7 +493,7 @@ describe("sending", () => {
 });
 
 describe("control", () => {
-  test.each<[string, Frame | string]>([
+  test.each<[string, ControlFrame | string]>([
     ["an acknowledgement of what was never sent", { type: "a", n: 1 }],
     ["a pong of what was never sent", { type: "q", n: 36 ** 10 - 1 }],
     ["a second greeting", greeting("again")],
@@ -504,11 +504,11 @@ describe("control", () => {
   ])("ends the Conn with 4400 and is no message: %s", async (_what, frame) => {
     const { conn, socket } = await inUse();
     const messages = told(conn, "message");
-    const losses = told(conn, "lost");
+    const losses = told(conn, "disconnected");
     socket.message(typeof frame === "string" ? frame : encode(frame));
     expect(await conn.closed).toMatchObject({ code: 4400 });
     expect(socket.goodbye).toEqual({ code: 4400 });
-    expect(losses).toMatchObject([{ code: 4400, retry: false, cause: { code: "session-lost" } }]);
+    expect(losses).toMatchObject([{ code: 4400, willRetry: false, cause: { code: "session-lost" } }]);
     expect(messages).toEqual([]);
   });
 
@@ -551,7 +551,7 @@ describe("pings", () => {
 
   test("find a dead line", async () => {
     const { conn } = await inUse({}, { heartbeat });
-    const losses = told(conn, "lost");
+    const losses = told(conn, "disconnected");
     await pass(7_001);
     expect(losses).toMatchObject([{ code: 1006, cause: { code: "timeout" } }]);
   });

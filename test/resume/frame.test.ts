@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decode, encode, escaped, type Frame, isControl, unescaped } from "../../src/resume/frame.ts";
+import { type ControlFrame, decode, encode, escaped, isControl, unescaped } from "../../src/resume/frame.ts";
 
 const MARK = "\u0010";
 const number = fc.integer({ min: 0, max: 36 ** 10 - 1 });
@@ -14,7 +14,7 @@ const payload = fc.oneof(
   fc.uint8Array({ maxLength: 40 }),
 );
 
-const frame: fc.Arbitrary<Frame> = fc.oneof(
+const frame: fc.Arbitrary<ControlFrame> = fc.oneof(
   fc.record({ type: fc.constant("H" as const), sid: id, secret: id, ttl: number, win: positive }),
   fc.record({ type: fc.constant("N" as const), win: positive }),
   fc.record({ type: fc.constant("R" as const), sid: id, secret: id, gen: positive, rx: number, win: positive }),
@@ -38,7 +38,7 @@ test("reads every frame as it was written", () => {
   );
 });
 
-test.each<[Frame, string]>([
+test.each<[ControlFrame, string]>([
   [{ type: "H", sid: "s", secret: "k", ttl: 120, win: 1_048_576 }, "H1 s.k 3c mh34"],
   [{ type: "N", win: 36 }, "N 10"],
   [{ type: "R", sid: "s", secret: "k", gen: 1, rx: 0, win: 1 }, "R s.k 1 0 1"],

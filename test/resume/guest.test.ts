@@ -1,70 +1,71 @@
 import { describe, expect, test } from "vitest";
-import { put } from "../../src/resume/flow.ts";
+import { retain } from "../../src/resume/flow.ts";
 import { encode } from "../../src/resume/frame.ts";
 import {
-  type Carried,
-  declined,
-  type Guest,
-  guest,
-  heard,
-  left,
-  offers,
-  opened,
-  served,
-  unheard,
+  type CarriedMessage,
+  type ClientHandshake,
+  createClientHandshake,
+  onActivated,
+  onDisconnected,
+  onGreetingTimeout,
+  onHandshakeFailed,
+  onMessage,
+  onOpen,
+  prepareOffer,
 } from "../../src/resume/guest.ts";
 
-interface Item extends Carried {
+interface Item extends CarriedMessage {
   readonly id: number;
 }
 
 const WINDOW = 500;
 const greeting = (sid: string, win = 1_000) => encode({ type: "H", sid, secret: `${sid}-secret`, ttl: 120, win });
-const item = (id: number, more: Partial<Carried> = {}): Item => ({ id, weight: 10, ...more });
+const item = (id: number, more: Partial<CarriedMessage> = {}): Item => ({ id, cost: 10, ...more });
 
 /** A guest whose first session is in use. */
-function settled(): Guest<Item> {
-  const made = guest<Item>(WINDOW);
-  offers(made);
-  opened(made, true);
-  heard(made, greeting("one"));
-  served(made);
+function settled(): ClientHandshake<Item> {
+  const made = createClientHandshake<Item>(WINDOW);
+  prepareOffer(made);
+  onOpen(made, true);
+  onMessage(made, greeting("one"));
+  onActivated(made);
   return made;
 }
 
 /** Dials once more, up to the server's answer to the return. */
-function back(made: Guest<Item>, sid = "two") {
-  left(made);
-  offers(made);
-  opened(made, true);
-  return heard(made, greeting(sid));
+function back(made: ClientHandshake<Item>, sid = "two") {
+  onDisconnected(made);
+  prepareOffer(made);
+  onOpen(made, true);
+  return onMessage(made, greeting(sid));
 }
 
 /** A guest with one message in flight whose server refuses every offer since. */
-function refused(): Guest<Item> {
+function refused(): ClientHandshake<Item> {
   const made = settled();
-  put(flowOf(made), item(1));
-  left(made);
-  do offers(made);
-  while (!declined(made));
+  retain(flowOf(made), item(1));
+  onDisconnected(made);
+  do prepareOffer(made);
+  while (!onHandshakeFailed(made));
   return made;
 }
 
-const flowOf = (made: Guest<Item>) => made.own?.flow as NonNullable<Guest<Item>["own"]>["flow"];
+const flowOf = (made: ClientHandshake<Item>) =>
+  made.session?.flow as NonNullable<ClientHandshake<Item>["session"]>["flow"];
 const ids = (items: readonly Item[] | undefined) => items?.map(({ id }) => id);
 
 describe("a first connection", () => {
   test("is silent until the server has greeted, and takes the session", () => {
-    const made = guest<Item>(WINDOW);
-    expect(offers(made)).toBe(true);
-    expect(opened(made, true)).toBeUndefined();
-    expect(heard(made, greeting("one", 300))).toEqual({
-      type: "fresh",
+    const made = createClientHandshake<Item>(WINDOW);
+    expect(prepareOffer(made)).toBe(true);
+    expect(onOpen(made, true)).toBeUndefined();
+    expect(onMessage(made, greeting("one", 300))).toEqual({
+      type: "started",
       frame: { type: "N", win: WINDOW },
       remains: undefined,
     });
     expect(flowOf(made).window).toBe(300);
-    expect(made.phase).toBe("joining");
+    expect(made.phase).toBe("starting");
   });
 
   test("never holds more than its own limit, whatever the server allows", () => {
@@ -72,63 +73,63 @@ describe("a first connection", () => {
   });
 
   test("is plain at once where another name was selected", () => {
-    const made = guest<Item>(WINDOW);
-    offers(made);
-    expect(opened(made, false)).toEqual({ type: "plain", remains: undefined });
+    const made = createClientHandshake<Item>(WINDOW);
+    prepareOffer(made);
+    expect(onOpen(made, false)).toEqual({ type: "unsupported", remains: undefined });
   });
 
   test.each(["hello", encode({ type: "A", rx: 0 }), "\u0010H2 s.k 1 1", "\u0010\u0010"])(
     "is plain at once where the first message is %j",
     (first) => {
-      const made = guest<Item>(WINDOW);
-      offers(made);
-      opened(made, true);
-      expect(heard(made, first)).toEqual({ type: "plain", remains: undefined });
+      const made = createClientHandshake<Item>(WINDOW);
+      prepareOffer(made);
+      onOpen(made, true);
+      expect(onMessage(made, first)).toEqual({ type: "unsupported", remains: undefined });
     },
   );
 
   test("is plain where the first message is bytes", () => {
-    const made = guest<Item>(WINDOW);
-    offers(made);
-    opened(made, true);
-    expect(heard(made, new TextEncoder().encode(greeting("one"))).type).toBe("plain");
+    const made = createClientHandshake<Item>(WINDOW);
+    prepareOffer(made);
+    onOpen(made, true);
+    expect(onMessage(made, new TextEncoder().encode(greeting("one"))).type).toBe("unsupported");
   });
 
   test("that stays silent is dialed again without the offer, once", () => {
-    const made = guest<Item>(WINDOW);
-    offers(made);
-    opened(made, true);
-    expect(unheard(made)).toBe(true);
-    left(made);
-    expect(offers(made)).toBe(false);
-    expect(opened(made, false)).toEqual({ type: "plain", remains: undefined });
+    const made = createClientHandshake<Item>(WINDOW);
+    prepareOffer(made);
+    onOpen(made, true);
+    expect(onGreetingTimeout(made)).toBe(true);
+    onDisconnected(made);
+    expect(prepareOffer(made)).toBe(false);
+    expect(onOpen(made, false)).toEqual({ type: "unsupported", remains: undefined });
   });
 
   test("that opened without the offer is remembered", () => {
-    const made = guest<Item>(WINDOW);
-    offers(made);
-    expect(declined(made)).toBe(true);
-    expect(offers(made)).toBe(false);
-    opened(made, false);
-    left(made);
-    expect(offers(made)).toBe(false);
+    const made = createClientHandshake<Item>(WINDOW);
+    prepareOffer(made);
+    expect(onHandshakeFailed(made)).toBe(true);
+    expect(prepareOffer(made)).toBe(false);
+    onOpen(made, false);
+    onDisconnected(made);
+    expect(prepareOffer(made)).toBe(false);
   });
 
   test("offers again where the dial without the offer failed too", () => {
-    const made = guest<Item>(WINDOW);
-    offers(made);
-    declined(made);
-    offers(made);
-    expect(declined(made)).toBe(false);
-    expect(offers(made)).toBe(true);
+    const made = createClientHandshake<Item>(WINDOW);
+    prepareOffer(made);
+    onHandshakeFailed(made);
+    prepareOffer(made);
+    expect(onHandshakeFailed(made)).toBe(false);
+    expect(prepareOffer(made)).toBe(true);
   });
 
   test("that is lost before the greeting changes nothing", () => {
-    const made = guest<Item>(WINDOW);
+    const made = createClientHandshake<Item>(WINDOW);
     for (let drop = 0; drop < 5; drop++) {
-      expect(offers(made)).toBe(true);
-      opened(made, true);
-      left(made);
+      expect(prepareOffer(made)).toBe(true);
+      onOpen(made, true);
+      onDisconnected(made);
     }
   });
 });
@@ -136,28 +137,28 @@ describe("a first connection", () => {
 describe("a return", () => {
   test("states what was received, and counts the attempts", () => {
     const made = settled();
-    flowOf(made).rx = 7;
+    flowOf(made).received = 7;
     const frame = { type: "R", sid: "one", secret: "one-secret", rx: 7, win: WINDOW };
-    expect(back(made)).toEqual({ type: "say", frame: { ...frame, gen: 1 } });
-    expect(back(made, "three")).toEqual({ type: "say", frame: { ...frame, gen: 2 } });
+    expect(back(made)).toEqual({ type: "reply", frame: { ...frame, gen: 1 } });
+    expect(back(made, "three")).toEqual({ type: "reply", frame: { ...frame, gen: 2 } });
   });
 
   test("goes on from the server's count", () => {
     const made = settled();
-    for (const id of [1, 2, 3]) put(flowOf(made), item(id));
+    for (const id of [1, 2, 3]) retain(flowOf(made), item(id));
     back(made);
-    const step = heard(made, encode({ type: "A", rx: 1 }));
-    expect(step.type === "resumed" && ids(step.back.again)).toEqual([2, 3]);
-    expect(made.phase).toBe("bound");
+    const step = onMessage(made, encode({ type: "A", rx: 1 }));
+    expect(step.type === "resumed" && ids(step.back.resend)).toEqual([2, 3]);
+    expect(made.phase).toBe("active");
   });
 
   test.each([encode({ type: "A", rx: 4 }), encode({ type: "X", why: "e", rx: 4 }), encode({ type: "a", n: 4 })])(
     "with a count that can't be is a breach: %j",
     (answer) => {
       const made = settled();
-      for (const id of [1, 2, 3]) put(flowOf(made), item(id));
+      for (const id of [1, 2, 3]) retain(flowOf(made), item(id));
       back(made);
-      expect(heard(made, answer)).toEqual({ type: "breach" });
+      expect(onMessage(made, answer)).toEqual({ type: "protocolError" });
     },
   );
 
@@ -166,22 +167,22 @@ describe("a return", () => {
     (answer) => {
       const made = settled();
       back(made);
-      expect(heard(made, answer)).toEqual({ type: "breach" });
+      expect(onMessage(made, answer)).toEqual({ type: "protocolError" });
     },
   );
 
   test("to a session that had ended well learns how far it had come", () => {
     const made = settled();
-    for (const id of [1, 2, 3]) put(flowOf(made), item(id));
+    for (const id of [1, 2, 3]) retain(flowOf(made), item(id));
     back(made);
-    const step = heard(made, encode({ type: "a", n: 2 }));
+    const step = onMessage(made, encode({ type: "a", n: 2 }));
     expect(step.type === "ended" && ids(step.delivered)).toEqual([1, 2]);
   });
 
   test("keeps the session where the server is down and refuses each dial", () => {
     const made = settled();
-    left(made);
-    const dials = Array.from({ length: 8 }, () => [offers(made), declined(made)]);
+    onDisconnected(made);
+    const dials = Array.from({ length: 8 }, () => [prepareOffer(made), onHandshakeFailed(made)]);
     // After the third and the seventh another goes without the offer, at once.
     const asked = [
       [true, false],
@@ -190,43 +191,43 @@ describe("a return", () => {
       [false, false],
     ];
     expect(dials).toEqual([...asked, ...asked]);
-    expect(back(made).type).toBe("say");
+    expect(back(made).type).toBe("reply");
   });
 
   test("tries the offer again before it believes a server that opens without", () => {
     const made = refused();
-    expect(offers(made)).toBe(false);
-    expect(opened(made, false)).toBe("again");
-    expect(offers(made)).toBe(true);
-    opened(made, true);
-    expect(heard(made, greeting("two")).type).toBe("say");
+    expect(prepareOffer(made)).toBe(false);
+    expect(onOpen(made, false)).toBe("again");
+    expect(prepareOffer(made)).toBe(true);
+    onOpen(made, true);
+    expect(onMessage(made, greeting("two")).type).toBe("reply");
   });
 
   test("is plain where the offer is certainly what the server refuses, and says what is in doubt", () => {
     const made = refused();
-    offers(made);
-    opened(made, false);
-    offers(made);
-    declined(made);
-    offers(made);
-    const step = opened(made, false);
-    expect(step).toMatchObject({ type: "plain", remains: { inDoubt: [{ id: 1 }] } });
-    expect(made.own).toBeUndefined();
+    prepareOffer(made);
+    onOpen(made, false);
+    prepareOffer(made);
+    onHandshakeFailed(made);
+    prepareOffer(made);
+    const step = onOpen(made, false);
+    expect(step).toMatchObject({ type: "unsupported", remains: { inDoubt: [{ id: 1 }] } });
+    expect(made.session).toBeUndefined();
   });
 
   test("believes a server that spoke resume before through one long silence, and not through two", () => {
     const made = settled();
-    left(made);
-    offers(made);
-    opened(made, true);
-    expect(unheard(made)).toBe(false);
-    left(made);
-    expect(offers(made)).toBe(true);
-    opened(made, true);
-    expect(unheard(made)).toBe(true);
-    left(made);
-    expect(offers(made)).toBe(false);
-    expect(opened(made, false)).toMatchObject({ type: "plain" });
+    onDisconnected(made);
+    prepareOffer(made);
+    onOpen(made, true);
+    expect(onGreetingTimeout(made)).toBe(false);
+    onDisconnected(made);
+    expect(prepareOffer(made)).toBe(true);
+    onOpen(made, true);
+    expect(onGreetingTimeout(made)).toBe(true);
+    onDisconnected(made);
+    expect(prepareOffer(made)).toBe(false);
+    expect(onOpen(made, false)).toMatchObject({ type: "unsupported" });
   });
 });
 
@@ -234,46 +235,46 @@ describe("a lost session", () => {
   const lost = (answer: string) => {
     const made = settled();
     const flow = flowOf(made);
-    put(flow, item(1));
-    put(flow, item(2, { resend: true }));
-    put(flow, item(3, { volatile: true }));
-    put(flow, item(4));
+    retain(flow, item(1));
+    retain(flow, item(2, { resend: true }));
+    retain(flow, item(3, { volatile: true }));
+    retain(flow, item(4));
     back(made);
-    const step = heard(made, answer);
-    if (step.type !== "fresh" || !step.remains) throw new Error(step.type);
-    const { delivered, notDelivered, inDoubt } = step.remains;
-    return { made, sets: [delivered, notDelivered, inDoubt].map(ids) };
+    const step = onMessage(made, answer);
+    if (step.type !== "started" || !step.remains) throw new Error(step.type);
+    const { delivered, undelivered, inDoubt } = step.remains;
+    return { made, sets: [delivered, undelivered, inDoubt].map(ids) };
   };
 
   test("goes on with what was not delivered, in order, less what is stale", () => {
     const { made, sets } = lost(encode({ type: "X", why: "e", rx: 1 }));
     expect(sets).toEqual([[1], [2, 3, 4], []]);
-    expect(ids(made.waiting)).toEqual([2, 4]);
-    expect(made.own).toMatchObject({ sid: "two", gen: 0, flow: { sent: 0, rx: 0 } });
+    expect(ids(made.carriedOver)).toEqual([2, 4]);
+    expect(made.session).toMatchObject({ sid: "two", gen: 0, flow: { sent: 0, received: 0 } });
   });
 
   test("goes on only with what may be sent twice where nothing is known", () => {
     const { made, sets } = lost(encode({ type: "X", why: "u" }));
     expect(sets).toEqual([[], [], [1, 2, 3, 4]]);
-    expect(ids(made.waiting)).toEqual([2]);
+    expect(ids(made.carriedOver)).toEqual([2]);
   });
 
   test("puts what it leaves before what an earlier one left", () => {
     const { made } = lost(encode({ type: "X", why: "e", rx: 0 }));
-    served(made);
-    put(flowOf(made), made.waiting.shift() as Item);
+    onActivated(made);
+    retain(flowOf(made), made.carriedOver.shift() as Item);
     back(made, "three");
-    heard(made, encode({ type: "X", why: "e", rx: 0 }));
-    expect(ids(made.waiting)).toEqual([1, 2, 4]);
+    onMessage(made, encode({ type: "X", why: "e", rx: 0 }));
+    expect(ids(made.carriedOver)).toEqual([1, 2, 4]);
   });
 
   test("that was in setup is gone with its connection", () => {
-    const made = guest<Item>(WINDOW);
-    offers(made);
-    opened(made, true);
-    heard(made, greeting("one"));
-    put(flowOf(made), item(1));
-    expect(back(made).type).toBe("fresh");
-    expect(made.waiting).toEqual([]);
+    const made = createClientHandshake<Item>(WINDOW);
+    prepareOffer(made);
+    onOpen(made, true);
+    onMessage(made, greeting("one"));
+    retain(flowOf(made), item(1));
+    expect(back(made).type).toBe("started");
+    expect(made.carriedOver).toEqual([]);
   });
 });

@@ -3,7 +3,7 @@ import { soak } from "../support/resume-soak.ts";
 
 test.for([
   { seed: 1, ack: "received" },
-  { seed: 2, ack: "taken" },
+  { seed: 2, ack: "consumed" },
 ] as const)(
   "nothing is lost, doubled or out of order over a line that breaks (%o)",
   { timeout: 60_000 },

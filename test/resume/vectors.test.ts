@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import vectors from "../../docs/resume-vectors.json" with { type: "json" };
 import { Conn, type Payload } from "../../src/index.ts";
-import { put } from "../../src/resume/flow.ts";
-import { decode, encode, escaped, type Frame, isControl, unescaped } from "../../src/resume/frame.ts";
+import { retain } from "../../src/resume/flow.ts";
+import { type ControlFrame, decode, encode, escaped, isControl, unescaped } from "../../src/resume/frame.ts";
 import { resume } from "../../src/resume/index.ts";
-import { answer, session } from "../../src/server/host.ts";
+import { answerHandshake, createSessionRecord } from "../../src/server/host.ts";
 import { fakeNet } from "../support/fake-socket.ts";
 import { pass, tick, told, useFakeTime } from "../support/rig.ts";
 
@@ -13,7 +13,7 @@ useFakeTime();
 describe("frames", () => {
   test.each(vectors.frames)("$text is read and written", ({ text, frame }) => {
     expect(decode(text)).toEqual(frame.type === "X" ? { rx: undefined, ...frame } : frame);
-    expect(encode(frame as Frame)).toBe(text);
+    expect(encode(frame as ControlFrame)).toBe(text);
   });
 
   test.each(vectors.malformed)("%j is refused", (text) => {
@@ -66,25 +66,25 @@ describe("dialogues", () => {
   });
 
   test.each(vectors.dialogues)("our server reads what is said in: $title", ({ sockets, received }) => {
-    const sessions = new Map<string, ReturnType<typeof session>>();
+    const sessions = new Map<string, ReturnType<typeof createSessionRecord>>();
     const got: Payload[] = [];
     for (const lines of sockets) {
       const greeting = decode(lines[0]?.[1] ?? "");
       if (greeting?.type !== "H") throw new Error("A dialogue begins with the greeting.");
-      const issued = session({ sid: greeting.sid, secret: greeting.secret }, undefined);
+      const issued = createSessionRecord({ sid: greeting.sid, secret: greeting.secret }, undefined);
       sessions.set(greeting.sid, issued);
-      const arrival = { issued, principal: undefined, window: 1_000, isTurnedAway: false };
+      const arrival = { issued, principal: undefined, window: 1_000, isRefused: false };
       let bound: typeof issued | undefined;
       for (const [who, text = ""] of lines.slice(1)) {
         if (who === "client" && bound && !isControl(text)) {
-          bound.flow.rx++;
+          bound.delivery.received++;
           got.push(unescaped(text));
         } else if (who === "client" && !bound) {
-          const step = answer(arrival, text, { get: (sid) => sessions.get(sid), claim() {} });
-          if (step.type !== "taken" && step.type !== "resumed") throw new Error(step.type);
+          const step = answerHandshake(arrival, text, { get: (sid) => sessions.get(sid), beforeResume() {} });
+          if (step.type !== "accepted" && step.type !== "resumed") throw new Error(step.type);
           bound = step.session;
-        } else if (who === "server" && bound && !isControl(text)) put(bound.flow, { weight: 1 });
-        else if (text.startsWith("\u0010A")) expect(decode(text)).toEqual({ type: "A", rx: bound?.flow.rx });
+        } else if (who === "server" && bound && !isControl(text)) retain(bound.delivery, { cost: 1 });
+        else if (text.startsWith("\u0010A")) expect(decode(text)).toEqual({ type: "A", rx: bound?.delivery.received });
       }
     }
     expect(got).toEqual(received.server);

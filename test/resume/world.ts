@@ -1,20 +1,20 @@
-import { acknowledged, type Flow, put, type Remains, type Return } from "../../src/resume/flow.ts";
-import { decode, encode, escaped, type Frame, isControl, unescaped } from "../../src/resume/frame.ts";
+import { acknowledge, type DeliveryState, type LossOf, type ResumePlan, retain } from "../../src/resume/flow.ts";
+import { type ControlFrame, decode, encode, escaped, isControl, unescaped } from "../../src/resume/frame.ts";
 import {
-  type Carried,
-  type Guest,
-  guest,
-  heard,
-  left,
-  offers,
-  opened,
-  type Step,
-  served,
+  type CarriedMessage,
+  type ClientHandshake,
+  type ClientHandshakeStep,
+  createClientHandshake,
+  onActivated,
+  onDisconnected,
+  onMessage,
+  onOpen,
+  prepareOffer,
 } from "../../src/resume/guest.ts";
-import { answer, greeting, type SessionRecord, session } from "../../src/server/host.ts";
+import { answerHandshake, createSessionRecord, greetingFrame, type SessionRecord } from "../../src/server/host.ts";
 
 /** A message, known by its number. Texts on the wire are `c1`, `c2`, … from the client and `s1`, … from the server. */
-export interface Message extends Carried {
+export interface Message extends CarriedMessage {
   readonly id: number;
 }
 
@@ -25,7 +25,7 @@ interface Socket {
   /** Whether the server still reads and writes it. */
   isServed: boolean;
   isAccepted: boolean;
-  isTurnedAway: boolean;
+  isRefused: boolean;
   /** The session issued on it, and the one that it carries. */
   issued: string;
   bound: string | undefined;
@@ -33,7 +33,7 @@ interface Socket {
 
 /** Everything there is, as plain data. */
 export interface World {
-  client: Guest<Message>;
+  client: ClientHandshake<Message>;
   /** The client's socket, by index; -1 for none. */
   current: number;
   sockets: Socket[];
@@ -70,12 +70,12 @@ export type Without =
 export class Violation extends Error {}
 
 const WINDOW = 1_000;
-const item = (id: number): Message => ({ id, weight: 1 });
+const item = (id: number): Message => ({ id, cost: 1 });
 const idOf = (text: string) => Number(text.slice(1));
 
 export function world(): World {
   return {
-    client: guest(WINDOW),
+    client: createClientHandshake(WINDOW),
     current: -1,
     sockets: [],
     sessions: {},
@@ -90,8 +90,8 @@ export function world(): World {
 /** Whether all was delivered and acknowledged, or truthfully told. */
 export function isComplete({ client, sessions, given, got, doubted }: World, bounds: Bounds): boolean {
   if (given.client < bounds.client || given.server < bounds.server) return false;
-  if (client.own?.flow.kept.length || client.waiting.length > 0) return false;
-  if (Object.values(sessions).some(({ flow, over }) => !over && flow.kept.length > 0)) return false;
+  if (client.session?.flow.retained.length || client.carriedOver.length > 0) return false;
+  if (Object.values(sessions).some(({ delivery, outcome }) => !outcome && delivery.retained.length > 0)) return false;
   return (
     new Set([...got.server, ...doubted.client]).size === bounds.client &&
     new Set([...got.client, ...doubted.server]).size === bounds.server
@@ -107,20 +107,20 @@ export function tidy(w: World): void {
     if (index !== w.current && socket.bound === undefined && socket.up.length === 0) socket.isServed = false;
     if (!socket.isServed) socket.up.length = 0;
     if (socket.isServed || index === w.current) continue;
-    socket.isAccepted = socket.isTurnedAway = false;
+    socket.isAccepted = socket.isRefused = false;
     socket.bound = undefined;
     socket.issued = "";
   }
   const named = w.sockets.flatMap(({ issued, bound, up }) => [issued, bound, ...up.map(sidOf)]);
-  for (const { sid, isTaken } of Object.values(w.sessions)) {
-    if (!isTaken && w.client.own?.sid !== sid && !named.includes(sid)) delete w.sessions[sid];
+  for (const { sid, isAccepted } of Object.values(w.sessions)) {
+    if (!isAccepted && w.client.session?.sid !== sid && !named.includes(sid)) delete w.sessions[sid];
   }
 }
 
-const frames = new Map<string, Frame | undefined>();
+const frames = new Map<string, ControlFrame | undefined>();
 
 /** What `text` says. There are few texts here, and each is read often. */
-function read(text: string): Frame | undefined {
+function read(text: string): ControlFrame | undefined {
   if (!frames.has(text)) frames.set(text, decode(text));
   return frames.get(text);
 }
@@ -141,9 +141,9 @@ export function actions(now: World, bounds: Bounds, without?: Without): Act[] {
   // The last socket stays, or there would be nothing left to complete with.
   if (socket && !isLast) all.push(drop);
   if (socket && socket.down.length > 0) all.push((w) => hear(w, without));
-  if (client.phase === "bound" && given.client < bounds.client) all.push(clientSends);
-  if (client.phase === "bound" && owes(client.own?.flow, socket?.up)) all.push(clientAcks);
-  if (client.phase === "plain" && given.client < bounds.client) all.push(clientSendsPlain);
+  if (client.phase === "active" && given.client < bounds.client) all.push(clientSends);
+  if (client.phase === "active" && owes(client.session?.flow, socket?.up)) all.push(clientAcks);
+  if (client.phase === "unsupported" && given.client < bounds.client) all.push(clientSendsPlain);
   for (const [index, { isAccepted, isServed, up, bound }] of sockets.entries()) {
     if (!isServed) continue;
     if (!isAccepted) all.push((w) => accept(w, index));
@@ -153,11 +153,11 @@ export function actions(now: World, bounds: Bounds, without?: Without): Act[] {
     const record = bound === undefined ? undefined : sessions[bound];
     if (!record) continue;
     if (given.server < bounds.server) all.push((w) => serverSends(w, index));
-    if (owes(record.flow, sockets[index]?.down)) all.push((w) => serverAcks(w, index));
+    if (owes(record.delivery, sockets[index]?.down)) all.push((w) => serverAcks(w, index));
   }
   if (now.forgettings < bounds.forgettings && !isLast) {
-    for (const { sid, isTaken, over } of Object.values(sessions)) {
-      if (!isTaken || over) continue;
+    for (const { sid, isAccepted: isTaken, outcome } of Object.values(sessions)) {
+      if (!isTaken || outcome) continue;
       all.push((w) => forget(w, sid, true));
       all.push((w) => forget(w, sid, false));
     }
@@ -166,8 +166,8 @@ export function actions(now: World, bounds: Bounds, without?: Without): Act[] {
 }
 
 /** Whether an acknowledgement would say something new; one that is on its way already is not overtaken by another. */
-function owes(flow: Flow<Message> | undefined, channel: readonly string[] | undefined): boolean {
-  return flow !== undefined && flow.rx > flow.stated && !isAck(channel?.at(-1));
+function owes(flow: DeliveryState<Message> | undefined, channel: readonly string[] | undefined): boolean {
+  return flow !== undefined && flow.received > flow.ackSent && !isAck(channel?.at(-1));
 }
 
 function isAck(text: string | undefined): boolean {
@@ -175,23 +175,23 @@ function isAck(text: string | undefined): boolean {
 }
 
 function dial(w: World, without: Without | undefined): void {
-  offers(w.client);
+  prepareOffer(w.client);
   w.current = w.sockets.length;
   w.sockets.push({
     up: [],
     down: [],
     isServed: true,
     isAccepted: false,
-    isTurnedAway: false,
+    isRefused: false,
     issued: `s${w.sockets.length}`,
     bound: undefined,
   });
-  opened(w.client, without !== "the wait for H");
+  onOpen(w.client, without !== "the wait for H");
 }
 
 function drop(w: World): void {
   const socket = w.sockets[w.current] as Socket;
-  left(w.client);
+  onDisconnected(w.client);
   // An end that is gone hears nothing.
   socket.down.length = 0;
   w.current = -1;
@@ -201,42 +201,43 @@ function hear(w: World, without: Without | undefined): void {
   const socket = w.sockets[w.current] as Socket;
   const text = socket.down.shift() as string;
   const { client } = w;
-  if (client.phase === "plain") return;
-  if (client.phase !== "bound") return follow(w, socket, heard(client, text), without);
-  const flow = client.own?.flow as Flow<Message>;
-  if (isControl(text)) return acknowledge(flow, text, w.got.server);
-  flow.rx++;
+  if (client.phase === "unsupported") return;
+  if (client.phase !== "active") return follow(w, socket, onMessage(client, text), without);
+  const flow = client.session?.flow as DeliveryState<Message>;
+  if (isControl(text)) return takeAck(flow, text, w.got.server);
+  flow.received++;
   deliver(w.got.client, text, w.doubted.server);
 }
 
-function follow(w: World, socket: Socket, step: Step<Message>, without: Without | undefined): void {
+function follow(w: World, socket: Socket, step: ClientHandshakeStep<Message>, without: Without | undefined): void {
   const { client } = w;
-  if (step.type === "say") socket.up.push(encode(step.frame));
-  else if (step.type === "resumed") resend(socket.up, "c", client.own?.flow as Flow<Message>, step.back, without);
-  else if (step.type === "fresh") {
+  if (step.type === "reply") socket.up.push(encode(step.frame));
+  else if (step.type === "resumed")
+    resend(socket.up, "c", client.session?.flow as DeliveryState<Message>, step.back, without);
+  else if (step.type === "started") {
     if (step.remains) report(w, step.remains);
     socket.up.push(encode(step.frame));
-    served(client);
-    const flow = client.own?.flow as Flow<Message>;
-    for (const message of client.waiting.splice(0)) {
-      put(flow, message);
+    onActivated(client);
+    const flow = client.session?.flow as DeliveryState<Message>;
+    for (const message of client.carriedOver.splice(0)) {
+      retain(flow, message);
       socket.up.push(`c${message.id}`);
     }
   } else throw new Violation(`the client meets ${step.type}`);
 }
 
 /** What the client is told of a lost session must be true. */
-function report(w: World, { delivered, notDelivered, inDoubt }: Remains<Message>): void {
+function report(w: World, { delivered, undelivered, inDoubt }: LossOf<Message>): void {
   const { server } = w.got;
   for (const { id } of delivered) if (!server.includes(id)) throw new Violation(`${id} is told delivered and was not`);
-  for (const { id } of notDelivered) if (server.includes(id)) throw new Violation(`${id} is told undelivered and was`);
+  for (const { id } of undelivered) if (server.includes(id)) throw new Violation(`${id} is told undelivered and was`);
   if (inDoubt.length > 0 && !w.isBlank) throw new Violation("in doubt, though the server forgot nothing");
   w.doubted.client.push(...inDoubt.map(({ id }) => id));
 }
 
 function clientSends(w: World): void {
   const id = ++w.given.client;
-  put(w.client.own?.flow as Flow<Message>, item(id));
+  retain(w.client.session?.flow as DeliveryState<Message>, item(id));
   w.sockets[w.current]?.up.push(`c${id}`);
 }
 
@@ -245,21 +246,25 @@ function clientSendsPlain(w: World): void {
 }
 
 function clientAcks(w: World): void {
-  state(w.client.own?.flow as Flow<Message>, (w.sockets[w.current] as Socket).up);
+  state(w.client.session?.flow as DeliveryState<Message>, (w.sockets[w.current] as Socket).up);
 }
 
-function state(flow: Flow<Message>, channel: string[]): void {
-  flow.stated = flow.rx;
-  channel.push(encode({ type: "a", n: flow.rx }));
+function state(flow: DeliveryState<Message>, channel: string[]): void {
+  flow.ackSent = flow.received;
+  channel.push(encode({ type: "a", n: flow.received }));
 }
 
 function accept(w: World, index: number): void {
   const socket = w.sockets[index] as Socket;
   const { issued } = socket;
   socket.isAccepted = true;
-  const record = session<Message>({ sid: issued, secret: issued }, undefined);
+  const record = createSessionRecord<Message>({ sid: issued, secret: issued }, undefined);
   w.sessions[issued] = record;
-  say(w, index, encode(greeting({ issued: record, principal: undefined, window: WINDOW, isTurnedAway: false }, 1_000)));
+  say(
+    w,
+    index,
+    encode(greetingFrame({ issued: record, principal: undefined, window: WINDOW, isRefused: false }, 1_000)),
+  );
 }
 
 /** Who has left hears nothing. */
@@ -272,9 +277,9 @@ function serve(w: World, index: number, without: Without | undefined): void {
   const text = socket.up.shift() as string;
   const record = socket.bound === undefined ? undefined : w.sessions[socket.bound];
   if (!record) return receive(w, index, text, without);
-  if (isControl(text) && !isHandshake(text)) return acknowledge(record.flow, text, w.got.client);
+  if (isControl(text) && !isHandshake(text)) return takeAck(record.delivery, text, w.got.client);
   if (isControl(text)) throw new Violation("the server is told of a session twice");
-  record.flow.rx++;
+  record.delivery.received++;
   deliver(w.got.server, text, w.doubted.client);
 }
 
@@ -284,29 +289,30 @@ function isHandshake(text: string): boolean {
 
 function receive(w: World, index: number, text: string, without: Without | undefined): void {
   const socket = w.sockets[index] as Socket;
-  const issued = w.sessions[socket.issued] ?? session<Message>({ sid: socket.issued, secret: "" }, undefined);
-  const arrival = { issued, principal: undefined, window: WINDOW, isTurnedAway: socket.isTurnedAway };
+  const issued =
+    w.sessions[socket.issued] ?? createSessionRecord<Message>({ sid: socket.issued, secret: "" }, undefined);
+  const arrival = { issued, principal: undefined, window: WINDOW, isRefused: socket.isRefused };
   const frame = read(text);
   const target = frame?.type === "R" ? w.sessions[frame.sid] : undefined;
-  if (without === "gen" && target) target.gen = 0;
-  const wasTaken = target?.isTaken === true;
-  const step = answer(arrival, text, { get: (sid) => w.sessions[sid], claim() {} });
-  socket.isTurnedAway = arrival.isTurnedAway;
+  if (without === "gen" && target) target.generation = 0;
+  const wasTaken = target?.isAccepted === true;
+  const step = answerHandshake(arrival, text, { get: (sid) => w.sessions[sid], beforeResume() {} });
+  socket.isRefused = arrival.isRefused;
   switch (step.type) {
-    case "say":
+    case "reply":
       return say(w, index, encode(step.frame));
-    case "taken":
+    case "accepted":
       socket.bound = step.session.sid;
       return;
     case "resumed": {
-      const { sid, flow } = step.session;
+      const { sid, delivery } = step.session;
       const isSpared = without === "the fence" || (without === "the fence of the issuing socket" && !wasTaken);
       if (!isSpared) fence(w, sid, index);
       socket.bound = sid;
       delete w.sessions[socket.issued];
-      say(w, index, encode({ type: "A", rx: without === "the exact count" ? flow.stated : flow.rx }));
+      say(w, index, encode({ type: "A", rx: without === "the exact count" ? delivery.ackSent : delivery.received }));
       const channel: string[] = [];
-      resend(channel, "s", flow, step.back, without);
+      resend(channel, "s", delivery, step.back, without);
       for (const each of channel) say(w, index, each);
       return;
     }
@@ -331,14 +337,14 @@ function fence(w: World, sid: string, arriving: number): void {
 function resend(
   channel: string[],
   side: string,
-  flow: Flow<Message>,
-  { again }: Return<Message>,
+  flow: DeliveryState<Message>,
+  { resend: again }: ResumePlan<Message>,
   without: Without | undefined,
 ): void {
   // A message set aside as poison takes more returns than there are sockets here: the count would only part equal states.
-  flow.suspect = flow.trials = 0;
+  flow.firstUnreceived = flow.redeliveries = 0;
   // What was acknowledged on the last socket may not have arrived.
-  if (flow.rx > 0) state(flow, channel);
+  if (flow.received > 0) state(flow, channel);
   if (without === "retention") return;
   for (const { id } of again) channel.push(`${side}${id}`);
 }
@@ -348,7 +354,7 @@ function lose(w: World, index: number, without: Without | undefined): void {
   socket.isServed = false;
   socket.up.length = 0;
   const issued = w.sessions[socket.issued];
-  if (without === "issued sessions that outlive their socket" && issued && !issued.isTaken) {
+  if (without === "issued sessions that outlive their socket" && issued && !issued.isAccepted) {
     delete w.sessions[socket.issued];
   }
 }
@@ -356,24 +362,24 @@ function lose(w: World, index: number, without: Without | undefined): void {
 function serverSends(w: World, index: number): void {
   const id = ++w.given.server;
   const { bound } = w.sockets[index] as Socket;
-  put(w.sessions[bound as string]?.flow as Flow<Message>, item(id));
+  retain(w.sessions[bound as string]?.delivery as DeliveryState<Message>, item(id));
   say(w, index, `s${id}`);
 }
 
 function serverAcks(w: World, index: number): void {
   const { bound } = w.sockets[index] as Socket;
   const channel: string[] = [];
-  state(w.sessions[bound as string]?.flow as Flow<Message>, channel);
+  state(w.sessions[bound as string]?.delivery as DeliveryState<Message>, channel);
   for (const each of channel) say(w, index, each);
 }
 
 function forget(w: World, sid: string, keepsCount: boolean): void {
   const record = w.sessions[sid] as SessionRecord<Message>;
   w.forgettings++;
-  w.doubted.server.push(...record.flow.kept.map((kept) => (kept as Message).id));
+  w.doubted.server.push(...record.delivery.retained.map((kept) => (kept as Message).id));
   if (keepsCount) {
-    record.over = "e";
-    record.flow.kept = [];
+    record.outcome = "e";
+    record.delivery.retained = [];
   } else {
     delete w.sessions[sid];
     w.isBlank = true;
@@ -385,13 +391,13 @@ function forget(w: World, sid: string, keepsCount: boolean): void {
   }
 }
 
-function acknowledge(flow: Flow<Message>, text: string, got: readonly number[]): void {
+function takeAck(flow: DeliveryState<Message>, text: string, got: readonly number[]): void {
   const frame = read(text);
-  const done = frame?.type === "a" && acknowledged(flow, frame.n);
+  const done = frame?.type === "a" && acknowledge(flow, frame.n);
   if (!done) throw new Violation("an acknowledgement that can't be");
   for (const { id } of done) if (!got.includes(id)) throw new Violation(`${id} is acknowledged and was not received`);
   // Where the tail begins in memory makes no difference.
-  flow.kept.splice(0, flow.start);
+  flow.retained.splice(0, flow.start);
   flow.start = 0;
 }
 

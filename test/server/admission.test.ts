@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { Admission, type AdmissionOptions, LONGEST_MS, REFUSAL } from "../../src/server/admission.ts";
-import { wish } from "../../src/verdict.ts";
+import { Admission, type AdmissionOptions, MAX_WAIT_MS, REFUSAL_COST } from "../../src/server/admission.ts";
+import { requestedDelay } from "../../src/verdict.ts";
 import fc from "../support/fuzz.ts";
 import { thrown } from "../support/rig.ts";
 
@@ -126,7 +126,7 @@ test("a crowd of two seconds' work comes back in order, at the rate, and is admi
         if (!slot) throw new Error("The bucket was not empty.");
         return slot.minMs + (draws.next().value / 100) * (slot.maxMs - slot.minMs);
       });
-      const lastMs = 250 + (crowd.length * (1 + REFUSAL) * 1_000) / perSecond;
+      const lastMs = 250 + (crowd.length * (1 + REFUSAL_COST) * 1_000) / perSecond;
       expect(crowd.map((slot) => slot?.minMs)).toEqual(crowd.map((slot) => slot?.minMs).sort((a = 0, b = 0) => a - b));
       expect(Math.max(...returns)).toBeLessThanOrEqual(lastMs);
       expect(returns.sort((a, b) => a - b).filter((ms) => ask(ms))).toEqual([]);
@@ -147,7 +147,7 @@ test("our client reads every window as it is meant", () => {
   for (let n = 0; n < 2_000; n++) {
     const slot = ask(0);
     if (!slot) continue;
-    expect(wish({ code: 1013, reason: `retry=${slot.minMs}-${slot.maxMs}`, clean: true })).toEqual([
+    expect(requestedDelay({ code: 1013, reason: `retry=${slot.minMs}-${slot.maxMs}`, clean: true })).toEqual([
       slot.minMs,
       slot.maxMs,
     ]);
@@ -173,10 +173,10 @@ describe("one that ignores its slot and hammers", () => {
       const slot = ask(0);
       if (!slot) continue;
       expect(slot.minMs).toBeLessThanOrEqual(last + Math.ceil(1_050 / PER_SECOND));
-      expect(slot.maxMs).toBeLessThanOrEqual(LONGEST_MS);
+      expect(slot.maxMs).toBeLessThanOrEqual(MAX_WAIT_MS);
       last = slot.minMs;
     }
-    expect(ask(0)).toEqual({ minMs: LONGEST_MS / 2, maxMs: LONGEST_MS });
+    expect(ask(0)).toEqual({ minMs: MAX_WAIT_MS / 2, maxMs: MAX_WAIT_MS });
   });
 
   test("is forgotten soon: two seconds after it the whole rate is admitted again", () => {

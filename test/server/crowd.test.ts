@@ -71,7 +71,7 @@ describe("two Conns with the key to one session, as a process and its copy have 
     const { code, by, inDoubt, unsent } = await Promise.race([first.conn.closed, second.conn.closed]);
     const isFirst = first.conn.state === "closed";
     const { conn } = isFirst ? second : first;
-    expect({ code, by }).toEqual({ code: 4409, by: "verdict" });
+    expect({ code, by }).toEqual({ code: 4409, by: "policy" });
     // None of it arrived, and whoever is turned away can't know.
     expect([...inDoubt, ...unsent]).toEqual(numbered(isFirst ? "a" : "b", 10));
     const name = isFirst ? "b" : "a";
@@ -86,12 +86,12 @@ describe("two Conns with the key to one session, as a process and its copy have 
   test("that come one after the other: the late one is told, and the one in use hears nothing of it", async () => {
     const { server, upgrades, first, second } = await twins();
     await first.release();
-    const losses = told(first.conn, "lost");
+    const losses = told(first.conn, "disconnected");
     first.conn.send("a0");
     await first.conn.flush();
     second.conn.send("b0");
     second.release();
-    expect(await second.conn.closed).toMatchObject({ code: 4409, by: "verdict", inDoubt: ["b0"] });
+    expect(await second.conn.closed).toMatchObject({ code: 4409, by: "policy", inDoubt: ["b0"] });
     for (const text of numbered("a", 10, 1)) first.conn.send(text);
     await first.conn.flush();
     expect(server.heard).toEqual(numbered("a", 11));
@@ -104,7 +104,7 @@ describe("two Conns with the key to one session, as a process and its copy have 
     await first.release();
     await until(() => expect(server.conns).toHaveLength(1));
     await second.release();
-    expect(await first.conn.closed).toMatchObject({ code: 4409, by: "verdict", unsent: [], inDoubt: [] });
+    expect(await first.conn.closed).toMatchObject({ code: 4409, by: "policy", unsent: [], inDoubt: [] });
     for (const text of numbered("b", 10)) second.conn.send(text);
     await second.conn.flush();
     expect(server.heard).toEqual(numbered("b", 10));
@@ -119,9 +119,9 @@ describe("two Conns with the key to one session, as a process and its copy have 
     await first.conn.flush();
     second.conn.send("b0");
     second.release();
-    expect(await first.conn.closed).toMatchObject({ code: 4409, by: "verdict", unsent: [], inDoubt: [] });
-    expect(await second.conn.closed).toMatchObject({ code: 4400, by: "verdict", inDoubt: ["b0"] });
-    expect(await server.conns[0]?.closed).toMatchObject({ code: 4400, by: "verdict" });
+    expect(await first.conn.closed).toMatchObject({ code: 4409, by: "policy", unsent: [], inDoubt: [] });
+    expect(await second.conn.closed).toMatchObject({ code: 4400, by: "policy", inDoubt: ["b0"] });
+    expect(await server.conns[0]?.closed).toMatchObject({ code: 4400, by: "policy" });
     expect(server.heard).toEqual(numbered("a", 5));
     expect(upgrades).toHaveLength(2);
   });
@@ -198,7 +198,7 @@ describe("a client that leaves session after session behind", () => {
     const comeBack = await idle.leave(server.conns[0]);
     idle.conn.send("idle1");
     const busy = [client(server.url()), client(server.url())];
-    const lost = busy.map((conn) => told(conn, "lost"));
+    const lost = busy.map((conn) => told(conn, "disconnected"));
     await until(() => expect(server.conns).toHaveLength(1 + busy.length));
     for (let n = 0; n < 24; n++) {
       // The echo is kept for it. First there are too many of them, then too much is kept.
@@ -214,12 +214,12 @@ describe("a client that leaves session after session behind", () => {
     }
     expect(lost).toEqual([[], []]);
     expect(server.conns[0]).toMatchObject({ state: "closed" });
-    const losses = told(idle.conn, "lost-session");
+    const losses = told(idle.conn, "session-lost");
     const open = new Promise((resolve) => idle.conn.on("open", resolve, { once: true }));
     comeBack();
     expect(await open).toMatchObject({ resumed: false, reconnected: true });
     await idle.conn.flush();
-    expect(losses).toEqual([{ delivered: [], notDelivered: [], inDoubt: [] }]);
+    expect(losses).toEqual([{ delivered: [], undelivered: [], inDoubt: [] }]);
     expect(server.heard.filter((text) => String(text).startsWith("idle"))).toEqual(["idle0", "idle1"]);
   });
 

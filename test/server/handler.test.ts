@@ -65,7 +65,7 @@ describe("the connection", () => {
     const conn = new Conn<unknown>(url(), { codec: json() });
     conn.send([1, { two: null }]);
     expect(await conn.receive()).toEqual({ got: [1, { two: null }] });
-    expect(await conn.close()).toMatchObject({ code: 1000, by: "us", clean: true });
+    expect(await conn.close()).toMatchObject({ code: 1000, by: "local", clean: true });
   });
 
   test("loses no message that comes in one segment with the upgrade request", async () => {

@@ -1,28 +1,34 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { type Kept, put } from "../../src/resume/flow.ts";
+import { type RetainedMessage, retain } from "../../src/resume/flow.ts";
 import { encode } from "../../src/resume/frame.ts";
-import { type Arrival, answer, greeting, type SessionRecord, session } from "../../src/server/host.ts";
+import {
+  answerHandshake,
+  createSessionRecord,
+  greetingFrame,
+  type PendingHandshake,
+  type SessionRecord,
+} from "../../src/server/host.ts";
 
-interface Item extends Kept {
+interface Item extends RetainedMessage {
   readonly id: number;
 }
 
 const WINDOW = 500;
 let sessions: Map<string, SessionRecord<Item>>;
 
-function arrive(sid: string, principal?: string): Arrival<Item> {
-  const issued = session<Item>({ sid, secret: `${sid}-secret` }, principal);
+function arrive(sid: string, principal?: string): PendingHandshake<Item> {
+  const issued = createSessionRecord<Item>({ sid, secret: `${sid}-secret` }, principal);
   sessions.set(sid, issued);
-  return { issued, principal, window: WINDOW, isTurnedAway: false };
+  return { issued, principal, window: WINDOW, isRefused: false };
 }
 
 /** The sessions that were claimed by who could show that they are his. */
 let claimed: string[];
 const store = {
   get: (sid: string) => sessions.get(sid),
-  claim: ({ sid }: SessionRecord<Item>) => claimed.push(sid),
+  beforeResume: ({ sid }: SessionRecord<Item>) => claimed.push(sid),
 };
-const says = (arrival: Arrival<Item>, text: string) => answer(arrival, text, store);
+const says = (arrival: PendingHandshake<Item>, text: string) => answerHandshake(arrival, text, store);
 const take = encode({ type: "N", win: 300 });
 const back = (sid: string, more: object = {}) =>
   encode({ type: "R", sid, secret: `${sid}-secret`, gen: 1, rx: 0, win: 400, ...more });
@@ -30,9 +36,9 @@ const back = (sid: string, more: object = {}) =>
 /** A session in use, as deep as can be told apart afterwards. */
 function used(sid = "one", principal?: string): SessionRecord<Item> {
   const step = says(arrive(sid, principal), take);
-  if (step.type !== "taken") throw new Error(step.type);
-  step.session.flow.rx = 5;
-  for (const id of [1, 2, 3]) put(step.session.flow, { id, weight: 10 });
+  if (step.type !== "accepted") throw new Error(step.type);
+  step.session.delivery.received = 5;
+  for (const id of [1, 2, 3]) retain(step.session.delivery, { id, cost: 10 });
   return step.session;
 }
 
@@ -42,15 +48,24 @@ beforeEach(() => {
 });
 
 test("greets with a fresh session, its time in seconds and its window", () => {
-  expect(greeting(arrive("one"), 1_500)).toEqual({ type: "H", sid: "one", secret: "one-secret", ttl: 2, win: WINDOW });
+  expect(greetingFrame(arrive("one"), 1_500)).toEqual({
+    type: "H",
+    sid: "one",
+    secret: "one-secret",
+    ttl: 2,
+    win: WINDOW,
+  });
 });
 
 describe("a client that takes its session", () => {
   test("gets it, with the smaller window", () => {
     const step = says(arrive("one"), take);
-    expect(step).toMatchObject({ type: "taken", session: { sid: "one", isTaken: true, flow: { window: 300 } } });
+    expect(step).toMatchObject({
+      type: "accepted",
+      session: { sid: "one", isAccepted: true, delivery: { window: 300 } },
+    });
     expect(says(arrive("two"), encode({ type: "N", win: 9_999 }))).toMatchObject({
-      session: { flow: { window: WINDOW } },
+      session: { delivery: { window: WINDOW } },
     });
   });
 
@@ -68,7 +83,7 @@ describe("a client that takes its session", () => {
 
   test("is refused where it says so in bytes", () => {
     const arrival = arrive("one");
-    expect(answer(arrival, new TextEncoder().encode(take), store)).toEqual({ type: "refuse", code: 4400 });
+    expect(answerHandshake(arrival, new TextEncoder().encode(take), store)).toEqual({ type: "refuse", code: 4400 });
   });
 });
 
@@ -76,13 +91,19 @@ describe("a client that returns", () => {
   test("goes on from its count, with the window it names now", () => {
     used();
     const step = says(arrive("two"), back("one", { rx: 1 }));
-    expect(step).toMatchObject({ type: "resumed", session: { sid: "one", gen: 1, flow: { rx: 5, window: 400 } } });
-    expect(step.type === "resumed" && step.back.again.map(({ id }) => id)).toEqual([2, 3]);
+    expect(step).toMatchObject({
+      type: "resumed",
+      session: { sid: "one", generation: 1, delivery: { received: 5, window: 400 } },
+    });
+    expect(step.type === "resumed" && step.back.resend.map(({ id }) => id)).toEqual([2, 3]);
   });
 
   test("takes a session that was only issued, so that a lost N loses nothing", () => {
     arrive("one");
-    expect(says(arrive("two"), back("one"))).toMatchObject({ type: "resumed", session: { sid: "one", isTaken: true } });
+    expect(says(arrive("two"), back("one"))).toMatchObject({
+      type: "resumed",
+      session: { sid: "one", isAccepted: true },
+    });
   });
 
   test("finds nothing that it could not have received", () => {
@@ -129,7 +150,7 @@ describe("a client that is turned away", () => {
   ])("for %s learns no count, and the session stays as it is", (_what, text, why) => {
     used();
     const { step, before } = turnedAway(text);
-    expect(step).toEqual({ type: "say", frame: { type: "X", why, rx: undefined } });
+    expect(step).toEqual({ type: "reply", frame: { type: "X", why, rx: undefined } });
     expect(sessions.get("one")).toEqual(before);
     expect(claimed).toEqual([]);
   });
@@ -141,18 +162,18 @@ describe("a client that is turned away", () => {
   ])("as another principal leaves the session alone: %s, then %s", (first, second) => {
     used("one", first);
     const { step, before } = turnedAway(back("one"), second);
-    expect(step).toEqual({ type: "say", frame: { type: "X", why: "p", rx: undefined } });
+    expect(step).toEqual({ type: "reply", frame: { type: "X", why: "p", rx: undefined } });
     expect(sessions.get("one")).toEqual(before);
     expect(claimed).toEqual([]);
   });
 
   test.each(["e", "o", "u"] as const)("from a session that is over (%s) learns what had been received", (why) => {
-    used().over = why;
+    used().outcome = why;
     const { step, arrival } = turnedAway(back("one"));
-    expect(step).toEqual({ type: "say", frame: { type: "X", why, rx: 5 } });
+    expect(step).toEqual({ type: "reply", frame: { type: "X", why, rx: 5 } });
     // A lost answer is asked for again.
     expect(says(arrive("three"), back("one", { gen: 2 }))).toEqual(step);
-    expect(says(arrival, take)).toMatchObject({ type: "taken", session: { sid: "two" } });
+    expect(says(arrival, take)).toMatchObject({ type: "accepted", session: { sid: "two" } });
   });
 
   test("can't return a second time on the same socket", () => {
@@ -161,7 +182,7 @@ describe("a client that is turned away", () => {
   });
 
   test("from a session that ended well is told its count, and goodbye", () => {
-    used().over = "ended";
+    used().outcome = "ended";
     expect(turnedAway(back("one")).step).toEqual({ type: "ended", frame: { type: "a", n: 5 } });
   });
 });

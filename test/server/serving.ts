@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import type { Payload } from "../../src/index.ts";
-import { decode, encode, type Frame } from "../../src/resume/frame.ts";
+import { type ControlFrame, decode, encode } from "../../src/resume/frame.ts";
 import { type HandlerOptions, handle, handler, type ServerConn, type SessionOptions } from "../../src/server/index.ts";
 import { type Client, dial, type Site, site, until } from "../support/ws-server.ts";
 
@@ -32,9 +32,9 @@ export async function serving(
 
 /** A client that speaks resume by hand. */
 export interface Hand extends Client {
-  say(...frames: (Frame | string)[]): void;
+  say(...frames: (ControlFrame | string)[]): void;
   /** What the server has said, read where it is control. */
-  read(): (Frame | string | Buffer)[];
+  read(): (ControlFrame | string | Buffer)[];
   /** The session of this socket. */
   readonly sid: string;
   readonly secret: string;
@@ -56,8 +56,8 @@ export async function hand(url: string, headers: Record<string, string> = {}): P
   };
 }
 
-export const take: Frame = { type: "N", win: 10_000 };
-export const back = ({ sid, secret }: Hand, more: object = {}): Frame => ({
+export const take: ControlFrame = { type: "N", win: 10_000 };
+export const back = ({ sid, secret }: Hand, more: object = {}): ControlFrame => ({
   type: "R",
   sid,
   secret,

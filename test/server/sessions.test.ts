@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { Conn, type Payload } from "../../src/index.ts";
-import { decode, type Frame } from "../../src/resume/frame.ts";
+import { type ControlFrame, decode } from "../../src/resume/frame.ts";
 import { resume } from "../../src/resume/index.ts";
 import { handler } from "../../src/server/index.ts";
 import { dial, statusOf, until } from "../support/ws-server.ts";
@@ -213,7 +213,7 @@ describe("a client that returns", () => {
 });
 
 describe("what is not of the protocol", () => {
-  test.each<[string, Frame | string]>([
+  test.each<[string, ControlFrame | string]>([
     ["a message before the session is chosen", "hello"],
     ["nonsense", "\u0010nonsense"],
     ["a server's word", { type: "A", rx: 0 }],
@@ -228,7 +228,7 @@ describe("what is not of the protocol", () => {
     expect(server.conns).toHaveLength(1);
   });
 
-  test.each<[string, Frame | string]>([
+  test.each<[string, ControlFrame | string]>([
     ["an acknowledgement beyond what was sent", { type: "a", n: 36 ** 10 - 1 }],
     ["a wish to move", { type: "m", min: 0, max: 1 }],
     ["a second session", take],
@@ -238,7 +238,7 @@ describe("what is not of the protocol", () => {
     const client = await inUse(server, "one");
     client.say(frame);
     expect(await client.closed).toMatchObject({ code: 4400 });
-    expect(await server.conns[1]?.closed).toMatchObject({ code: 4400, by: "verdict" });
+    expect(await server.conns[1]?.closed).toMatchObject({ code: 4400, by: "policy" });
     other.say("untouched");
     await until(() => expect(server.heard).toEqual(["one", "untouched"]));
   });

@@ -13,8 +13,8 @@ let start = 0;
 
 async function open(path) {
   const conn = new Conn(base + path, { codec: bytes, heartbeat });
-  conn.on("lost", ({ retry }) => {
-    if (retry) lost++;
+  conn.on("disconnected", ({ willRetry }) => {
+    if (willRetry) lost++;
   });
   await conn.ready();
   return conn;

@@ -4,9 +4,9 @@ import { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import type { WebSocket } from "ws";
-import { Conn, DIALER } from "../../src/conn.ts";
+import { CONNECTION_SOURCE, Conn } from "../../src/conn.ts";
 import { decode, encode } from "../../src/resume/frame.ts";
-import { Sessions } from "../../src/server/sessions.ts";
+import { SessionRegistry } from "../../src/server/sessions.ts";
 
 /** An accepted socket, of which only what a session touches is there. */
 class Accepted extends EventEmitter {
@@ -47,17 +47,21 @@ const count = Number(given);
 const TTL_MS = 500;
 
 const conns = new Set<Conn<never, never>>();
-const sessions = new Sessions({ ttlMs: TTL_MS, maxSessions: 1_000 }, 2 ** 20, ({ dialer, request: _, ...own }) => {
-  const conn = new Conn<never, never>("ws://x.test/", {
-    ...own,
-    lifecycle: false,
-    heartbeat: false,
-    [DIALER]: dialer,
-  } as object);
-  conns.add(conn);
-  conn.closed.then(() => conns.delete(conn));
-  return conn;
-});
+const sessions = new SessionRegistry(
+  { ttlMs: TTL_MS, maxSessions: 1_000 },
+  2 ** 20,
+  ({ source, request: _, ...own }) => {
+    const conn = new Conn<never, never>("ws://x.test/", {
+      ...own,
+      lifecycle: false,
+      heartbeat: false,
+      [CONNECTION_SOURCE]: source,
+    } as object);
+    conns.add(conn);
+    conn.closed.then(() => conns.delete(conn));
+    return conn;
+  },
+);
 const request = { socket: {}, headers: {} } as IncomingMessage;
 
 function arrive(): Accepted {

@@ -4,7 +4,7 @@ import { soak } from "../support/resume-soak.ts";
 // To repeat a run, or to try another: SEED=7 npm run soak.
 const SEED = Number(process.env.SEED ?? 1);
 
-test.for(["received", "taken"] as const)(
+test.for(["received", "consumed"] as const)(
   "60,000 messages each way arrive exactly once over a line that breaks 60 times, acknowledged when %s",
   { timeout: 900_000 },
   async (ack) => {

@@ -6,14 +6,14 @@ import { deferred } from "../../src/promise.ts";
 import { resume } from "../../src/resume/index.ts";
 import { handle, handler, type ServerConn } from "../../src/server/index.ts";
 import { type FaultProxy, faultProxy } from "../../src/testing/fault-proxy.ts";
-import { seeded } from "../../src/testing/seeded.ts";
+import { seededRandom } from "../../src/testing/seeded.ts";
 
 export interface SoakOptions {
   readonly seed: number;
   /** Messages each way. */
   readonly messages: number;
   readonly faults: number;
-  readonly ack?: "received" | "taken";
+  readonly ack?: "received" | "consumed";
 }
 
 export interface SoakReport {
@@ -36,7 +36,7 @@ const HEARTBEAT = { intervalMs: 250, timeoutMs: 250 };
 
 /** Message number `index` of the side whose messages `salt` makes: text, bytes, empty, large, or like control. */
 function message(salt: number, index: number): Payload {
-  const random = seeded(salt + index);
+  const random = seededRandom(salt + index);
   const kind = Math.floor(random() * 12);
   if (kind === 0) return "";
   if (kind === 1) return new Uint8Array(0);
@@ -63,11 +63,11 @@ function misfortunes(proxy: FaultProxy, random: Random): Record<string, () => Pr
     cutInFrame: async () => proxy.cutInFrame(random() < 0.5 ? "client" : "server"),
     reset: async () => proxy.reset(),
     black: () => {
-      proxy.black();
+      proxy.blackhole();
       return passing(100 + random() * 700);
     },
     blackOneWay: () => {
-      proxy.black(random() < 0.5 ? "client" : "server");
+      proxy.blackhole(random() < 0.5 ? "client" : "server");
       return passing(100 + random() * 700);
     },
     halfOpen: async () => proxy.halfOpen(random() < 0.5 ? "client" : "server"),
@@ -85,7 +85,7 @@ function misfortunes(proxy: FaultProxy, random: Random): Record<string, () => Pr
  * order. The seed decides all that is up to chance here.
  */
 export async function soak({ seed, messages, faults, ack = "received" }: SoakOptions): Promise<SoakReport> {
-  const random = seeded(seed);
+  const random = seededRandom(seed);
   const wrong: string[] = [];
   const struck: Record<string, number> = {};
   let count = 0;
@@ -137,8 +137,8 @@ export async function soak({ seed, messages, faults, ack = "received" }: SoakOpt
   conn.on("open", (open) => {
     if (open.resumed) resumed++;
   });
-  conn.on("lost-session", () => wrong.push("the session was lost"));
-  conn.on("dropped", ({ why }) => wrong.push(`dropped: ${why.code}`));
+  conn.on("session-lost", () => wrong.push("the session was lost"));
+  conn.on("dropped", ({ error }) => wrong.push(`dropped: ${error.code}`));
   conn.closed.then(({ code, error }) => code === 1000 || wrong.push(`closed with ${code}: ${error?.message}`));
 
   let kept = 0;

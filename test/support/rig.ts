@@ -69,7 +69,7 @@ export function told<In, Out, Name extends keyof ConnEvents<In>>(
 export function story<In, Out>(conn: Conn<In, Out>): string[] {
   const list: string[] = [];
   conn.on("state", ({ from, to }) => list.push(`${from}>${to}`));
-  for (const name of ["open", "lost", "waiting", "closed", "error", "dropped"] as const) {
+  for (const name of ["open", "disconnected", "waiting", "closed", "error", "dropped"] as const) {
     conn.on(name, () => list.push(name));
   }
   return list;
