@@ -4,21 +4,11 @@ import { nodeResolve } from "@rollup/plugin-node-resolve";
 import terser from "@rollup/plugin-terser";
 import dts from "rollup-plugin-dts";
 import esbuild from "rollup-plugin-esbuild";
+import { entries, inputOf } from "./entries.mjs";
 import manifest from "./package.json" with { type: "json" };
 
-// An entry point is a line here and its place in the exports map of package.json.
-const anywhere = {
-  index: "src/index.ts",
-  resume: "src/resume/index.ts",
-  "codec/validated": "src/codec/validated.ts",
-  "codec/compressed": "src/codec/compressed.ts",
-  "codec/msgpack": "src/codec/msgpack.ts",
-  "codec/cbor": "src/codec/cbor.ts",
-};
-const nodeOnly = {
-  server: "src/server/index.ts",
-  testing: "src/testing/index.ts",
-};
+const anywhere = inputOf("any");
+const everything = inputOf("any", "node");
 
 const banner = `/*! ${manifest.name} ${manifest.version} | ${manifest.license} */`;
 const common = { banner, sourcemap: true, exports: "named", interop: "auto", hoistTransitiveImports: false };
@@ -33,20 +23,6 @@ const requirable = (packages) => packages.filter((name) => name !== "cborg");
 const typescript = () => esbuild({ target: "es2022" });
 const resolveForNode = () => nodeResolve({ extensions: [".ts", ".js"] });
 const resolveForBrowser = () => nodeResolve({ browser: true, extensions: [".ts", ".mjs", ".js"] });
-
-/**
- * Browsers have no `ws`, so there each import of `socket-node.ts` becomes one of `socket.ts`. Both export
- * `openSocket`, which is why nothing else has to know where it runs.
- */
-function webSocketOnly() {
-  return {
-    name: "web-socket-only",
-    resolveId(source, importer) {
-      if (!source.endsWith("/socket-node.ts")) return null;
-      return this.resolve(source.replace("socket-node.ts", "socket.ts"), importer);
-    },
-  };
-}
 
 /**
  * Beside each CommonJS entry, a module that re-exports it name by name. A second build would define a second `Conn`,
@@ -85,7 +61,7 @@ function licence(name, entry) {
 rmSync("dist", { recursive: true, force: true });
 
 const node = {
-  input: { ...anywhere, ...nodeOnly },
+  input: everything,
   external: [...dependencies, ...requirable(peers), builtins],
   plugins: [resolveForNode(), typescript(), modulesOverCommonjs(), licence("cborg", "codec/cbor.cjs")],
   output: {
@@ -100,13 +76,13 @@ const node = {
 // The one module of Node that holds code, because its peer can't be required. The core it takes from the others.
 const nodeCbor = {
   input: anywhere["codec/cbor"],
-  external: ["cborg", /\/src\/codec\.ts$/],
+  external: ["cborg", /\/src\/codec\/codec\.ts$/],
   plugins: [resolveForNode(), typescript()],
   output: {
     ...common,
     file: "dist/node/codec/cbor.mjs",
     format: "es",
-    paths: (id) => (id.endsWith("/src/codec.ts") ? "../index.cjs" : id),
+    paths: (id) => (id.endsWith("/src/codec/codec.ts") ? "../index.cjs" : id),
   },
 };
 
@@ -117,7 +93,7 @@ const browser = [
 ].map(({ format, extension, external, plugins }) => ({
   input: anywhere,
   external: ["eventemitter3", ...external],
-  plugins: [webSocketOnly(), resolveForBrowser(), typescript(), ...plugins],
+  plugins: [resolveForBrowser(), typescript(), ...plugins],
   output: {
     ...common,
     dir: "dist/browser",
@@ -128,27 +104,25 @@ const browser = [
 }));
 
 // The second adds its names to the first's: what a page does not ask for it does not load.
-const scripts = [
-  { input: anywhere.index, file: "tautline" },
-  { input: anywhere.resume, file: "tautline-resume" },
-].map(({ input, file }) => ({
-  input,
-  plugins: [
-    webSocketOnly(),
-    resolveForBrowser(),
-    commonjs({ include: /node_modules/ }),
-    typescript(),
-    terser({ format: { comments: /^! tautline/ } }),
-  ],
-  output: [
-    { ...common, file: `dist/${file}.min.js`, format: "iife", name: "Tautline", extend: true },
-    { ...common, file: `dist/${file}.min.mjs`, format: "es" },
-  ],
-}));
+const scripts = entries
+  .filter(({ script }) => script)
+  .map(({ source, script }) => ({
+    input: source,
+    plugins: [
+      resolveForBrowser(),
+      commonjs({ include: /node_modules/ }),
+      typescript(),
+      terser({ format: { comments: /^! tautline/ } }),
+    ],
+    output: [
+      { ...common, file: `dist/${script}.min.js`, format: "iife", name: "Tautline", extend: true },
+      { ...common, file: `dist/${script}.min.mjs`, format: "es" },
+    ],
+  }));
 
 // All entries in one build: a type they share is declared once.
 const types = {
-  input: { ...anywhere, ...nodeOnly },
+  input: everything,
   external: [...dependencies, ...peers, builtins],
   plugins: [dts()],
   output: ["ts", "cts"].map((extension) => ({

@@ -1,18 +1,5 @@
 import { defineConfig } from "vitest/config";
 
-const elsewhere = [
-  "test/contract/**",
-  "test/package/**",
-  "test/docs/**",
-  "test/browser/**",
-  "test/soak/**",
-  "test/faults/**",
-  "test/runtimes/**",
-  "test/consumers/**",
-  "test/bench/**",
-  "**/node_modules/**",
-];
-
 export default defineConfig({
   test: {
     retry: 0,
@@ -26,8 +13,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["test/**/*.test.ts"],
-          exclude: elsewhere,
+          include: ["test/unit/**/*.test.ts", "test/model/**/*.test.ts"],
           pool: "threads",
           testTimeout: 20_000,
         },

@@ -1,7 +1,7 @@
 // A client in a page, in a Chromium of its own, asked for rounds as the clients in processes are.
 import { setTimeout } from "node:timers/promises";
 import { chromium } from "playwright-core";
-import { CHROMIUM_ARGS, findChromium } from "../scripts/find.mjs";
+import { CHROMIUM_ARGS, findChromium } from "../scripts/browsers.mjs";
 
 const POLL_MS = 20;
 

@@ -1,8 +1,8 @@
 // One client's process: it does a task when told, and says what that took.
 import { setTimeout } from "node:timers/promises";
 import { getHeapSnapshot } from "node:v8";
-import { clients, requireOurs } from "./clients.mjs";
-import { ear, messages, value } from "./tasks.mjs";
+import { clients, requireOurs } from "./adapters.mjs";
+import { ear, messages, value } from "./workloads.mjs";
 
 const [name, url] = process.argv.slice(2);
 

@@ -1,6 +1,6 @@
 // The page of one client: it does a task when told, and says what that took.
 import { Conn } from "../dist/tautline.min.mjs";
-import { HIGH_WATER_BYTES, messages } from "./tasks.mjs";
+import { HIGH_WATER_BYTES, messages } from "./workloads.mjs";
 
 const clients = {
   async native(url, heard) {

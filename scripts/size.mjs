@@ -1,21 +1,15 @@
-import { writeFileSync } from "node:fs";
 import { SourceMap } from "node:module";
 import { brotliCompressSync } from "node:zlib";
 import { build } from "esbuild";
+import { entries } from "../entries.mjs";
 import manifest from "../package.json" with { type: "json" };
-import { page } from "./treemap.mjs";
 
 // The first row is the core alone; each later row is what its line adds to the first. What never reaches a page that
-// does not ask for it, `readable` and `writable`, or any page at all, the server and testing, is not counted.
-const budgets = [
-  { name: "core", code: 'export { Conn, json } from "tautline";', budget: 12096 },
-  { name: "resume", code: 'export { resume } from "tautline/resume";', budget: 4096 },
-  // Optional peers are not counted: whether a page has them is its own affair.
-  { name: "codec/validated", code: 'export { validated } from "tautline/codec/validated";', budget: 384 },
-  { name: "codec/compressed", code: 'export { compressed } from "tautline/codec/compressed";', budget: 640 },
-  { name: "codec/msgpack", code: 'export { msgpack } from "tautline/codec/msgpack";', budget: 768 },
-  { name: "codec/cbor", code: 'export { cbor } from "tautline/codec/cbor";', budget: 320 },
-];
+// does not ask for it, `readable` and `writable`, or any page at all, the server and testing, is not counted. Optional
+// peers are not counted either: whether a page has them is its own affair.
+const budgets = entries.flatMap(({ name, budget }) =>
+  budget ? [{ name: name === "." ? "core" : name, code: budget.code, budget: budget.bytes }] : [],
+);
 
 async function bundle(code) {
   const { outputFiles } = await build({
@@ -59,7 +53,6 @@ function added(weights, core) {
 const row = (name, size, note) => console.log(`${name.padEnd(32)} ${String(size).padStart(7)}  ${note}`);
 
 let core = { code: "", size: 0, weights: new Map() };
-const groups = [];
 for (const { name, code, budget } of budgets) {
   const result = await bundle(core.code + code);
   const size = brotli(result.code) - core.size;
@@ -68,10 +61,5 @@ for (const { name, code, budget } of budgets) {
   const weights = weigh(result);
   const modules = added(weights, core.weights);
   for (const module of modules) row(`  ${module.name}`, module.size, "bytes minified");
-  groups.push({ name, modules });
   if (core.code === "") core = { code, size, weights };
-}
-if (process.argv.includes("--treemap")) {
-  writeFileSync("size.html", page(`${manifest.name} ${manifest.version}: bytes minified`, groups));
-  console.log("size.html shows it.");
 }

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { findBun, findChromium } from "./find.mjs";
+import { findBun, findChromium } from "./browsers.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const env = { ...process.env, PATH: join(root, "node_modules/.bin") + delimiter + process.env.PATH };

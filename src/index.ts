@@ -1,4 +1,6 @@
-export { type Backoff, type ExponentialOptions, exponential } from "./backoff.ts";
+export type { ListenOptions } from "./base/emitter.ts";
+export { ConnError, type ConnErrorCode, type ConnErrorDetails, fatal } from "./base/errors.ts";
+export type { Payload, SendOptions } from "./base/payload.ts";
 export {
   bytes,
   Codec,
@@ -9,19 +11,17 @@ export {
   message,
   type ReceiveOptions,
   text,
-} from "./codec.ts";
-export { Conn } from "./conn.ts";
-export type { ListenOptions } from "./emitter.ts";
-export { ConnError, type ConnErrorCode, type ConnErrorDetails, fatal } from "./errors.ts";
-export type { CloseInfo, ConnEvents, QueueSize, Stats } from "./events.ts";
-export type { HeartbeatOptions, HeartbeatTimes } from "./heartbeat.ts";
-export type { InboxBounds } from "./inbox.ts";
-export type { LifecycleSignal, LifecycleSource } from "./lifecycle.ts";
-export type { ConnOptions, Provider, SetupContext, Url } from "./options.ts";
-export type { OutboxBounds } from "./outbox.ts";
-export type { Payload, SendOptions } from "./payload.ts";
-export type { SessionLoss } from "./session.ts";
-export type { WebSocketConstructor, WebSocketLike } from "./socket.ts";
-export type { ClosedBy, StateName, WaitReason } from "./state.ts";
-export { type ReadableConn, readable, type WritableConn, writable } from "./streams.ts";
-export type { ConnectionEnd, DisconnectInfo, ProviderContext } from "./verdict.ts";
+} from "./codec/codec.ts";
+export { type Backoff, type ExponentialOptions, exponential } from "./core/backoff.ts";
+export { Conn } from "./core/conn.ts";
+export type { DisconnectInfo, ProviderContext } from "./core/disconnect-info.ts";
+export type { CloseInfo, ConnEvents, QueueSize, Stats } from "./core/events.ts";
+export type { HeartbeatOptions, HeartbeatTimes } from "./core/heartbeat.ts";
+export type { InboxBounds } from "./core/inbox.ts";
+export type { ConnOptions, Provider, SetupContext, Url } from "./core/options.ts";
+export type { OutboxBounds } from "./core/outbox.ts";
+export type { LifecycleSignal, LifecycleSource } from "./core/page-lifecycle.ts";
+export type { SessionLoss } from "./core/session.ts";
+export type { ClosedBy, StateName, WaitReason } from "./core/state-machine.ts";
+export { type ReadableConn, readable, type WritableConn, writable } from "./core/web-streams.ts";
+export type { ConnectionEnd, WebSocketConstructor, WebSocketLike } from "./socket/socket.ts";

@@ -1,6 +1,6 @@
-import { FACTOR, FIRST_MS, MAX_MS } from "../../src/backoff.ts";
-import { tautline } from "./herd.ts";
+import { FACTOR, FIRST_MS, MAX_MS } from "../../src/core/backoff.ts";
 import type { Run } from "./measures.ts";
+import { tautline } from "./model.ts";
 import { type Entry, enter, LONE_HEAD, loneRow } from "./storm-table.ts";
 import { seconds, table, times } from "./table.ts";
 

@@ -1,5 +1,5 @@
-import { seededRandom } from "../../src/testing/seeded.ts";
-import type { Breed } from "./herd.ts";
+import { seededRandom } from "../../src/testing/seeded-random.ts";
+import type { FleetFactory } from "./model.ts";
 import { DOWN_MS, dropping, limited, REFILL_S, roomy, type Server } from "./server.ts";
 import { type Outcome, SLICE_MS, simulate } from "./storm.ts";
 
@@ -44,7 +44,7 @@ export interface FlappingMeasures {
 
 /** Everybody is dropped at once by a server that comes up after a while and accepts so many a second. */
 export function measureStorm(
-  breed: Breed,
+  breed: FleetFactory,
   { clients, seed }: Run,
   serve: (perSecond: number) => Server = limited,
 ): StormMeasures {
@@ -67,7 +67,7 @@ export function measureStorm(
 }
 
 /** How much longer than the outage a client waits that is alone, in ms: the median. */
-export function measureLone(breed: Breed, seed: number, server: Server = roomy): number | undefined {
+export function measureLone(breed: FleetFactory, seed: number, server: Server = roomy): number | undefined {
   const random = seededRandom(seed);
   const outcome = simulate({ clients: UNRELATED, breed, server, endMs: STORM_END_MS, random });
   const median = whenBack(outcome, Math.ceil(UNRELATED / 2));
@@ -75,7 +75,7 @@ export function measureLone(breed: Breed, seed: number, server: Server = roomy):
 }
 
 /** A server accepts everybody and drops everybody. */
-export function measureFlapping(breed: Breed, seed: number): FlappingMeasures {
+export function measureFlapping(breed: FleetFactory, seed: number): FlappingMeasures {
   const random = seededRandom(seed);
   const { attempts, shortestWaitMs } = simulate({
     clients: UNRELATED,

@@ -1,12 +1,12 @@
 import { OTHERS } from "./clients.ts";
 import { curve } from "./curve.ts";
-import { type Breed, following, tautline } from "./herd.ts";
 import { FLAPPING_END_MS, measureFlapping, measureLone, measureStorm, type Run, UNRELATED } from "./measures.ts";
+import { type FleetFactory, following, tautline } from "./model.ts";
 import { admitting, DOWN_MS, limited, quiet, REFILL_S, type Refusal, unavailable, wishing } from "./server.ts";
 import { enter, LONE_HEAD, loneRow, STORM_HEAD, stormRow } from "./storm-table.ts";
 import { one, seconds, table } from "./table.ts";
 
-const KINDS: readonly (readonly [name: string, breed: Breed])[] = [
+const KINDS: readonly (readonly [name: string, breed: FleetFactory])[] = [
   ["**tautline**", tautline()],
   ...OTHERS.map((formula) => [formula.name, following(formula)] as const),
 ];
@@ -68,7 +68,7 @@ function admissionRow(run: Run): string[] {
   return loneRow({ name: "`admission`, burst of 1/25 s", storm, loneMs });
 }
 
-function flappingRow(name: string, breed: Breed, seed: number): string[] {
+function flappingRow(name: string, breed: FleetFactory, seed: number): string[] {
   const { minute, busiest, late, shortestWaitMs } = measureFlapping(breed, seed);
   return [name, one(minute), one(busiest), one(late), `${Math.round(shortestWaitMs)} ms`];
 }

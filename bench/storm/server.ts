@@ -1,5 +1,5 @@
 import { Admission, type AdmissionOptions, REFUSAL_COST } from "../../src/server/admission.ts";
-import type { ConnectionEnd } from "../../src/verdict.ts";
+import type { ConnectionEnd } from "../../src/socket/socket.ts";
 
 /** A connection, or an attempt at one, that is over: its ending, and how far it had come. */
 export interface Loss {

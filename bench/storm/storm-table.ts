@@ -1,5 +1,5 @@
-import type { Breed } from "./herd.ts";
 import { measureLone, measureStorm, type Run, type StormMeasures } from "./measures.ts";
+import type { FleetFactory } from "./model.ts";
 import { one, seconds, times } from "./table.ts";
 
 export const STORM_HEAD = ["99 % back", "wasted attempts a client", "busiest second", "busiest 0.1 s", "server's work"];
@@ -12,7 +12,7 @@ export interface Entry {
   readonly loneMs: number | undefined;
 }
 
-export function enter(name: string, breed: Breed, run: Run): Entry {
+export function enter(name: string, breed: FleetFactory, run: Run): Entry {
   return { name, storm: measureStorm(breed, run), loneMs: measureLone(breed, run.seed) };
 }
 

@@ -1,6 +1,6 @@
-import { Calendar } from "./calendar.ts";
-import type { Breed } from "./herd.ts";
+import type { FleetFactory } from "./model.ts";
 import type { Random } from "./random.ts";
+import { Schedule } from "./schedule.ts";
 import { DROPPED, type Loss, type Server } from "./server.ts";
 
 /** Load is counted in slices of this many milliseconds. */
@@ -11,7 +11,7 @@ const NOT_YET = -1;
 
 export interface Scene {
   readonly clients: number;
-  readonly breed: Breed;
+  readonly breed: FleetFactory;
   readonly server: Server;
   /** When to stop looking, if not everybody is back or has given up before. */
   readonly endMs: number;
@@ -40,7 +40,7 @@ export interface Outcome {
 
 /** Drops all clients at 0 and follows them until each is back, has given up, or the end. Time goes in whole milliseconds. */
 export function simulate({ clients, breed, server, endMs, hopelessAfterMs = endMs, random }: Scene): Outcome {
-  const calendar = new Calendar(clients, endMs, random);
+  const calendar = new Schedule(clients, endMs, random);
   const herd = breed(clients, random);
   const backAtMs = new Int32Array(clients).fill(NOT_YET);
   const attempts = new Float64Array(Math.ceil(endMs / SLICE_MS));

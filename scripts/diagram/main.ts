@@ -1,4 +1,4 @@
-// npm run diagram: writes the life of a Conn, as src/state.ts has it, into docs/architecture.md.
+// npm run diagram: writes the life of a Conn, as src/core/state-machine.ts has it, into docs/architecture.md.
 import { readFileSync, writeFileSync } from "node:fs";
 import { withDiagram } from "./state-diagram.ts";
 

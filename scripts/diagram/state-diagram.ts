@@ -1,4 +1,4 @@
-import { ConnError } from "../../src/errors.ts";
+import { ConnError } from "../../src/base/errors.ts";
 import {
   type Effect,
   type MachineEvent,
@@ -6,7 +6,7 @@ import {
   type StateName,
   transition,
   type WaitReason,
-} from "../../src/state.ts";
+} from "../../src/core/state-machine.ts";
 
 const TOO_SOON_MS = 100;
 const frame = { code: 1000, reason: "" };

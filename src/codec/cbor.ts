@@ -1,5 +1,5 @@
 import { type DecodeOptions, decode, type EncodeOptions, encode, Token, Type } from "cborg";
-import { Codec } from "../codec.ts";
+import { Codec } from "./codec.ts";
 
 /** Tag of a date as seconds since 1970 (RFC 8949, section 3.4.2). */
 const EPOCH_TAG = 1;

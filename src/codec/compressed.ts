@@ -1,7 +1,7 @@
 import { deflateSync, Gunzip } from "fflate";
-import { Codec, type CodecLike, toText } from "../codec.ts";
-import { ConnError } from "../errors.ts";
-import { byteLength, type Payload } from "../payload.ts";
+import { ConnError } from "../base/errors.ts";
+import { byteLength, type Payload } from "../base/payload.ts";
+import { Codec, type CodecLike, toText } from "./codec.ts";
 
 /** What is deflated, and how much may come of inflating. */
 export interface CompressedOptions {

@@ -1,5 +1,5 @@
 import { decode, Encoder, ExtensionCodec } from "@msgpack/msgpack";
-import { Codec } from "../codec.ts";
+import { Codec } from "./codec.ts";
 import { checkMsgpack, MAX_DEPTH } from "./msgpack-check.ts";
 
 /** How MessagePack's numbers are taken. */

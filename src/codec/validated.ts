@@ -1,6 +1,6 @@
-import { Codec, type CodecLike } from "../codec.ts";
-import { ConnError } from "../errors.ts";
-import type { Payload } from "../payload.ts";
+import { ConnError } from "../base/errors.ts";
+import type { Payload } from "../base/payload.ts";
+import { Codec, type CodecLike } from "./codec.ts";
 
 /** Issues told in the message of an error; its `cause` has them all. */
 const MAX_ISSUES = 3;

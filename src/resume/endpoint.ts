@@ -1,9 +1,12 @@
-import type { DeliveryOptions, Transport } from "../outbox.ts";
-import type { Payload } from "../payload.ts";
-import type { SessionOwner, Undelivered } from "../session.ts";
-import { AckScheduler } from "./acks.ts";
+import type { Payload } from "../base/payload.ts";
+import type { DeliveryOptions, Transport } from "../core/outbox.ts";
+import type { SessionOwner, Undelivered } from "../core/session.ts";
+import { AckScheduler } from "./ack-scheduler.ts";
+import { FlushWaiters } from "./flush-waiters.ts";
+import { type ControlFrame, decode, encode, escaped, isControl, unescaped } from "./protocol/control.ts";
 import {
   acknowledge,
+  type CarriedMessage,
   type DeliveryState,
   hasRoom,
   type LossOf,
@@ -11,11 +14,8 @@ import {
   retain,
   splitLoss,
   windowCost,
-} from "./flow.ts";
-import { FlushWaiters } from "./flushes.ts";
-import { type ControlFrame, decode, encode, escaped, isControl, unescaped } from "./frame.ts";
-import type { CarriedMessage } from "./guest.ts";
-import { GatedTransport, SessionTransport, type TransportOwner } from "./line.ts";
+} from "./protocol/delivery-state.ts";
+import { GatedTransport, SessionTransport, type TransportOwner } from "./session-transport.ts";
 
 /** A message that is kept. */
 export interface SentMessage extends CarriedMessage, Pick<DeliveryOptions, "confirmed"> {

@@ -1,4 +1,4 @@
-import { ConnError } from "../errors.ts";
+import { ConnError } from "../base/errors.ts";
 
 /** How many connections a server takes on. */
 export interface AdmissionOptions {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { ConnError } from "../errors.ts";
-import { rejectUpgrade } from "./refusal.ts";
+import { ConnError } from "../base/errors.ts";
+import { rejectUpgrade } from "./reject-upgrade.ts";
 
 /** What `handle()` needs of a server: `node:http` and `node:https` have it. */
 export interface UpgradeServer {

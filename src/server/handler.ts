@@ -3,18 +3,19 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { setTimeout } from "node:timers/promises";
 import { type WebSocket, WebSocketServer } from "ws";
-import type { ConnectionSource } from "../attempt.ts";
-import { CONNECTION_SOURCE, Conn } from "../conn.ts";
-import { ConnError } from "../errors.ts";
-import type { CloseInfo } from "../events.ts";
-import { type ConnOptions, resolveOptions } from "../options.ts";
-import type { Payload } from "../payload.ts";
-import { speaksResume, withResume } from "../resume/name.ts";
-import { NodeSocket, type Tcp, type WsSocket } from "../socket-node.ts";
+import { GOING_AWAY, INTERNAL_ERROR, TRY_AGAIN_LATER } from "../base/close-codes.ts";
+import { ConnError } from "../base/errors.ts";
+import type { Payload } from "../base/payload.ts";
+import { CONNECTION_SOURCE, Conn } from "../core/conn.ts";
+import type { ConnectionSource } from "../core/connect-attempt.ts";
+import type { CloseInfo } from "../core/events.ts";
+import { type ConnOptions, resolveOptions } from "../core/options.ts";
+import { speaksResume, withResume } from "../resume/protocol/subprotocol.ts";
+import { type SessionOptions, SessionRegistry } from "../resume/server/session-registry.ts";
+import { NodeSocket, type Tcp, type WsSocket } from "../socket/node-socket.ts";
 import { Admission, type AdmissionOptions } from "./admission.ts";
 import { allowsOrigin, type Origins } from "./origin.ts";
-import { rejectUpgrade } from "./refusal.ts";
-import { type SessionOptions, SessionRegistry } from "./sessions.ts";
+import { rejectUpgrade } from "./reject-upgrade.ts";
 
 /** A Conn on the server's side. It ends when its connection does. */
 export interface ServerConn<In = Payload, Out = In> extends Conn<In, Out> {
@@ -79,9 +80,6 @@ export interface Handler<In = Payload, Out = In> {
 }
 
 /** Told to clients when the server goes away (RFC 6455, section 7.4.1). */
-const GOING_AWAY = 1001;
-const INTERNAL_ERROR = 1011;
-const TRY_AGAIN_LATER = 1013;
 /** How often some of the clients leave, where they leave one after another. */
 const SPREAD_STEP_MS = 20;
 

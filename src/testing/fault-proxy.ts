@@ -1,6 +1,6 @@
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { type Conditions, FaultPipe } from "./fault-way.ts";
-import { seededRandom } from "./seeded.ts";
+import { type Conditions, FaultPipe } from "./fault-pipe.ts";
+import { seededRandom } from "./seeded-random.ts";
 
 /** The two ends that a proxy is between. */
 export type Side = "client" | "server";

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { bars, lines } from "../../bench/chart.mjs";
-import { compare, contest, median } from "../../bench/contest.mjs";
-import { parts, verdict } from "../../bench/parts.mjs";
+import { compare, contest, median } from "../../bench/runner.mjs";
+import { parts, verdict } from "../../bench/suites.mjs";
 
 const ROUND = { rounds: 1, options: { count: 20, burst: 10, inFlight: 2, kind: "text", bytes: 64 } };
 

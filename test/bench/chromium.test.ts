@@ -2,8 +2,8 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
-import { contest } from "../../bench/contest.mjs";
-import { findChromium } from "../../scripts/find.mjs";
+import { contest } from "../../bench/runner.mjs";
+import { findChromium } from "../../scripts/browsers.mjs";
 
 const NAMES = ["native WebSocket", "tautline in a page"];
 const OPTIONS = { count: 20, burst: 10, inFlight: 1, kind: "text", bytes: 64 };

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { OTHERS } from "../../bench/storm/clients.ts";
-import { type Breed, following, tautline } from "../../bench/storm/herd.ts";
 import { measureFlapping, measureLone, measureStorm } from "../../bench/storm/measures.ts";
+import { type FleetFactory, following, tautline } from "../../bench/storm/model.ts";
 import type { Random } from "../../bench/storm/random.ts";
 import {
   admitting,
@@ -15,29 +15,29 @@ import {
   wishing,
 } from "../../bench/storm/server.ts";
 import { simulate } from "../../bench/storm/storm.ts";
-import { seededRandom } from "../../src/testing/seeded.ts";
+import { seededRandom } from "../../src/testing/seeded-random.ts";
 
 const CLIENTS = 2_000;
 const PER_SECOND = CLIENTS / REFILL_S;
 const RUN = { clients: CLIENTS, seed: 1 };
-const KINDS: [string, Breed][] = [
+const KINDS: [string, FleetFactory][] = [
   ["tautline", tautline()],
-  ...OTHERS.map((f): [string, Breed] => [f.name, following(f)]),
+  ...OTHERS.map((f): [string, FleetFactory] => [f.name, following(f)]),
 ];
 
 /** Clients of one kind in a storm, or before the server that is given. */
-function storm(breed: Breed, { seed = 1, endMs = 120_000, server = limited(PER_SECOND) } = {}) {
+function storm(breed: FleetFactory, { seed = 1, endMs = 120_000, server = limited(PER_SECOND) } = {}) {
   return simulate({ clients: CLIENTS, breed, server, endMs, random: seededRandom(seed) });
 }
 
 /** When a lone client is back that always draws `drawn`; its answers take 20 ms and the same part of 60 ms more. */
-function alone(breed: Breed, drawn: number, server: Server = roomy): number | undefined {
+function alone(breed: FleetFactory, drawn: number, server: Server = roomy): number | undefined {
   const random: Random = () => drawn;
   return simulate({ clients: 1, breed, server, endMs: 120_000, random }).backAtMs[0];
 }
 
 /** The kind of client whose name begins like this. */
-function kind(name: string): Breed {
+function kind(name: string): FleetFactory {
   const found = KINDS.find(([full]) => full.startsWith(name));
   if (!found) throw new Error(`There is no ${name} in the table.`);
   return found[1];
@@ -78,7 +78,7 @@ test("every tautline client comes back, and none before there is room for it", (
   });
 });
 
-test.each<[string, Breed, number, number]>([
+test.each<[string, FleetFactory, number, number]>([
   // Dials at 1.0, 3.08 and 7.16 s.
   ["tautline at its latest", tautline(), 1, 1_000 + 80 + 2_000 + 80 + 4_000 + 80],
   // Dials at 0 s, at first without a floor, and then 250 ms after each answer: 18 failures end before the server is up.

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { expect, onTestFinished } from "vitest";
-import { findChromium } from "../../scripts/find.mjs";
+import { findChromium } from "../../scripts/browsers.mjs";
 
 const ARGS = "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update";
 /** What Chromium itself writes to the console when a server is away. */

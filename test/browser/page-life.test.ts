@@ -1,6 +1,6 @@
 import type { CDPSession, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { findChromium } from "../../scripts/find.mjs";
+import { findChromium } from "../../scripts/browsers.mjs";
 import type * as Library from "../../src/index.ts";
 import { type BareChromium, bareChromium } from "./bare-chromium.ts";
 import { type Line, type LineServer, lineServer } from "./line-server.ts";

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { beforeAll, describe } from "vitest";
-import { findBun } from "../../scripts/find.mjs";
+import { findBun } from "../../scripts/browsers.mjs";
 import type { Result } from "./contract.ts";
 import { report } from "./report.ts";
 import { contractServer } from "./server.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { beforeAll, describe } from "vitest";
-import { CHROMIUM_ARGS, findChromium } from "../../scripts/find.mjs";
+import { CHROMIUM_ARGS, findChromium } from "../../scripts/browsers.mjs";
 import type { Result } from "./contract.ts";
 import { contractPages, type Way } from "./pages.ts";
 import { report } from "./report.ts";

@@ -1,10 +1,10 @@
+import type { Case, Env } from "./case-context.ts";
 import { endings } from "./endings.ts";
 import { leaving } from "./leaving.ts";
 import { likeGo } from "./like-go.ts";
 import { messages } from "./messages.ts";
 import { opening } from "./opening.ts";
 import { resuming } from "./resuming.ts";
-import type { Case, Env } from "./stage.ts";
 
 /**
  * What tautline does, once, for every runtime: nothing in the cases knows a test runner or a platform. The other end is

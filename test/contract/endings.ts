@@ -1,6 +1,6 @@
 import type { Payload } from "../../src/index.ts";
 import { between, codeOf, equal, matches, ok, SLACK_MS, timed, until } from "./assert.ts";
-import { type Case, define, each, next, numbered, received, rejection, thrown } from "./stage.ts";
+import { type Case, define, each, next, numbered, received, rejection, thrown } from "./case-context.ts";
 
 /** How connections end, and what comes of it. */
 export const endings: readonly Case[] = [

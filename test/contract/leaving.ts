@@ -1,5 +1,5 @@
 import { between, equal, matches, moment, ok, SLACK_MS, timed, until } from "./assert.ts";
-import { type Case, define, next, numbered, rejection, thrown } from "./stage.ts";
+import { type Case, define, next, numbered, rejection, thrown } from "./case-context.ts";
 
 /** How a Conn is ended, or moved, by its user. */
 export const leaving: readonly Case[] = [

@@ -1,5 +1,5 @@
 import { between, equal, matches, SLACK_MS, timed } from "./assert.ts";
-import { type Case, define, next, received, type Stage } from "./stage.ts";
+import { type Case, define, next, received, type Stage } from "./case-context.ts";
 
 /** The same where the platform sends an Origin; without one such a server lets nobody in. */
 function at(name: string, act: (stage: Stage) => Promise<void>): Case {

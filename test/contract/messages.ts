@@ -1,5 +1,5 @@
 import { codeOf, equal, matches, ok, show, until } from "./assert.ts";
-import { type Case, define, each, next, numbered, received, rejection, thrown } from "./stage.ts";
+import { type Case, define, each, next, numbered, received, rejection, thrown } from "./case-context.ts";
 
 const binary = Uint8Array.from({ length: 256 }, (_, i) => i);
 const unicode = "\ufeffgrüße, 你好, 👩‍👩‍👧 \u2028\u0000\u{10ffff}";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, test } from "vitest";
+import type { Env } from "./case-context.ts";
 import { contract } from "./contract.ts";
 import { type ContractServer, contractServer } from "./server.ts";
-import type { Env } from "./stage.ts";
 
 // By a name that TypeScript does not follow: what is tested is the build, which is made after the types are checked.
 const [name, resumeName]: string[] = ["tautline", "tautline/resume"];

@@ -1,5 +1,5 @@
 import { equal, matches, ok } from "./assert.ts";
-import { type Case, define, next, received, thrown } from "./stage.ts";
+import { type Case, define, next, received, thrown } from "./case-context.ts";
 
 /** How a Conn comes to be open. */
 export const opening: readonly Case[] = [

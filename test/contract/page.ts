@@ -1,7 +1,7 @@
 import type * as Tautline from "../../src/index.ts";
-import type { resume } from "../../src/resume/index.ts";
+import type { resume } from "../../src/resume/client/index.ts";
+import type { Env } from "./case-context.ts";
 import { type Result, runAll } from "./contract.ts";
-import type { Env } from "./stage.ts";
 
 /** What a page is told, in its address: how the contract is run there, and where the results go. */
 export interface Order {

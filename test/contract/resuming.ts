@@ -1,5 +1,5 @@
 import { equal, matches } from "./assert.ts";
-import { type Case, define, next, numbered, received, type Stage } from "./stage.ts";
+import { type Case, define, next, numbered, received, type Stage } from "./case-context.ts";
 
 /** What resume adds. */
 export const resuming: readonly Case[] = [

@@ -4,7 +4,7 @@ import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 import type * as Server from "../../src/server/index.ts";
-import type { Log, Urls } from "./stage.ts";
+import type { Log, Urls } from "./case-context.ts";
 
 // What a case may ask of a path, all in the query: `id`, under which the case finds its log at /log; `times`, how many
 // connections or upgrades of that id get the path's treatment before the rest are plain echo.

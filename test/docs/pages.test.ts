@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { describe, expect, test } from "vitest";
-import { resolveOptions } from "../../src/options.ts";
+import { resolveOptions } from "../../src/core/options.ts";
 import { literalsOf, membersOf, publicMembersOf } from "../support/declarations.ts";
 import { pagesOf } from "../support/examples.ts";
 

@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { type Browser, chromium } from "playwright-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { WebSocket } from "ws";
-import { CHROMIUM_ARGS, findChromium } from "../../scripts/find.mjs";
+import { CHROMIUM_ARGS, findChromium } from "../../scripts/browsers.mjs";
 import { type Away, journal, type News, now } from "./away.ts";
+import { end, hear, hush, leave, talk, until, world } from "./fault-scenario.ts";
 import { faults } from "./faults.ts";
-import { end, hear, hush, leave, talk, until, world } from "./world.ts";
 
 const executablePath = findChromium();
 if (process.env.CI === "true" && !executablePath) throw new Error("Chromium is missing, and CI must not skip");

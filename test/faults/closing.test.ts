@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { end, SLACK_MS, talk, until, type World, type WorldOptions, world } from "./world.ts";
+import { end, SLACK_MS, talk, until, type World, type WorldOptions, world } from "./fault-scenario.ts";
 
 /** An end that has nothing to wait for. */
 const AT_ONCE_MS = 0;

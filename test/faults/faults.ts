@@ -1,4 +1,4 @@
-import { HEARTBEAT, type World } from "./world.ts";
+import { HEARTBEAT, type World } from "./fault-scenario.ts";
 
 /** A dead connection is known within this. */
 const DEAD_MS = HEARTBEAT.intervalMs + HEARTBEAT.timeoutMs;

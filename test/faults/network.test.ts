@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { now } from "./away.ts";
+import { hear, hush, leave, SLACK_MS, talk, world } from "./fault-scenario.ts";
 import { faults } from "./faults.ts";
-import { hear, hush, leave, SLACK_MS, talk, world } from "./world.ts";
 
 // Every test here counts: both sides send numbers all the time, before, during and after the fault.
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { WebSocket } from "ws";
 import { now } from "./away.ts";
-import { hear, hush, leave, SLACK_MS, talk, until, world } from "./world.ts";
+import { hear, hush, leave, SLACK_MS, talk, until, world } from "./fault-scenario.ts";
 
 /** No wait after a failed attempt is shorter. */
 const FLOOR_MS = 250;

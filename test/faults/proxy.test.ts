@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type FaultProxy, faultProxy } from "../../src/testing/fault-proxy.ts";
+import { until } from "./fault-scenario.ts";
 import { expectTruth, type Took } from "./ledger.ts";
-import { until } from "./world.ts";
 
 /** One end of a connection through the proxy. */
 interface End {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { WebSocket } from "ws";
 import { now } from "./away.ts";
-import { end, leave, SLACK_MS, until, type World, world } from "./world.ts";
+import { end, leave, SLACK_MS, until, type World, world } from "./fault-scenario.ts";
 
 const MIB = 2 ** 20;
 /** Short, so that what is only slow is in danger. */

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { now } from "./away.ts";
-import { end, HEARTBEAT, hear, hush, leave, SLACK_MS, talk, type World, world } from "./world.ts";
+import { end, HEARTBEAT, hear, hush, leave, SLACK_MS, talk, type World, world } from "./fault-scenario.ts";
 
 const CONNECT_TIMEOUT_MS = 500;
 

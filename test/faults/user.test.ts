@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { end, hear, hush, leave, talk, world } from "./world.ts";
+import { end, hear, hush, leave, talk, world } from "./fault-scenario.ts";
 
 describe.concurrent("whatever the user's functions do", () => {
   test("a url that throws, hangs or is nonsense fails the attempt, and the next one is asked for", async (context) => {

@@ -59,7 +59,7 @@ test.each(["ts", "cts"])("Conn is declared once in the .d.%s files", (extension)
 test("what runs in browsers names nothing of Node", () => {
   const web = scripts.filter((file) => !file.startsWith("node"));
   expect(web.filter((file) => /["']node:/.test(read(file)))).toEqual([]);
-  expect(web.filter((file) => mapOf(file).sources.some((source) => source.endsWith("socket-node.ts")))).toEqual([]);
+  expect(web.filter((file) => mapOf(file).sources.some((source) => source.endsWith("node-socket.ts")))).toEqual([]);
 });
 
 test("types name no package, and Node only for the server", () => {

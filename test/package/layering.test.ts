@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, sep } from "node:path";
 import { expect, test } from "vitest";
-import { violations } from "./layering.ts";
+import { folders, violations } from "./layering.ts";
 
 const SRC = join(import.meta.dirname, "../../src");
 
@@ -14,107 +14,195 @@ test("imports in src point down only", () => {
 
 test("a tree that keeps every rule has no violations", () => {
   const tree = {
-    "payload.ts": "export type Payload = string;",
-    "emitter.ts": 'import { EventEmitter } from "eventemitter3";',
-    "socket.ts": 'import WebSocket from "isomorphic-ws"; import type { Payload } from "./payload.ts";',
-    "socket-node.ts": 'import type { Socket } from "node:net"; import { openSocket } from "./socket.ts";',
-    "conn.ts": 'import { openSocket } from "./socket-node.ts"; export type { Payload } from "./payload.ts";',
-    "index.ts": 'export { Conn } from "./conn.ts"; export { readable } from "./streams.ts";',
-    "server/index.ts": 'import { WebSocketServer } from "ws"; import { Conn } from "../conn.ts"; import "./origin.ts";',
+    "base/payload.ts": "export type Payload = string;",
+    "base/emitter.ts": 'import { EventEmitter } from "eventemitter3"; import { Queue } from "./queue.ts";',
+    "socket/whatwg-socket.ts":
+      'import WebSocket from "isomorphic-ws"; import type { Payload } from "../base/payload.ts";',
+    "socket/node-socket.ts": 'import type { Socket } from "node:net"; import { open } from "./whatwg-socket.ts";',
+    "core/conn.ts": 'import { openSocket } from "#socket"; export type { Payload } from "../base/payload.ts";',
+    "index.ts": 'export { Conn } from "./core/conn.ts"; export { json } from "./codec/codec.ts";',
+    "server/index.ts":
+      'import { WebSocketServer } from "ws"; import { Conn } from "../core/conn.ts"; import "./origin.ts";',
     "server/origin.ts": 'import { isIP } from "node:net";',
-    "codec/compressed.ts": 'import { Gunzip } from "fflate"; import { Codec } from "../codec.ts";',
-    "codec/msgpack.ts": 'import { decode } from "@msgpack/msgpack"; import { checked } from "./checked.ts";',
-    "codec/checked.ts": "export const checked = 1;",
-    "codec/cbor.ts": 'import { decode } from "cborg"; import type { Payload } from "../payload.ts";',
-    "resume/index.ts": 'import type { Session } from "../session.ts"; import { frame } from "./frame.ts";',
-    "resume/frame.ts": "export const frame = 1;",
+    "codec/compressed.ts": 'import { Gunzip } from "fflate"; import { Codec } from "./codec.ts";',
+    "codec/cbor.ts": 'import { decode } from "cborg"; import type { Payload } from "../base/payload.ts";',
+    "resume/client/index.ts":
+      'import type { Session } from "../../core/session.ts"; import { a } from "../protocol/a.ts";',
+    "resume/protocol/a.ts": "export const a = 1;",
   };
   expect(violations(tree)).toEqual([]);
 });
 
+/** What each folder may not do, with the sentence that says so. A folder without a line fails the test after this one. */
+const FORBIDDEN: readonly (readonly [file: string, source: string, violation: string])[] = [
+  [
+    "base/timer.ts",
+    'import "../core/conn.ts";',
+    "base/timer.ts may not import core/conn.ts: base stands below core or beside it",
+  ],
+  [
+    "codec/codec.ts",
+    'import "../socket/socket.ts";',
+    "codec/codec.ts may not import socket/socket.ts: codec stands below socket or beside it",
+  ],
+  [
+    "socket/socket.ts",
+    'import type { C } from "../codec/codec.ts";',
+    "socket/socket.ts may not import codec/codec.ts: socket stands below codec or beside it",
+  ],
+  [
+    "core/conn.ts",
+    'import type { S } from "../server/handler.ts";',
+    "core/conn.ts may not import server/handler.ts: core stands below server or beside it",
+  ],
+  [
+    "resume/endpoint.ts",
+    'import { Conn } from "../core/conn.ts";',
+    "resume/endpoint.ts may import only types from core, not core/conn.ts",
+  ],
+  [
+    "resume/protocol/control.ts",
+    'import "../endpoint.ts";',
+    "resume/protocol/control.ts may not import resume/endpoint.ts: resume/protocol stands below resume or beside it",
+  ],
+  [
+    "resume/client/index.ts",
+    'import { Conn, type Url } from "../../core/conn.ts";',
+    "resume/client/index.ts may import only types from core, not core/conn.ts",
+  ],
+  [
+    "resume/server/ttl-map.ts",
+    'import "../client/index.ts";',
+    "resume/server/ttl-map.ts may not import resume/client/index.ts: resume/server stands below resume/client or beside it",
+  ],
+  [
+    "rpc/index.ts",
+    'import { Conn } from "../core/conn.ts";',
+    "rpc/index.ts may import only types from core, not core/conn.ts",
+  ],
+  [
+    "channels/index.ts",
+    'import "../store/index.ts";',
+    "channels/index.ts may not import store/index.ts: channels stands below store or beside it",
+  ],
+  [
+    "store/index.ts",
+    'import "../rpc/index.ts";',
+    "store/index.ts may not import rpc/index.ts: store stands below rpc or beside it",
+  ],
+  [
+    "trace/index.ts",
+    'import { Conn } from "../core/conn.ts";',
+    "trace/index.ts may import only types from core, not core/conn.ts",
+  ],
+  [
+    "websocket/index.ts",
+    'import "../store/index.ts";',
+    "websocket/index.ts may not import store/index.ts: websocket stands below store or beside it",
+  ],
+  [
+    "server/handler.ts",
+    'import "../rpc/index.ts";',
+    "server/handler.ts may not import rpc/index.ts: server stands below rpc or beside it",
+  ],
+  [
+    "hub/index.ts",
+    'import "../channels/index.ts";',
+    "hub/index.ts may not import channels/index.ts: hub stands below channels or beside it",
+  ],
+  [
+    "engines/redis.ts",
+    'import { handle } from "../server/handle.ts";',
+    "engines/redis.ts may import only types from server, not server/handle.ts",
+  ],
+  [
+    "react/index.ts",
+    'import { channels } from "../channels/index.ts";',
+    "react/index.ts may import only types from channels, not channels/index.ts",
+  ],
+  [
+    "testing/fault-proxy.ts",
+    'import { Conn } from "../core/conn.ts";',
+    "testing/fault-proxy.ts may not import core/conn.ts: testing stands below core or beside it",
+  ],
+  [
+    "testing/fake/index.ts",
+    'import "../../server/handler.ts";',
+    "testing/fake/index.ts may not import server/handler.ts: testing/fake stands below server or beside it",
+  ],
+];
+
+test.each(FORBIDDEN)("%s may not say %s", (file, source, violation) => {
+  expect(violations({ [file]: source })).toEqual([violation]);
+});
+
+test("each folder that has a rule is tried with an import that breaks the rule", () => {
+  const folderOf = (file: string) => folders.filter((folder) => file.startsWith(`${folder}/`)).at(-1);
+  expect([...new Set(FORBIDDEN.map(([file]) => folderOf(file)))].sort()).toEqual([...folders].sort());
+});
+
 test.each<[rule: string, tree: Record<string, string>, violation: string]>([
+  ["a file that is in no folder", { "utils.ts": "" }, "utils.ts is in no folder that has a rule"],
+  ["a folder without a rule", { "helpers/a.ts": "" }, "helpers/a.ts is in no folder that has a rule"],
   [
-    "an import of a higher rank",
-    { "errors.ts": 'import { Conn } from "./conn.ts";' },
-    "errors.ts (rank 1) imports conn.ts (rank 8)",
-  ],
-  [
-    "an import of the same rank",
-    { "outbox.ts": 'import { Inbox } from "./inbox.ts";' },
-    "outbox.ts (rank 2) imports inbox.ts (rank 2)",
-  ],
-  [
-    "a type import of a higher rank",
-    { "payload.ts": 'import type { Conn } from "./conn.ts";' },
-    "payload.ts (rank 0) imports conn.ts (rank 8)",
-  ],
-  [
-    "a re-export of a higher rank",
-    { "payload.ts": 'export * from "./conn.ts";' },
-    "payload.ts (rank 0) imports conn.ts (rank 8)",
-  ],
-  [
-    "an inline type import of a higher rank",
-    { "payload.ts": 'type C = import("./conn.ts").Conn;' },
-    "payload.ts (rank 0) imports conn.ts (rank 8)",
-  ],
-  [
-    "a dynamic import of a higher rank",
-    { "payload.ts": 'const load = () => import("./conn.ts");' },
-    "payload.ts (rank 0) imports conn.ts (rank 8)",
-  ],
-  ["a file without a rank", { "utils.ts": "" }, "utils.ts is not in the table of ranks"],
-  ["a folder that is no layer", { "helpers/a.ts": "" }, "helpers/a.ts is in a folder that is no known layer"],
-  [
-    "core that imports a layer",
+    "a main entry that exports from a layer",
     { "index.ts": 'export type { ServerConn } from "./server/index.ts";' },
-    "index.ts is core and imports the layer file server/index.ts",
+    "index.ts may not export from server/index.ts",
   ],
   [
-    "resume that takes a value from the core",
-    { "resume/index.ts": 'import { Conn } from "../conn.ts";' },
-    "resume/index.ts may import only types and tools from the core, not conn.ts",
+    "a re-export from above",
+    { "base/payload.ts": 'export * from "../core/conn.ts";' },
+    "base/payload.ts may not import core/conn.ts: base stands below core or beside it",
   ],
   [
-    "resume that takes a value beside a type",
-    { "resume/index.ts": 'import { type Conn, dial } from "../conn.ts";' },
-    "resume/index.ts may import only types and tools from the core, not conn.ts",
+    "an inline type import from above",
+    { "base/payload.ts": 'type C = import("../core/conn.ts").Conn;' },
+    "base/payload.ts may not import core/conn.ts: base stands below core or beside it",
+  ],
+  [
+    "a dynamic import from above",
+    { "base/payload.ts": 'const load = () => import("../core/conn.ts");' },
+    "base/payload.ts may not import core/conn.ts: base stands below core or beside it",
   ],
   [
     "an import from outside src",
-    { "conn.ts": 'import manifest from "../package.json";' },
-    "conn.ts imports ../package.json from outside src",
+    { "core/conn.ts": 'import manifest from "../../package.json";' },
+    "core/conn.ts imports ../package.json from outside src",
   ],
   [
-    "eventemitter3 outside emitter.ts",
-    { "conn.ts": 'import { EventEmitter } from "eventemitter3";' },
-    "conn.ts may not name eventemitter3",
+    "eventemitter3 in a second file",
+    { "core/conn.ts": 'import "eventemitter3";' },
+    "core/conn.ts may not name eventemitter3",
   ],
   [
-    "isomorphic-ws outside socket.ts",
-    { "socket-node.ts": 'import WebSocket from "isomorphic-ws";' },
-    "socket-node.ts may not name isomorphic-ws",
+    "isomorphic-ws in a second file",
+    { "socket/node-socket.ts": 'import "isomorphic-ws";' },
+    "socket/node-socket.ts may not name isomorphic-ws",
   ],
   [
     "an optional peer in the core",
-    { "codec.ts": 'import { decode } from "@msgpack/msgpack";' },
-    "codec.ts may not name @msgpack/msgpack",
+    { "codec/codec.ts": 'import "@msgpack/msgpack";' },
+    "codec/codec.ts may not name @msgpack/msgpack",
   ],
   [
-    "an optional peer in a second file of its layer",
-    { "codec/msgpack.ts": 'import type { Gunzip } from "fflate";' },
+    "an optional peer in a second file",
+    { "codec/msgpack.ts": 'import type { G } from "fflate";' },
     "codec/msgpack.ts may not name fflate",
   ],
   ["cborg outside codec/cbor.ts", { "server/a.ts": 'import "cborg";' }, "server/a.ts may not name cborg"],
-  ["ws in the core", { "socket-node.ts": 'import type { WebSocket } from "ws";' }, "socket-node.ts may not name ws"],
-  ["a Node module in the core", { "conn.ts": 'import { isIP } from "node:net";' }, "conn.ts may not name node:net"],
   [
-    "a package nobody listed",
-    { "codec.ts": 'import pad from "left-pad";' },
-    "codec.ts names left-pad, which is not in the table of packages",
+    "ws below the server",
+    { "socket/node-socket.ts": 'import type { W } from "ws";' },
+    "socket/node-socket.ts may not name ws",
+  ],
+  ["a module of Node in the core", { "core/conn.ts": 'import "node:net";' }, "core/conn.ts may not name node:net"],
+  [
+    "a package without a line",
+    { "codec/codec.ts": 'import "left-pad";' },
+    "codec/codec.ts names left-pad, which is not in the table of packages",
   ],
   [
-    "a cycle inside a layer",
+    "a cycle inside a folder, types included",
     {
       "server/a.ts": 'import "./b.ts";',
       "server/b.ts": 'import type { C } from "./c.ts";',

@@ -1,57 +1,77 @@
 import { posix } from "node:path";
 import ts from "typescript";
 
-/** A file may import files of a strictly lower rank. */
-const RANKS: Record<string, number> = {
-  "payload.ts": 0,
-  "emitter.ts": 0,
-  "timer.ts": 0,
-  "queue.ts": 0,
-  "promise.ts": 0,
-  "errors.ts": 1,
-  "news.ts": 1,
-  "turn.ts": 1,
-  "verdict.ts": 2,
-  "backoff.ts": 2,
-  "codec.ts": 2,
-  "outbox.ts": 2,
-  "inbox.ts": 2,
-  "heartbeat.ts": 2,
-  "lifecycle.ts": 2,
-  "trials.ts": 3,
-  "session.ts": 3,
-  "socket.ts": 3,
-  "state.ts": 3,
-  "socket-node.ts": 4,
-  "options.ts": 4,
-  "events.ts": 4,
-  "attempt.ts": 5,
-  "plan.ts": 5,
-  "body.ts": 6,
-  "life.ts": 7,
-  "conn.ts": 8,
-  "streams.ts": 9,
-  "index.ts": 10,
-};
+/** What a file of one folder may import from another: anything, or its types alone. */
+type Access = "values" | "types";
 
-/** Folders built on the core, and whether they may use its values or only its types and tools. */
-const LAYERS: Record<string, "values" | "types"> = {
-  server: "values",
-  codec: "values",
-  resume: "types",
-  testing: "types",
+/**
+ * The direction of imports, one line for each folder of src: what it may import from the other folders. Imports within
+ * a folder are free, cycles aside. A longer path is a folder of its own, with rules of its own.
+ */
+const FOLDERS: Readonly<Record<string, Readonly<Record<string, Access>>>> = {
+  base: {},
+  codec: { base: "values" },
+  socket: { base: "values" },
+  core: { base: "values", codec: "values", socket: "values" },
+  resume: { base: "values", core: "types", "resume/protocol": "values" },
+  "resume/protocol": { base: "values" },
+  "resume/client": { base: "values", core: "types", resume: "values", "resume/protocol": "values" },
+  "resume/server": {
+    base: "values",
+    socket: "values",
+    core: "types",
+    resume: "values",
+    "resume/protocol": "values",
+    server: "types",
+  },
+  rpc: { base: "values", codec: "types", core: "types" },
+  channels: { base: "values", core: "types", rpc: "values" },
+  store: { base: "values", core: "types" },
+  trace: { base: "values", core: "types" },
+  websocket: { base: "values", codec: "values", socket: "types", core: "values" },
+  server: {
+    base: "values",
+    codec: "values",
+    socket: "values",
+    core: "values",
+    "resume/protocol": "values",
+    "resume/server": "values",
+  },
+  hub: { base: "values", codec: "types", core: "types", rpc: "values", server: "values" },
+  engines: { base: "values", server: "types" },
+  react: { base: "values", core: "types", store: "values", channels: "types" },
+  testing: { base: "values" },
+  "testing/fake": {
+    base: "values",
+    codec: "values",
+    core: "types",
+    resume: "values",
+    "resume/protocol": "values",
+    "resume/server": "values",
+  },
 };
+/** A sub-folder may use its parent only where the line above says so. The main entry, src/index.ts, exports from these. */
+const INDEX: readonly string[] = ["base", "codec", "socket", "core"];
 
 /** Where each foreign package may be named. */
-const PACKAGES: Record<string, (file: string) => boolean> = {
-  eventemitter3: (file) => file === "emitter.ts",
-  "isomorphic-ws": (file) => file === "socket.ts",
-  ws: (file) => file.startsWith("server/"),
+const PACKAGES: Readonly<Record<string, (file: string) => boolean>> = {
+  eventemitter3: (file) => file === "base/emitter.ts",
+  "isomorphic-ws": (file) => file === "socket/whatwg-socket.ts",
+  ws: (file) =>
+    file.startsWith("server/") ||
+    file === "resume/server/pending-socket.ts" ||
+    file === "resume/server/session-registry.ts",
   // Optional peers: one entry point each, so that only who imports it needs it.
   fflate: (file) => file === "codec/compressed.ts",
   "@msgpack/msgpack": (file) => file === "codec/msgpack.ts",
   cborg: (file) => file === "codec/cbor.ts",
-  "node:": (file) => file.startsWith("server/") || file.startsWith("testing/") || file === "socket-node.ts",
+  react: (file) => file.startsWith("react/"),
+  "@redis/client": (file) => file === "engines/redis.ts",
+  // The package's own import, by which a bundler chooses the socket of the platform.
+  "#socket": (file) => file.startsWith("core/"),
+  "node:": (file) =>
+    (/^(server|resume\/server|testing)\//.test(file) && !file.startsWith("testing/fake/")) ||
+    file === "socket/node-socket.ts",
 };
 
 interface Import {
@@ -66,7 +86,12 @@ function importsOf(file: string, source: string): Import[] {
   };
   const visit = (node: ts.Node): void => {
     if (ts.isImportDeclaration(node)) {
-      add(node.moduleSpecifier, node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword);
+      const { importClause: clause } = node;
+      const named = clause?.namedBindings;
+      // Inline `type` on each name says as much as one for them all.
+      const allTypes =
+        named && ts.isNamedImports(named) && !clause?.name && named.elements.every(({ isTypeOnly }) => isTypeOnly);
+      add(node.moduleSpecifier, clause?.phaseModifier === ts.SyntaxKind.TypeKeyword || allTypes === true);
     } else if (ts.isExportDeclaration(node)) {
       add(node.moduleSpecifier, node.isTypeOnly);
     } else if (ts.isImportTypeNode(node)) {
@@ -80,34 +105,36 @@ function importsOf(file: string, source: string): Import[] {
   return found;
 }
 
-const layerOf = (file: string): string | undefined => (file.includes("/") ? file.split("/")[0] : undefined);
-
-function misplaced(file: string): string | undefined {
-  const layer = layerOf(file);
-  if (layer === undefined) return file in RANKS ? undefined : `${file} is not in the table of ranks`;
-  return layer in LAYERS ? undefined : `${file} is in a folder that is no known layer`;
+/** The folder of rules that `file` belongs to: the longest known path. */
+function folderOf(file: string): string | undefined {
+  for (let path = posix.dirname(file); path !== "."; path = posix.dirname(path)) if (path in FOLDERS) return path;
+  return undefined;
 }
 
-function foreign(file: string, specifier: string): string | undefined {
+function checkFolder(file: string): string | undefined {
+  if (file === "index.ts" || folderOf(file) !== undefined) return undefined;
+  return `${file} is in no folder that has a rule`;
+}
+
+function checkPackage(file: string, specifier: string): string | undefined {
   const name = specifier.startsWith("node:") ? "node:" : specifier;
   const allowed = Object.hasOwn(PACKAGES, name) ? PACKAGES[name] : undefined;
   if (allowed === undefined) return `${file} names ${specifier}, which is not in the table of packages`;
   return allowed(file) ? undefined : `${file} may not name ${specifier}`;
 }
 
-function inward(file: string, target: string, typeOnly: boolean): string | undefined {
-  const layer = layerOf(file);
-  const targetLayer = layerOf(target);
+function checkDirection(file: string, target: string, typeOnly: boolean): string | undefined {
   if (target.startsWith("../")) return `${file} imports ${target} from outside src`;
-  if (layer === undefined) {
-    if (targetLayer !== undefined) return `${file} is core and imports the layer file ${target}`;
-    const [own, other] = [RANKS[file], RANKS[target]];
-    if (own === undefined || other === undefined || own > other) return undefined;
-    return `${file} (rank ${own}) imports ${target} (rank ${other})`;
+  const other = folderOf(target);
+  if (file === "index.ts") {
+    return other !== undefined && INDEX.includes(other) ? undefined : `index.ts may not export from ${target}`;
   }
-  // The tools of rank 0 know nothing of the core: a copy of one does no harm.
-  if (targetLayer !== undefined || typeOnly || LAYERS[layer] !== "types" || RANKS[target] === 0) return undefined;
-  return `${file} may import only types and tools from the core, not ${target}`;
+  const own = folderOf(file) as string;
+  if (own === other) return undefined;
+  const access = other === undefined ? undefined : FOLDERS[own]?.[other];
+  if (access === undefined)
+    return `${file} may not import ${target}: ${own} stands below ${other ?? "the entry"} or beside it`;
+  return access === "types" && !typeOnly ? `${file} may import only types from ${other}, not ${target}` : undefined;
 }
 
 function cycles(graph: ReadonlyMap<string, readonly string[]>): string[] {
@@ -130,17 +157,20 @@ export function violations(files: Readonly<Record<string, string>>): string[] {
   const graph = new Map<string, string[]>();
   for (const [file, source] of Object.entries(files)) {
     const targets: string[] = [];
-    found.push(misplaced(file));
+    found.push(checkFolder(file));
     for (const { specifier, typeOnly } of importsOf(file, source)) {
       if (!specifier.startsWith(".")) {
-        found.push(foreign(file, specifier));
+        found.push(checkPackage(file, specifier));
         continue;
       }
       const target = posix.join(posix.dirname(file), specifier);
       targets.push(target);
-      found.push(inward(file, target, typeOnly));
+      if (folderOf(file) !== undefined || file === "index.ts") found.push(checkDirection(file, target, typeOnly));
     }
     graph.set(file, targets);
   }
   return [...found.filter((violation) => violation !== undefined), ...cycles(graph)];
 }
+
+/** The folders that have a rule, for the test that each of them is tried. */
+export const folders: readonly string[] = Object.keys(FOLDERS);

@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { chromium } from "playwright-core";
-import { findChromium } from "../../scripts/find.mjs";
+import { findChromium } from "../../scripts/browsers.mjs";
 
 /** A browser that opens pages. */
 export interface Engine {

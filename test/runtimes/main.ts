@@ -3,10 +3,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
+import type { Platform } from "../contract/case-context.ts";
 import type { Result } from "../contract/contract.ts";
 import { contractPages, type Pages, type Way } from "../contract/pages.ts";
 import { type ContractServer, contractServer } from "../contract/server.ts";
-import type { Platform } from "../contract/stage.ts";
 import { certificate } from "./certificate.ts";
 import { type Engine, engines } from "./engines.ts";
 import { Matrix } from "./matrix.ts";

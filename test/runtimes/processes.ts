@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { Platform, Urls } from "../contract/case-context.ts";
 import type { Result } from "../contract/contract.ts";
-import type { Platform, Urls } from "../contract/stage.ts";
 
 /** A runtime that is a process of its own. */
 export interface ProcessKind {

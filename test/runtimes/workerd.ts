@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
-import type { Platform, Urls } from "../contract/stage.ts";
+import type { Platform, Urls } from "../contract/case-context.ts";
 import { answers, ended, freePort } from "./engines.ts";
 import type { ProcessRun } from "./processes.ts";
 

@@ -4,9 +4,9 @@ import { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import type { WebSocket } from "ws";
-import { CONNECTION_SOURCE, Conn } from "../../src/conn.ts";
-import { decode, encode } from "../../src/resume/frame.ts";
-import { SessionRegistry } from "../../src/server/sessions.ts";
+import { CONNECTION_SOURCE, Conn } from "../../src/core/conn.ts";
+import { decode, encode } from "../../src/resume/protocol/control.ts";
+import { SessionRegistry } from "../../src/resume/server/session-registry.ts";
 
 /** An accepted socket, of which only what a session touches is there. */
 class Accepted extends EventEmitter {

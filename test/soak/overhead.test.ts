@@ -3,7 +3,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { Conn, type Payload } from "../../src/index.ts";
-import { resume } from "../../src/resume/index.ts";
+import { resume } from "../../src/resume/client/index.ts";
 import { handle, handler } from "../../src/server/index.ts";
 
 const SECONDS = 20;

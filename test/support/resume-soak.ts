@@ -1,12 +1,12 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
+import { deferred } from "../../src/base/deferred.ts";
 import { Conn, type Payload } from "../../src/index.ts";
-import { deferred } from "../../src/promise.ts";
-import { resume } from "../../src/resume/index.ts";
+import { resume } from "../../src/resume/client/index.ts";
 import { handle, handler, type ServerConn } from "../../src/server/index.ts";
 import { type FaultProxy, faultProxy } from "../../src/testing/fault-proxy.ts";
-import { seededRandom } from "../../src/testing/seeded.ts";
+import { seededRandom } from "../../src/testing/seeded-random.ts";
 
 export interface SoakOptions {
   readonly seed: number;

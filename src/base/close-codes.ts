@@ -1,0 +1,32 @@
+/** Close codes of RFC 6455, section 7.4.1, and those of this library, by the name of their meaning. */
+
+export const NORMAL = 1000;
+export const GOING_AWAY = 1001;
+export const PROTOCOL_ERROR = 1002;
+export const UNSUPPORTED_DATA = 1003;
+/** Never on the wire: the connection ended without a close frame. */
+export const ABNORMAL = 1006;
+export const INVALID_UTF8 = 1007;
+export const POLICY_VIOLATION = 1008;
+export const MESSAGE_TOO_BIG = 1009;
+export const INTERNAL_ERROR = 1011;
+export const TRY_AGAIN_LATER = 1013;
+
+/** Sent to a peer that we leave for another connection, or for the back/forward cache. */
+export const LEAVING = 4001;
+/** In place of 1003 and 1009 in a browser, which may send 1000 and 3000 to 4999 only (WHATWG WebSockets). */
+export const UNSUPPORTED_PAYLOAD = 4003;
+export const TOO_LARGE = 4009;
+/** The peer broke the rules of resume.v1. */
+export const RESUME_PROTOCOL_ERROR = 4400;
+/** The client did not answer the greeting in time. */
+export const HANDSHAKE_TIMEOUT = 4408;
+/** The session is in use on a later connection. */
+export const FENCED = 4409;
+/** The inbox is full: a browser can't pause the peer. */
+export const INBOX_FULL = 4413;
+
+/** Whether `code` means that no close frame came (RFC 6455, section 7.4.1). Deno gives 0 where others give 1006. */
+export function isUnclean(code: number): boolean {
+  return code === 0 || code === ABNORMAL || code === 1015;
+}

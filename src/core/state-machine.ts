@@ -1,0 +1,177 @@
+import { ABNORMAL, LEAVING } from "../base/close-codes.ts";
+import type { ConnError } from "../base/errors.ts";
+import type { DisconnectInfo } from "./disconnect-info.ts";
+
+/**
+ * Why a Conn waits before it dials: our own backoff, no network, the server's wish, a page in the back/forward cache. On
+ * a server: the peer is away, and its session kept.
+ */
+export type WaitReason = "backoff" | "offline" | "server" | "suspended" | "peer";
+/** Who ended the Conn. */
+export type ClosedBy = "local" | "peer" | "policy" | "gave-up" | "signal";
+
+/** The code and reason of a close frame. */
+export interface CloseFrame {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** The state of a Conn, with what belongs to it. */
+export type State =
+  | { readonly name: "idle" }
+  | { readonly name: "connecting"; readonly attempt: number }
+  | { readonly name: "open"; readonly attempt: number; readonly isStable: boolean }
+  | { readonly name: "waiting"; readonly attempt: number; readonly reason: WaitReason }
+  | { readonly name: "closing"; readonly frame: CloseFrame }
+  | { readonly name: "closed" };
+
+/**
+ * Where a Conn is in its life: not dialed yet, connecting (setup included), usable, between two connections, saying
+ * ended for good.
+ */
+export type StateName = "idle" | "connecting" | "open" | "waiting" | "closing" | "closed";
+
+/** What comes of a lost connection: computed by the owner, since it takes randomness and the user's functions. */
+export type RetryDecision =
+  | { readonly retry: true; readonly delayMs: number; readonly reason: WaitReason }
+  | { readonly retry: false; readonly by: ClosedBy; readonly error: ConnError | undefined };
+
+export type MachineEvent =
+  | { readonly type: "ready" | "stable" | "flushed" | "timedOut" | "delayElapsed" | "moveRequested" }
+  /** `floorMs` is what the last dial leaves of the shortest time between two, where it counts. */
+  | { readonly type: "connect" | "reconnect"; readonly floorMs?: number }
+  | { readonly type: "disconnected"; readonly info: DisconnectInfo; readonly plan: RetryDecision }
+  | { readonly type: "close"; readonly frame: CloseFrame }
+  | { readonly type: "suspended" | "restored" }
+  /** The network or the page is back. */
+  | { readonly type: "wakeUp"; readonly floorMs: number }
+  | { readonly type: "aborted"; readonly error: ConnError };
+
+/** What is to be done. Whatever dials, waits or settles first leaves the connection, politely if there is a `frame`. */
+export type Effect =
+  | { readonly type: "dial"; readonly attempt: number; readonly frame: CloseFrame | undefined }
+  | { readonly type: "wait"; readonly delayMs: number; readonly frame: CloseFrame | undefined }
+  | { readonly type: "activate" | "flush" }
+  | { readonly type: "sendClose"; readonly frame: CloseFrame }
+  | {
+      readonly type: "finish";
+      readonly frame: CloseFrame | undefined;
+      readonly by: ClosedBy;
+      readonly end: CloseFrame;
+      readonly clean: boolean;
+      readonly error: ConnError | undefined;
+    };
+
+type Step = readonly [State, Effect?];
+
+/** Told to a peer that we leave for another connection, or for the back/forward cache. */
+const LEAVE: CloseFrame = { code: LEAVING, reason: "" };
+const NO_FRAME: CloseFrame = { code: ABNORMAL, reason: "" };
+const FOREVER = Number.POSITIVE_INFINITY;
+
+/**
+ * The life of a Conn. `lost` stands for every way in which a connection or an attempt ends unasked: its own end, a
+ * timeout, a heartbeat without answer. Whatever comes where the table has no row changes nothing. A dial by `connect`,
+ * `reconnect` or `awake` within the floor of the last one waits for the rest of it first.
+ *
+ * | in | input | next | effect |
+ * |---|---|---|---|
+ * | idle | connect, reconnect | connecting | dial |
+ * | waiting | elapsed, connect, reconnect, pageBack | connecting | dial |
+ * | waiting (backoff, offline) | awake | connecting | dial |
+ * | connecting, open | reconnect | connecting | dial |
+ * | connecting | ready | open | serve |
+ * | open | stable | open, attempt 0 | – |
+ * | connecting, open | lost, to be retried | waiting | wait |
+ * | connecting, open | lost, final | closed | settle |
+ * | open | toldToMove | connecting | dial |
+ * | connecting, open, waiting (not page) | pageCached | waiting (page) | wait for ever |
+ * | open | close | closing | flush |
+ * | closing | flushed | closing | sayGoodbye |
+ * | closing | lost, timedOut, pageCached | closed | settle |
+ * | idle, connecting, waiting | close | closed | settle |
+ * | any but closed | aborted | closed | settle |
+ */
+export function transition(state: State, input: MachineEvent): Step {
+  const { name } = state;
+  const attempt = "attempt" in state ? state.attempt : 0;
+  const isLive = name === "connecting" || name === "open";
+  const isWaiting = name === "waiting";
+  const isClosing = name === "closing";
+  const frame = name === "open" ? LEAVE : undefined;
+  const wait = (reason: WaitReason, delayMs: number): Step => [
+    { name: "waiting", attempt, reason },
+    { type: "wait", delayMs, frame },
+  ];
+
+  const dial = (floorMs = 0): Step =>
+    floorMs > 0
+      ? wait(isWaiting ? state.reason : "backoff", floorMs)
+      : [
+          { name: "connecting", attempt },
+          { type: "dial", attempt, frame },
+        ];
+
+  if (name === "closed") return [state];
+  switch (input.type) {
+    case "connect":
+      if (isWaiting || name === "idle") return dial(input.floorMs);
+      break;
+    case "delayElapsed":
+    case "restored":
+      if (isWaiting) return dial();
+      break;
+    case "reconnect":
+      if (!isClosing) return dial(input.floorMs);
+      break;
+    case "wakeUp":
+      if (!isWaiting || state.reason === "server" || state.reason === "suspended") break;
+      return dial(input.floorMs);
+    case "ready":
+      if (name === "connecting") return [{ name: "open", attempt, isStable: false }, { type: "activate" }];
+      break;
+    case "stable":
+      if (name === "open") return [{ name, attempt: 0, isStable: true }];
+      break;
+    case "disconnected": {
+      const { info, plan } = input;
+      if (isClosing) return closed("local", info, info.clean);
+      if (!isLive) break;
+      if (!plan.retry) return closed(plan.by, info, info.clean, plan.error);
+      return [
+        { name: "waiting", attempt: attempt + 1, reason: plan.reason },
+        { type: "wait", delayMs: plan.delayMs, frame: undefined },
+      ];
+    }
+    case "moveRequested":
+      if (name === "open") return dial();
+      break;
+    case "suspended":
+      if (isLive || (isWaiting && state.reason !== "suspended")) return wait("suspended", FOREVER);
+      if (isClosing) return closed("local", NO_FRAME, false);
+      break;
+    case "close":
+      if (name === "open") return [{ name: "closing", frame: input.frame }, { type: "flush" }];
+      if (!isClosing) return closed("local", input.frame, true, undefined, input.frame);
+      break;
+    case "flushed":
+      if (isClosing) return [state, { type: "sendClose", frame: state.frame }];
+      break;
+    case "timedOut":
+      if (isClosing) return closed("local", NO_FRAME, false);
+      break;
+    case "aborted":
+      return closed("signal", NO_FRAME, false, input.error);
+  }
+  return [state];
+}
+
+function closed(
+  by: ClosedBy,
+  { code, reason }: CloseFrame,
+  clean: boolean,
+  error?: ConnError,
+  frame?: CloseFrame,
+): Step {
+  return [{ name: "closed" }, { type: "finish", by, end: { code, reason }, clean, error, frame }];
+}

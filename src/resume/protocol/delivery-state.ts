@@ -1,0 +1,162 @@
+import type { Payload } from "../../base/payload.ts";
+
+/** What one end keeps of a message until the peer has acknowledged it. */
+export interface RetainedMessage {
+  /** What it takes of the window: see {@link windowCost}. */
+  readonly cost: number;
+  /** Written once and never again: it keeps its place, and gives it up once the peer shows it uncounted. */
+  readonly volatile?: boolean | undefined;
+}
+
+/** A message of the client's that may outlive its session. */
+export interface CarriedMessage extends RetainedMessage {
+  /** Sent again in the next session where it is not known whether it arrived. */
+  readonly resend?: boolean | undefined;
+}
+
+/**
+ * What one end remembers of a session: how far each direction has come, and what the peer may still need. Plain data, so
+ * that it can be stored and copied. Messages are numbered from 1 by counting, never on the wire.
+ */
+export interface DeliveryState<T extends RetainedMessage> {
+  /** Messages counted in. */
+  received: number;
+  /** Of these, acknowledged to the peer. */
+  ackSent: number;
+  /** Messages put on a socket. */
+  sent: number;
+  /** Of these, received by the peer, as it last stated on a return. */
+  peerReceived: number;
+  /** Of these, acknowledged by the peer. */
+  ackReceived: number;
+  /** The messages above `acked`, in order, from index `start` on. */
+  retained: (T | undefined)[];
+  start: number;
+  /** What they weigh together. */
+  cost: number;
+  /** Messages are sent while those unacknowledged weigh less. */
+  window: number;
+  /** The message that the last return sent first, and how many returns in a row did; 0 for none. */
+  firstUnreceived: number;
+  redeliveries: number;
+}
+
+/** What becomes of the messages in flight when the socket is replaced. */
+export interface ResumePlan<T> {
+  /** To be written again, in order. */
+  readonly resend: readonly T[];
+  /** Volatile ones that the peer did not count. */
+  readonly stale: readonly T[];
+  /** The one that ended too many sockets. */
+  readonly poison: T | undefined;
+}
+
+/** What a lost session leaves behind, each in order. */
+export interface LossOf<T> {
+  readonly delivered: readonly T[];
+  readonly undelivered: readonly T[];
+  readonly inDoubt: readonly T[];
+}
+
+/** What a message weighs besides its length, so that empty ones are bounded too. */
+const OVERHEAD_BYTES = 64;
+/** Returns in a row that may send the same message first and end before the peer counts it. */
+const MAX_REDELIVERIES = 3;
+/** Acknowledged places in front of the others are given back when there are this many, and more of them than others. */
+const COMPACT_AT = 256;
+
+export function createDeliveryState<T extends RetainedMessage>(window: number): DeliveryState<T> {
+  return {
+    received: 0,
+    ackSent: 0,
+    sent: 0,
+    peerReceived: 0,
+    ackReceived: 0,
+    retained: [],
+    start: 0,
+    cost: 0,
+    window,
+    firstUnreceived: 0,
+    redeliveries: 0,
+  };
+}
+
+/** What `payload` takes of a window, whatever its encoding: bytes, or UTF-16 units of text, and an overhead. */
+export function windowCost({ length }: Payload): number {
+  return length + OVERHEAD_BYTES;
+}
+
+export function hasRoom({ cost, window }: DeliveryState<RetainedMessage>): boolean {
+  return cost < window;
+}
+
+/** Gives `item` the next number. It is kept until it is acknowledged. */
+export function retain<T extends RetainedMessage>(flow: DeliveryState<T>, item: T): void {
+  flow.sent++;
+  flow.retained.push(item);
+  flow.cost += item.cost;
+}
+
+/** The peer has acknowledged up to `n`: lets go of these and returns them; `undefined` for a count that can't be. */
+export function acknowledge<T extends RetainedMessage>(flow: DeliveryState<T>, n: number): T[] | undefined {
+  if (!(n >= flow.ackReceived && n <= flow.sent)) return undefined;
+  const done = flow.retained.slice(flow.start, flow.start + n - flow.ackReceived) as T[];
+  flow.retained.fill(undefined, flow.start, flow.start + done.length);
+  flow.start += done.length;
+  flow.ackReceived = n;
+  for (const { cost } of done) flow.cost -= cost;
+  if (flow.start >= COMPACT_AT && flow.start * 2 > flow.retained.length) {
+    flow.retained = flow.retained.slice(flow.start);
+    flow.start = 0;
+  }
+  return done;
+}
+
+/** The peer states on a return to have received `rx`: sending goes on there. `undefined` for a count that can't be. */
+export function planResume<T extends RetainedMessage>(flow: DeliveryState<T>, rx: number): ResumePlan<T> | undefined {
+  const parts = split(flow, rx);
+  if (!parts) return undefined;
+  const [received, uncounted] = parts;
+  const stale = uncounted.filter((item) => item.volatile);
+  const again = uncounted.filter((item) => !item.volatile);
+  const first = again.length > 0 ? rx + 1 : 0;
+  flow.redeliveries = first === flow.firstUnreceived ? flow.redeliveries + 1 : 1;
+  flow.firstUnreceived = first;
+  flow.peerReceived = rx;
+  let poison: T | undefined;
+  if (first > 0 && flow.redeliveries > MAX_REDELIVERIES) {
+    poison = again.shift();
+    flow.redeliveries = 1;
+    if (again.length === 0) flow.firstUnreceived = 0;
+  }
+  // What is shown uncounted may be taken out: the next message takes its number.
+  flow.retained = [...received, ...again];
+  flow.start = 0;
+  flow.sent = rx + again.length;
+  flow.cost = 0;
+  for (const { cost } of [...received, ...again]) flow.cost += cost;
+  return { resend: again, stale, poison };
+}
+
+/** The session is lost, and the peer had received `rx`, if it still knew. `undefined` for a count that can't be. */
+export function splitLoss<T extends RetainedMessage>(
+  flow: DeliveryState<T>,
+  rx: number | undefined,
+): LossOf<T> | undefined {
+  const parts = split(flow, rx ?? Math.max(flow.peerReceived, flow.ackReceived));
+  if (!parts) return undefined;
+  const [delivered, rest] = parts;
+  return rx === undefined
+    ? { delivered, undelivered: [], inDoubt: rest }
+    : { delivered, undelivered: rest, inDoubt: [] };
+}
+
+/** What is kept, parted at the count that the peer states. */
+function split<T extends RetainedMessage>(
+  { retained, start, ackReceived, peerReceived, sent }: DeliveryState<T>,
+  rx: number,
+): [T[], T[]] | undefined {
+  if (!(rx >= ackReceived && rx >= peerReceived && rx <= sent)) return undefined;
+  const at = start + rx - ackReceived;
+  return [retained.slice(start, at) as T[], retained.slice(at) as T[]];
+}

@@ -1,0 +1,198 @@
+import type * as Tautline from "../../src/index.ts";
+import type { Conn, ConnEvents, ConnOptions, Payload, WebSocketConstructor } from "../../src/index.ts";
+import type { resume } from "../../src/resume/client/index.ts";
+import { SLACK_MS, show, until, within } from "./assert.ts";
+
+/** Where the contract server is, each as host and port. */
+export interface Urls {
+  readonly base: string;
+  /** Takes TCP connections and never answers. */
+  readonly never: string;
+  /** Nobody listens there. */
+  readonly refused: string;
+  /** Whether all of them speak TLS. */
+  readonly secure: boolean;
+}
+
+/** What a platform does that others do not: each member is a row of docs/platforms.md, and the cases that read it show it. */
+export interface Platform {
+  /** Whether upgrades can be made with headers, and connections can be asked with protocol pings. */
+  readonly isNode: boolean;
+  /** Whether the platform tells the HTTP status of a refused upgrade. */
+  readonly knowsStatus: boolean;
+  /** The Origin of an upgrade, where it carries one. */
+  readonly origin?: string | undefined;
+  /** Codes of close frames that the platform tells as 1006. */
+  readonly hides?: readonly number[] | undefined;
+  /** Whether a byte order mark at the start of a text is lost on the way in. */
+  readonly eatsBom?: boolean | undefined;
+  /** Whether an upgrade that is answered with 401 is sent once more without a word. */
+  readonly repeatsOn401?: boolean | undefined;
+  /** Whether `bufferedAmount` stands still, so that no send waits for the network. */
+  readonly hidesBuffer?: boolean | undefined;
+}
+
+export interface Env extends Urls, Platform {
+  /** All that `tautline` exports, as built, and what `tautline/resume` does. */
+  readonly tautline: typeof Tautline;
+  readonly resume: typeof resume;
+  /** Given to every Conn. */
+  readonly WebSocket?: WebSocketConstructor | undefined;
+}
+
+export interface Case {
+  /** A fact that could be false. */
+  readonly name: string;
+  run(env: Env): Promise<void>;
+}
+
+/** What the contract server knows of the connections with one id. */
+export interface Log {
+  readonly live: number;
+  upgrades: number;
+  opened: number;
+  /** Short text messages that came in, in order. */
+  readonly texts: string[];
+  /** Bytes of all messages that came in. */
+  bytes: number;
+  readonly closes: { readonly code: number; readonly reason: string }[];
+  /** Of the last upgrade. */
+  headers: Readonly<Record<string, string>>;
+}
+
+const DEADLINE_MS = 8_000;
+
+type Query = Readonly<Record<string, string | number>>;
+
+/** One case's part of the world. */
+export class Stage {
+  readonly env: Env;
+  readonly #id = `${Date.now()}-${Math.random()}`;
+  readonly #conns: Conn<unknown, never>[] = [];
+
+  constructor(env: Env) {
+    this.env = env;
+  }
+
+  get tautline(): typeof Tautline {
+    return this.env.tautline;
+  }
+
+  url(path: string, query: Query = {}, host = this.env.base): string {
+    const entries = Object.entries({ id: this.#id, ...query }).map(([name, value]) => [name, String(value)]);
+    return `${this.env.secure ? "wss" : "ws"}://${host}${path}?${new URLSearchParams(entries)}`;
+  }
+
+  /** A Conn that retries as soon as it may. */
+  conn<In = Payload, Out = In>(
+    url: ConstructorParameters<typeof Conn>[0],
+    options: ConnOptions<In, Out> = {},
+  ): Conn<In, Out> {
+    const conn = new this.tautline.Conn<In, Out>(url, {
+      backoff: () => 0,
+      WebSocket: this.env.WebSocket,
+      ...options,
+    });
+    this.#conns.push(conn as unknown as Conn<unknown, never>);
+    return conn;
+  }
+
+  /** The same, open. */
+  async open<In = Payload, Out = In>(
+    path: string,
+    query: Query = {},
+    options: ConnOptions<In, Out> = {},
+  ): Promise<Conn<In, Out>> {
+    const conn = this.conn(this.url(path, query), options);
+    await conn.ready();
+    return conn;
+  }
+
+  /** What the server knows; `drop` and `read` are done to this case's connections before. */
+  async log(act: "log" | "drop" | "read" = "log"): Promise<Log> {
+    const response = await fetch(this.url(`/${act}`).replace("ws", "http"));
+    return response.json() as Promise<Log>;
+  }
+
+  /** The server's log as soon as `isThere` says so. */
+  async logged(what: string, isThere: (log: Log) => boolean): Promise<Log> {
+    let log = await this.log();
+    await until(what, async () => {
+      log = await this.log();
+      return isThere(log);
+    }).catch((error) => {
+      throw new Error(`${error.message} ${show(log)}`);
+    });
+    return log;
+  }
+
+  leave(): void {
+    for (const conn of this.#conns) conn.close();
+  }
+}
+
+export function define(name: string, act: (stage: Stage) => Promise<void>): Case {
+  return {
+    name,
+    async run(env) {
+      const stage = new Stage(env);
+      try {
+        await within(DEADLINE_MS, "The case has not ended", act(stage));
+      } finally {
+        stage.leave();
+      }
+    },
+  };
+}
+
+/** The same, once per row. */
+export function each<Row>(
+  rows: readonly Row[],
+  name: (row: Row) => string,
+  act: (stage: Stage, row: Row) => Promise<void>,
+): Case[] {
+  return rows.map((row) => define(name(row), (stage) => act(stage, row)));
+}
+
+/** What `conn` tells next under `name`. */
+export function next<In, Out, Name extends keyof ConnEvents<In>>(
+  conn: Conn<In, Out>,
+  name: Name,
+): Promise<ConnEvents<In>[Name]> {
+  const promise = new Promise<ConnEvents<In>[Name]>((resolve) => {
+    conn.on(name, resolve, { once: true });
+  });
+  const timely = within(DEADLINE_MS - SLACK_MS, `No ${name}`, promise);
+  // It may be awaited late, or never where the case has failed before.
+  timely.catch(() => {});
+  return timely;
+}
+
+/** The code of the ConnError that `promise` rejects with. */
+export async function rejection(stage: Stage, promise: Promise<unknown>): Promise<string> {
+  const error = await promise.then(
+    (value) => new Error(`Resolved with ${show(value)}.`),
+    (reason: unknown) => reason,
+  );
+  if (error instanceof stage.tautline.ConnError) return error.code;
+  throw error;
+}
+
+/** The code of the ConnError that `act` throws. */
+export function thrown(stage: Stage, act: () => unknown): string {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof stage.tautline.ConnError) return error.code;
+    throw error;
+  }
+  throw new Error("Nothing was thrown.");
+}
+
+export async function received<In, Out>(conn: Conn<In, Out>, count: number): Promise<In[]> {
+  const values: In[] = [];
+  while (values.length < count) values.push(await conn.receive());
+  return values;
+}
+
+export const numbered = (count: number) => Array.from({ length: count }, (_, i) => `message ${i}`);

@@ -1,0 +1,106 @@
+import { describe, expect, test } from "vitest";
+import { isSettled, openRig, pass, rejection, rig, tick, told, useFakeTime } from "../../support/conn.ts";
+
+useFakeTime();
+
+describe("flush()", () => {
+  test("resolves at once when nothing is pending, in any state", async () => {
+    const { conn, net } = rig();
+    expect(await isSettled(conn.flush())).toBe(true);
+    net.last.open();
+    await conn.send("x");
+    expect(await isSettled(conn.flush())).toBe(true);
+  });
+
+  test("waits until all sent so far is out, and for nothing sent later", async () => {
+    const { conn, net } = await openRig();
+    net.last.drop();
+    conn.send("a");
+    const flushed = conn.flush();
+    expect(await isSettled(flushed)).toBe(false);
+    await pass(1_000);
+    net.last.open();
+    await flushed;
+    expect(net.last.sent).toEqual(["a"]);
+  });
+
+  test("waits until the connection has handed its buffer to the network", async () => {
+    const { conn, socket } = await openRig();
+    socket.stall(1);
+    conn.send("x");
+    const flushed = conn.flush();
+    await pass(1_000);
+    expect(await isSettled(flushed)).toBe(false);
+    socket.stall(0);
+    await pass(1_000);
+    expect(await isSettled(flushed)).toBe(true);
+  });
+
+  test("resolves when the connection that took all has ended", async () => {
+    const { conn, socket } = await openRig();
+    socket.stall(100);
+    conn.send("x");
+    const flushed = conn.flush();
+    socket.drop();
+    expect(await isSettled(flushed)).toBe(true);
+  });
+
+  test("rejects with closed when the Conn ends before", async () => {
+    const { conn } = rig();
+    conn.send("x");
+    const flushed = conn.flush();
+    conn.close();
+    expect(await rejection(flushed)).toMatchObject({ code: "closed" });
+  });
+
+  test("rejects once its signal is aborted, and the message stays", async () => {
+    const { conn, net } = rig();
+    const controller = new AbortController();
+    conn.send("x");
+    const flushed = conn.flush({ signal: controller.signal });
+    controller.abort("why");
+    expect(await rejection(flushed)).toMatchObject({ code: "aborted", cause: "why" });
+    await tick();
+    net.last.open();
+    await tick();
+    expect(net.last.sent).toEqual(["x"]);
+  });
+});
+
+describe("close()", () => {
+  test("sends a burst before it says goodbye", async () => {
+    const { conn, socket } = await openRig();
+    const values = Array.from({ length: 1_000 }, (_, i) => `m${i}`);
+    for (const value of values) conn.send(value);
+    const { unsent } = await conn.close();
+    expect(socket.sent).toEqual(values);
+    expect(unsent).toEqual([]);
+  });
+
+  test("waits for what is above the high-water mark before it says goodbye", async () => {
+    const { conn, socket } = await openRig({ outbox: { highWaterMark: 10 } });
+    socket.stall(100);
+    conn.send("a");
+    conn.send("b");
+    const closed = conn.close();
+    await pass(100);
+    expect(socket.goodbye).toBeUndefined();
+    socket.stall(0);
+    await pass(100);
+    expect(socket.sent).toEqual(["a", "b"]);
+    expect(await closed).toMatchObject({ code: 1000, clean: true, unsent: [] });
+  });
+
+  test("gives back what no connection took, in order, and refuses it", async () => {
+    const { conn } = rig();
+    const dropped = told(conn, "dropped");
+    const bytes = new Uint8Array([1]);
+    const fates = [conn.send("a"), conn.send(bytes)];
+    expect(await conn.close()).toMatchObject({ unsent: ["a", bytes], inDoubt: [] });
+    for (const fate of fates) expect(await rejection(fate)).toMatchObject({ code: "closed" });
+    expect(dropped).toMatchObject([
+      { payload: "a", error: { code: "closed", payload: "a" }, direction: "out" },
+      { payload: bytes, error: { code: "closed" }, direction: "out" },
+    ]);
+  });
+});

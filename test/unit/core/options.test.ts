@@ -1,0 +1,226 @@
+import { inspect } from "node:util";
+import { describe, expect, test, vi } from "vitest";
+import { Conn, type ConnError, type ConnOptions } from "../../../src/index.ts";
+import { rig, thrown, tick, useFakeTime } from "../../support/conn.ts";
+import { fakeNet } from "../../support/fake-socket.ts";
+
+useFakeTime();
+
+const make = (options: object, url: unknown = "ws://x.test/") =>
+  new Conn(url as string, { WebSocket: fakeNet().WebSocket, autoConnect: false, ...options });
+
+const NUMBERS = [
+  "maxPayloadBytes",
+  "maxSendBytes",
+  "connectTimeoutMs",
+  "closeTimeoutMs",
+  "stableAfterMs",
+  "maxRetries",
+  "giveUpAfterMs",
+  "outbox.maxBytes",
+  "outbox.maxMessages",
+  "outbox.highWaterMark",
+  "inbox.maxBytes",
+  "inbox.highWaterMark",
+  "heartbeat.intervalMs",
+  "heartbeat.timeoutMs",
+];
+
+/** `{ a: { b: value } }` for `a.b`. */
+function at(path: string, value: unknown): object {
+  return path.split(".").reduceRight((inner, name) => ({ [name]: inner }), value) as object;
+}
+
+function expectRefusal(name: string, value: unknown, range: RegExp): void {
+  const error = thrown(() => make(at(name, value))) as ConnError;
+  expect(error).toMatchObject({ name: "ConnError", code: "bad-option" });
+  expect(error.message).toContain(name);
+  expect(error.message).toMatch(range);
+  if (typeof value !== "object") expect(error.message).toContain(String(value));
+}
+
+describe.for(NUMBERS)("%s", (name) => {
+  test.for([-1, Number.NaN, "5"])("can't be %s: the error names option, range and value", (value) => {
+    expectRefusal(name, value, /number.*(at least [01]|above 0)/);
+  });
+
+  test.for([1, 1.5, Number.POSITIVE_INFINITY])("can be %d", (value) => {
+    expect(() => make(at(name, value))).not.toThrow();
+  });
+});
+
+describe("words", () => {
+  test("of outbox.overflow are reject and drop-oldest", () => {
+    for (const overflow of ["reject", "drop-oldest"]) expect(() => make({ outbox: { overflow } })).not.toThrow();
+    for (const bad of ["close", "", "drop-newest", 5]) expectRefusal("outbox.overflow", bad, /reject.*drop-oldest/);
+  });
+
+  test("of inbox.overflow are close, drop-oldest and drop-newest", () => {
+    for (const overflow of ["close", "drop-oldest", "drop-newest"])
+      expect(() => make({ inbox: { overflow } })).not.toThrow();
+    for (const bad of ["reject", "", 5]) expectRefusal("inbox.overflow", bad, /close.*drop-oldest.*drop-newest/);
+  });
+});
+
+describe("functions", () => {
+  test.for(["backoff", "shouldRetry", "setup", "WebSocket"])("%s can be nothing else", (name) => {
+    for (const bad of [5, "x", {}, true]) expectRefusal(name, bad, /function/);
+  });
+
+  test("a codec has marshal and unmarshal", () => {
+    const marshal = String;
+    for (const codec of [{}, { marshal }, { unmarshal: String }, { marshal, unmarshal: 5 }]) {
+      const error = thrown(() => make({ codec })) as ConnError;
+      expect(error).toMatchObject({ code: "bad-option" });
+      expect(error.message).toMatch(/codec.*marshal.*unmarshal/);
+    }
+  });
+
+  test("ping and isPong come together", () => {
+    for (const heartbeat of [{ ping: () => "ping" }, { isPong: () => true }]) {
+      const error = thrown(() => make({ heartbeat })) as ConnError;
+      expect(error).toMatchObject({ code: "bad-option" });
+      expect(error.message).toMatch(/heartbeat.*ping.*isPong/);
+    }
+  });
+});
+
+test.for([
+  ["protocols", 5],
+  ["autoConnect", "no"],
+  ["signal", {}],
+  ["outbox", 5],
+  ["inbox", true],
+  ["heartbeat", true],
+] as const)("%s can't be %o: the error names it", ([name, bad]) => {
+  const error = thrown(() => make({ [name]: bad })) as ConnError;
+  expect(error).toMatchObject({ name: "ConnError", code: "bad-option" });
+  expect(error.message).toContain(name);
+});
+
+describe("protocols", () => {
+  test.for([
+    ["", '""'],
+    ["a b", '"a b"'],
+    ["a,b", '"a,b"'],
+    ["caf\u00e9", '"caf\u00e9"'],
+    [["a", ""], '["a",""]'],
+    [["a", "b", "a"], '["a","b","a"]'],
+    [["a", 5], '["a",5]'],
+    [[undefined], "[null]"],
+    [{}, "an object"],
+  ] as const)("can't be %j, which no platform takes: the error names it", ([protocols, got]) => {
+    const error = thrown(() => make({ protocols })) as ConnError;
+    expect(error).toMatchObject({ name: "ConnError", code: "bad-option" });
+    expect(error.message).toMatch(/^protocols must be .*token/);
+    expect(error.message).toContain(`got ${got}.`);
+  });
+
+  test.for([[[]], ["graphql-transport-ws"], [["a", "A", "v1.json!#$%&'*+-.^_`|~"]], [() => ["a", "a"]]] as const)(
+    "can be %j",
+    ([protocols]) => {
+      expect(() => make({ protocols })).not.toThrow();
+    },
+  );
+});
+
+test("undefined means the default, for every option", async () => {
+  const names = [
+    "codec",
+    "protocols",
+    "headers",
+    "origin",
+    "clientOptions",
+    "backoff",
+    "shouldRetry",
+    "setup",
+    "signal",
+  ];
+  const all = [
+    ...names,
+    "autoConnect",
+    ...NUMBERS.filter((name) => !name.includes(".")),
+    "outbox",
+    "inbox",
+    "heartbeat",
+  ];
+  const { conn, net } = rig(Object.fromEntries(all.map((name) => [name, undefined])) as ConnOptions);
+  await tick();
+  expect(net.sockets).toHaveLength(1);
+  expect(net.last.protocols).toEqual([]);
+  net.last.open();
+  await tick();
+  expect(conn.state).toBe("open");
+  expect(conn.maxPayloadBytes).toBe(32 * 2 ** 20);
+});
+
+test("undefined means the default, inside a group too", () => {
+  const options = {
+    outbox: { maxBytes: undefined, overflow: undefined },
+    inbox: { highWaterMark: undefined },
+    heartbeat: { intervalMs: undefined, ping: undefined, isPong: undefined },
+  };
+  expect(() => make(options)).not.toThrow();
+});
+
+test("what the caller changes in his options later changes nothing", async () => {
+  const outbox = { maxMessages: 1 };
+  const { conn } = rig({ outbox });
+  outbox.maxMessages = 0;
+  conn.send("x");
+  expect(conn.stats.outbox.messages).toBe(1);
+});
+
+describe("the URL", () => {
+  test.for([
+    "",
+    "x.test",
+    "//x.test?token=SECRET",
+    "wss//x.test?token=SECRET",
+    "wss://x.test:99999/?token=SECRET",
+    "ftp://x.test/?token=SECRET",
+    "wss://x.test/?token=SECRET#fragment",
+    "javascript:SECRET",
+    null,
+    5,
+  ])("can't be %s: the error does not quote it", (url) => {
+    const error = thrown(() => make({}, url)) as ConnError;
+    expect(error).toMatchObject({ name: "ConnError", code: "bad-url" });
+    expect(error.message).not.toContain("SECRET");
+  });
+
+  test("is not quoted by the cause either, which ends up in logs", () => {
+    const error = thrown(() => make({}, "wss//x.test?token=SECRET"));
+    expect(inspect(error, { depth: 5 })).not.toContain("SECRET");
+  });
+
+  test.for([
+    ["ws://x.test", "ws://x.test/"],
+    ["http://x.test/a", "ws://x.test/a"],
+    ["https://x.test/a?b", "wss://x.test/a?b"],
+    [new URL("wss://x.test/"), "wss://x.test/"],
+  ] as const)("can be %s", ([url, href]) => {
+    expect(make({}, url).url).toBe(href);
+  });
+
+  test("is relative to the page where it is text, and what is no URL stays none", () => {
+    vi.stubGlobal("location", { href: "https://x.test/a/b" });
+    expect(make({}, "c").url).toBe("wss://x.test/a/c");
+    for (const none of [null, 5, {}]) {
+      expect(thrown(() => make({}, none))).toMatchObject({ code: "bad-url" });
+    }
+  });
+});
+
+describe("what only Node can do", () => {
+  test.for([
+    ["headers", { a: "b" }],
+    ["headers", () => ({})],
+    ["origin", "https://x.test"],
+    ["clientOptions", {}],
+  ] as const)("%s throws unsupported where the WebSocket class is a browser's", ([name, value]) => {
+    const error = thrown(() => make({ [name]: value })) as ConnError;
+    expect(error).toMatchObject({ name: "ConnError", code: "unsupported" });
+    expect(error.message).toContain(name);
+  });
+});

@@ -1,0 +1,103 @@
+import { describe, expect, test } from "vitest";
+import { isAuth, isRetryable, type RetryHistory, requestedDelay } from "../../../src/core/retry-policy.ts";
+import type { ConnectionEnd } from "../../../src/socket/socket.ts";
+
+const FRESH: RetryHistory = { everOpened: false, canRenew: false, refusals: 0 };
+const ended = (code: number, rest: Partial<ConnectionEnd> = {}): ConnectionEnd => ({
+  code,
+  reason: "",
+  clean: true,
+  ...rest,
+});
+const refused = (status: number, rest: Partial<ConnectionEnd> = {}) => ended(1006, { clean: false, status, ...rest });
+
+describe("deservesRetry()", () => {
+  test.for([1000, 1003, 1007, 1008, 1009, 1010, 4400, 4402, 4404, 4409, 4410, 4499])("is false for %i", (code) => {
+    expect(isRetryable(ended(code), { everOpened: true, canRenew: true, refusals: 0 })).toBe(false);
+  });
+
+  test.for([1001, 1002, 1005, 1006, 1011, 1012, 1013, 1014, 1015, 3001, 3008, 3999, 4000, 4399])(
+    "is true for %i",
+    (code) => {
+      expect(isRetryable(ended(code), FRESH)).toBe(true);
+    },
+  );
+
+  test.for([4408, 4425, 4429, 4500, 4503, 4599, 4999])("is true for %i", (code) => {
+    expect(isRetryable(ended(code), FRESH)).toBe(true);
+  });
+
+  test.for([400, 402, 404, 410, 426, 499])("is false for a first upgrade refused with %i", (status) => {
+    expect(isRetryable(refused(status), FRESH)).toBe(false);
+  });
+
+  test.for([400, 404, 410, 499])("is true for %i after a first open: the server may be deploying", (status) => {
+    expect(isRetryable(refused(status), { ...FRESH, everOpened: true })).toBe(true);
+  });
+
+  test.for([200, 302, 408, 425, 429, 500, 502, 503])("is true for a first upgrade answered with %i", (status) => {
+    expect(isRetryable(refused(status), FRESH)).toBe(true);
+  });
+
+  test.for([ended(3000), ended(3003), ended(4401), ended(4403), refused(401), refused(403)])(
+    "grants one more try to %o where it can bring other credentials",
+    (ending) => {
+      expect(isAuth(ending)).toBe(true);
+      expect(isRetryable(ending, { ...FRESH, everOpened: true })).toBe(false);
+      expect(isRetryable(ending, { ...FRESH, canRenew: true })).toBe(true);
+      expect(isRetryable(ending, { everOpened: true, canRenew: true, refusals: 1 })).toBe(false);
+    },
+  );
+
+  test("judges a refused upgrade by its status, not by 1006", () => {
+    expect(isAuth(refused(500))).toBe(false);
+    expect(isAuth(ended(1006))).toBe(false);
+    expect(isRetryable(refused(404), FRESH)).toBe(false);
+  });
+
+  test("is true for a final code whose reason asks us to come back", () => {
+    expect(isRetryable(ended(1008, { reason: "retry=100" }), FRESH)).toBe(true);
+    expect(isRetryable(ended(4404, { reason: "retry=100-200" }), FRESH)).toBe(true);
+  });
+});
+
+describe("wish()", () => {
+  test.for([
+    ["retry=100-200", [100, 200]],
+    ["retry=100", [100, 125]],
+    ["restart; retry=100-200", [100, 200]],
+    ["restart, retry=100-200; soon", [100, 200]],
+    ["retry=0-500", [0, 500]],
+    ["retry=200-100", [200, 250]],
+  ] as const)("reads %s", ([reason, window]) => {
+    expect(requestedDelay(ended(1012, { reason }))).toEqual(window);
+  });
+
+  test.for(["", "retry", "retry=", "retry=x", "retry=-5", "retry=1.5", "noretry=100", "retry=100-200ms", "retry=1e3"])(
+    "reads nothing from %j",
+    (reason) => {
+      expect(requestedDelay(ended(1012, { reason }))).toBeUndefined();
+    },
+  );
+
+  test("caps at 10 minutes, and spreads from there", () => {
+    expect(requestedDelay(ended(1012, { reason: "retry=9999999" }))?.[0]).toBe(600_000);
+    expect(requestedDelay(ended(1012, { reason: "retry=1000-9999999" }))).toEqual([1_000, 600_000]);
+    expect(requestedDelay(ended(1012, { reason: `retry=${"9".repeat(400)}` }))?.[0]).toBe(600_000);
+  });
+
+  test("reads Retry-After in seconds", () => {
+    expect(requestedDelay(refused(503, { retryAfter: "2" }))).toEqual([2_000, 2_500]);
+  });
+
+  test("reads Retry-After as a date, and one that has passed as now", () => {
+    const now = Date.UTC(2026, 0, 1);
+    const retryAfter = new Date(now + 4_000).toUTCString();
+    expect(requestedDelay(refused(503, { retryAfter }), now)).toEqual([4_000, 5_000]);
+    expect(requestedDelay(refused(503, { retryAfter }), now + 60_000)).toEqual([0, 0]);
+  });
+
+  test("reads nothing from a Retry-After that is neither", () => {
+    expect(requestedDelay(refused(503, { retryAfter: "soon" }))).toBeUndefined();
+  });
+});

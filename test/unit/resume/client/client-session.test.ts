@@ -1,0 +1,656 @@
+import { describe, expect, test } from "vitest";
+import type { ConnOptions } from "../../../../src/index.ts";
+import { type ResumeOptions, resume } from "../../../../src/resume/client/index.ts";
+import { type ControlFrame, decode, encode } from "../../../../src/resume/protocol/control.ts";
+import { isSettled, pass, rejection, rig, story, thrown, tick, told, useFakeTime } from "../../../support/conn.ts";
+import type { FakeSocket } from "../../../support/fake-socket.ts";
+
+useFakeTime();
+
+const NAME = "resume.v1";
+const greeting = (sid: string, win = 100_000) => encode({ type: "H", sid, secret: `${sid}-key`, ttl: 120, win });
+const ack = (n: number) => encode({ type: "a", n });
+const frames = (socket: FakeSocket) => socket.sent.map((sent) => (typeof sent === "string" && decode(sent)) || sent);
+/** What was sent since this was last asked. */
+const taken = (socket: FakeSocket) => {
+  const all = frames(socket);
+  socket.sent.length = 0;
+  return all;
+};
+
+function resuming(given: ResumeOptions = {}, options: ConnOptions = {}) {
+  return rig({ heartbeat: false, backoff: () => 300, resume: resume(given), ...options });
+}
+
+/** A Conn whose session is in use. */
+async function inUse(given: ResumeOptions = {}, options: ConnOptions = {}) {
+  const { net, conn } = resuming(given, options);
+  await tick();
+  await greet(net.last);
+  taken(net.last);
+  return { net, conn, socket: net.last };
+}
+
+async function greet(socket: FakeSocket, sid = "one", protocol = NAME) {
+  socket.open({ protocol });
+  socket.message(greeting(sid));
+  await tick();
+}
+
+/** The connection drops, and the next is greeted. */
+async function dropped(net: { readonly last: FakeSocket }) {
+  net.last.drop();
+  await pass(300);
+  await greet(net.last, "two");
+  return net.last;
+}
+
+describe("the handshake", () => {
+  test("offers the name, and is silent until the server has greeted", async () => {
+    const { net, conn } = resuming();
+    conn.send("early");
+    await tick();
+    expect(net.last.protocols).toEqual([NAME]);
+    net.last.open({ protocol: NAME });
+    await pass(900);
+    expect(net.last.sent).toEqual([]);
+    expect(conn.state).toBe("connecting");
+    net.last.message(greeting("one"));
+    await tick();
+    expect(frames(net.last)).toEqual([{ type: "N", win: 2 ** 20 }, "early"]);
+    expect(conn.state).toBe("open");
+    expect(conn.protocol).toBe("");
+  });
+
+  test("names the application's own protocols too, which are all that it sees", async () => {
+    const { net, conn } = resuming({}, { protocols: ["chat", "chit"] });
+    await tick();
+    expect(net.last.protocols).toEqual([`chat+${NAME}`, `chit+${NAME}`, "chat", "chit"]);
+    await greet(net.last, "one", `chit+${NAME}`);
+    expect(conn.protocol).toBe("chit");
+  });
+
+  test.each([
+    [{ windowBytes: 0 }, "windowBytes"],
+    [{ windowBytes: Number.NaN }, "windowBytes"],
+    [{ ack: "sent" as "consumed" }, "ack"],
+  ])("refuses %j in the constructor", (given, name) => {
+    expect(thrown(() => resuming(given))).toMatchObject({ code: "bad-option", message: expect.stringContaining(name) });
+  });
+});
+
+describe("a server without resume", () => {
+  test("that echoes the name and says nothing is dialed again without it, in the same attempt", async () => {
+    const { net, conn } = resuming();
+    const events = story(conn);
+    await tick();
+    net.last.open({ protocol: NAME });
+    await pass(1_000);
+    expect(net.sockets.map(({ protocols }) => protocols)).toEqual([[NAME], []]);
+    net.last.open();
+    await tick();
+    conn.send("unsupported");
+    expect(net.last.sent).toEqual(["unsupported"]);
+    expect(events).toEqual(["idle>connecting", "connecting>open", "open"]);
+  });
+
+  test("that refuses the name is dialed again at once without it, and never asked again", async () => {
+    const { net, conn } = resuming();
+    await tick();
+    net.last.refuse();
+    await tick();
+    net.last.open();
+    await tick();
+    expect(conn.state).toBe("open");
+    net.last.drop();
+    await pass(2_000);
+    expect(net.sockets.map(({ protocols }) => protocols)).toEqual([[NAME], [], []]);
+  });
+
+  test("that is down is dialed twice for each wait, with and without the name", async () => {
+    const { net } = resuming();
+    net.onDial = (socket) => queueMicrotask(() => socket.refuse());
+    await pass(500);
+    expect(net.sockets.map(({ protocols }) => protocols)).toEqual([[NAME], [], [NAME], []]);
+  });
+
+  test("that speaks first is plain at once, and what it said is heard after open", async () => {
+    const { net, conn } = resuming();
+    const messages = told(conn, "message");
+    await tick();
+    net.last.open({ protocol: NAME });
+    net.last.message("\u0010\u0010welcome");
+    net.last.message("again");
+    expect(conn.state).toBe("connecting");
+    await tick();
+    expect(messages).toEqual(["\u0010\u0010welcome", "again"]);
+    conn.send("\u0010x");
+    expect(net.last.sent).toEqual(["\u0010x"]);
+  });
+
+  test("can confirm nothing, and is not sent what should be", async () => {
+    const { net, conn } = resuming();
+    const drops = told(conn, "dropped");
+    await tick();
+    net.last.open({ protocol: "" });
+    await tick();
+    expect(await rejection(conn.send("sure", { confirm: true }))).toMatchObject({
+      code: "unsupported",
+      payload: "sure",
+    });
+    await tick();
+    expect(drops).toMatchObject([{ payload: "sure", error: { code: "unsupported" } }]);
+    expect(net.last.sent).toEqual([]);
+  });
+
+  test("after one that spoke it is told of as a lost session", async () => {
+    const { net, conn, socket } = await inUse();
+    const lost = told(conn, "session-lost");
+    conn.send("doubtful");
+    conn.send("twice", { resend: true });
+    socket.drop();
+    await pass(2_000);
+    net.last.open({ protocol: NAME });
+    net.last.message("what?");
+    await tick();
+    expect(lost).toEqual([{ delivered: [], undelivered: [], inDoubt: ["doubtful", "twice"] }]);
+    expect(net.last.sent).toEqual(["twice"]);
+  });
+});
+
+describe("a return", () => {
+  test("states what came and sends what was not counted again", async () => {
+    const { net, conn, socket } = await inUse();
+    const opens = told(conn, "open");
+    const messages = told(conn, "message");
+    const bytes = new Uint8Array([1, 2, 3]);
+    for (const payload of ["a", bytes, "\u0010c"]) conn.send(payload);
+    bytes.fill(9);
+    socket.message("x");
+    socket.message("\u0010\u0010y");
+    const next = await dropped(net);
+    expect(taken(next)).toEqual([{ type: "R", sid: "one", secret: "one-key", gen: 1, rx: 2, win: 2 ** 20 }]);
+    conn.send("d");
+    next.message(encode({ type: "A", rx: 1 }));
+    await tick();
+    // What was acknowledged on the last connection may not have arrived.
+    expect(taken(next)).toEqual([{ type: "a", n: 2 }, new Uint8Array([1, 2, 3]), "\u0010\u0010c", "d"]);
+    expect(messages).toEqual(["x", "\u0010y"]);
+    expect(opens).toMatchObject([{ resumed: true, reconnected: true }]);
+  });
+
+  test("counts its attempts, and keeps the session through those that fail", async () => {
+    const { net } = await inUse();
+    let next = await dropped(net);
+    next = await dropped(net);
+    expect(taken(next)).toMatchObject([{ type: "R", sid: "one", gen: 2 }]);
+  });
+
+  test("gives the place of a lost volatile message to the next", async () => {
+    const { net, conn, socket } = await inUse();
+    conn.send("old");
+    conn.send("now", { volatile: true });
+    conn.send("new");
+    expect(taken(socket)).toEqual(["old", "now", "new"]);
+    const next = await dropped(net);
+    next.message(encode({ type: "A", rx: 1 }));
+    await tick();
+    expect(taken(next).slice(1)).toEqual(["new"]);
+    next.message(ack(2));
+    expect(conn.stats.unacknowledged).toEqual({ messages: 0, bytes: 0 });
+  });
+
+  test("sets a message aside that three returns sent to no avail", async () => {
+    const { net, conn } = await inUse();
+    const drops = told(conn, "dropped");
+    const call = rejection(conn.send("bad", { confirm: true }));
+    conn.send("good");
+    for (let trial = 0; trial < 4; trial++) (await dropped(net)).message(encode({ type: "A", rx: 0 }));
+    await tick();
+    expect(await call).toMatchObject({ code: "poison", payload: "bad" });
+    expect(drops).toMatchObject([{ payload: "bad", error: { code: "poison" } }]);
+    expect(taken(net.last).slice(1)).toEqual(["good"]);
+  });
+
+  test("that is answered with a count that can't be ends the Conn with 4400", async () => {
+    const { net, conn } = await inUse();
+    const next = await dropped(net);
+    next.message(encode({ type: "A", rx: 1 }));
+    expect(await conn.closed).toMatchObject({ code: 4400, by: "policy", error: { cause: { code: "session-lost" } } });
+    expect(next.goodbye).toEqual({ code: 4400 });
+  });
+});
+
+describe("a lost session", () => {
+  test("is told exactly, and goes on with what was not delivered", async () => {
+    const { net, conn } = await inUse();
+    const lost = told(conn, "session-lost");
+    const opens = told(conn, "open");
+    const calls = ["a", "b"].map((payload) => conn.send(payload, { confirm: true }));
+    conn.send("c");
+    const next = await dropped(net);
+    taken(next);
+    next.message(encode({ type: "X", why: "e", rx: 1 }));
+    await tick();
+    expect(lost).toEqual([{ delivered: ["a"], undelivered: ["b", "c"], inDoubt: [] }]);
+    await calls[0];
+    expect(taken(next)).toEqual([{ type: "N", win: 2 ** 20 }, "b", "c", { type: "?" }]);
+    expect(opens).toMatchObject([{ resumed: false, reconnected: true }]);
+    next.message(ack(1));
+    await calls[1];
+  });
+
+  test("rejects what nobody knows of, and flush() with it", async () => {
+    const { net, conn } = await inUse();
+    const call = rejection(conn.send("a", { confirm: true }));
+    const flush = rejection(conn.flush());
+    const next = await dropped(net);
+    next.message(encode({ type: "X", why: "u" }));
+    expect(await call).toMatchObject({ code: "session-lost", payload: "a" });
+    expect(await flush).toMatchObject({ code: "session-lost" });
+    expect(conn.stats.unacknowledged.messages).toBe(0);
+  });
+
+  test("runs setup again, ahead of what it left", async () => {
+    const setup: ConnOptions["setup"] = ({ send }) => send("login");
+    const { net } = await inUse({}, { setup });
+    const next = await dropped(net);
+    expect(taken(next)).toMatchObject([{ type: "R" }]);
+    next.message(encode({ type: "X", why: "o", rx: 0 }));
+    await tick();
+    // The login of the lost session is a message like any other, and was not counted.
+    expect(taken(next)).toMatchObject([{ type: "N" }, "login", "login"]);
+  });
+});
+
+describe("setup", () => {
+  const loginThenWait: ConnOptions["setup"] = async ({ send, receive }) => {
+    send("login");
+    await receive();
+  };
+
+  test("does not run on a resumed session", async () => {
+    let runs = 0;
+    const { net, conn } = await inUse({}, { setup: () => void runs++ });
+    (await dropped(net)).message(encode({ type: "A", rx: 0 }));
+    await tick();
+    expect(conn.state).toBe("open");
+    expect(runs).toBe(1);
+  });
+
+  test("that is cut off ends the session, and what it said is not sent again", async () => {
+    const { net } = resuming({}, { setup: loginThenWait });
+    await tick();
+    await greet(net.last);
+    expect(frames(net.last)).toEqual([{ type: "N", win: 2 ** 20 }, "login"]);
+    const next = await dropped(net);
+    expect(frames(next)).toEqual([{ type: "N", win: 2 ** 20 }, "login"]);
+  });
+});
+
+describe("acknowledging", () => {
+  const receive = (socket: FakeSocket, count: number, text = "") => {
+    for (let n = 0; n < count; n++) socket.message(text);
+  };
+
+  test("comes after 128 messages", async () => {
+    const { socket } = await inUse();
+    receive(socket, 127);
+    await tick();
+    expect(taken(socket)).toEqual([]);
+    receive(socket, 1);
+    await tick();
+    expect(taken(socket)).toEqual([{ type: "a", n: 128 }]);
+  });
+
+  test("comes once for all that came in a turn", async () => {
+    const { socket } = await inUse();
+    receive(socket, 1_000);
+    expect(taken(socket)).toEqual([]);
+    await tick();
+    expect(taken(socket)).toEqual([{ type: "a", n: 1_000 }]);
+    receive(socket, 127);
+    await tick();
+    expect(taken(socket)).toEqual([]);
+  });
+
+  test("comes after a quarter of the window", async () => {
+    const { socket } = await inUse({ windowBytes: 4_000 });
+    receive(socket, 1, "x".repeat(900));
+    await tick();
+    expect(taken(socket)).toEqual([]);
+    receive(socket, 1);
+    await tick();
+    expect(taken(socket)).toEqual([{ type: "a", n: 2 }]);
+  });
+
+  test("comes two seconds after the first message, once", async () => {
+    const { socket } = await inUse();
+    receive(socket, 1);
+    await pass(1_500);
+    receive(socket, 1);
+    await pass(499);
+    expect(taken(socket)).toEqual([]);
+    await pass(1);
+    expect(taken(socket)).toEqual([{ type: "a", n: 2 }]);
+    await pass(60_000);
+    expect(taken(socket)).toEqual([]);
+  });
+
+  test("answers a turn's questions once", async () => {
+    const { socket } = await inUse();
+    for (let n = 0; n < 9; n++) socket.message(encode({ type: "?" }));
+    receive(socket, 1);
+    await tick();
+    expect(taken(socket)).toEqual([{ type: "a", n: 1 }]);
+  });
+
+  test("counts what was pulled where that is asked for", async () => {
+    const { conn, socket } = await inUse({ ack: "consumed" });
+    receive(socket, 200, "x");
+    await pass(10_000);
+    expect(taken(socket)).toEqual([]);
+    await conn.receive();
+    await pass(2_000);
+    expect(taken(socket)).toEqual([{ type: "a", n: 1 }]);
+    for (let n = 1; n < 129; n++) await conn.receive();
+    expect(taken(socket)).toEqual([{ type: "a", n: 129 }]);
+  });
+
+  test("holds back a peer whose messages are not taken in", async () => {
+    const { conn, socket } = await inUse({}, { inbox: { highWaterMark: 1_000 } });
+    receive(socket, 10, "x".repeat(100));
+    expect(taken(socket)).toEqual([]);
+    receive(socket, 300, "x".repeat(100));
+    socket.message(encode({ type: "?" }));
+    await tick();
+    expect(taken(socket)).toEqual([{ type: "a", n: 0 }]);
+    while (conn.stats.inbox.messages > 0) await conn.receive();
+    await tick();
+    expect(taken(socket).at(-1)).toEqual({ type: "a", n: 310 });
+  });
+
+  test("goes on holding the peer back after a return", async () => {
+    const { net, conn, socket } = await inUse({}, { inbox: { highWaterMark: 1_000 } });
+    receive(socket, 20, "x".repeat(100));
+    await conn.receive();
+    const next = await dropped(net);
+    taken(next);
+    next.message(encode({ type: "A", rx: 0 }));
+    next.message(encode({ type: "?" }));
+    await tick();
+    expect(taken(next)).toEqual([
+      { type: "a", n: 1 },
+      { type: "a", n: 1 },
+    ]);
+    while (conn.stats.inbox.messages > 0) await conn.receive();
+    await tick();
+    expect(taken(next).at(-1)).toEqual({ type: "a", n: 20 });
+  });
+
+  test("lets the peer go on after a return when the application followed meanwhile", async () => {
+    const { net, conn, socket } = await inUse({}, { inbox: { highWaterMark: 1_000 } });
+    receive(socket, 20, "x".repeat(100));
+    net.last.drop();
+    while (conn.stats.inbox.messages > 0) await conn.receive();
+    await pass(300);
+    await greet(net.last, "two");
+    net.last.message(encode({ type: "A", rx: 0 }));
+    await tick();
+    taken(net.last);
+    receive(net.last, 5, "x");
+    net.last.message(encode({ type: "?" }));
+    await tick();
+    expect(taken(net.last)).toEqual([{ type: "a", n: 25 }]);
+  });
+
+  test("comes after a quarter of the window that the peer may use, where that is the smaller one", async () => {
+    const { conn, socket } = await inUse({ windowBytes: 2 ** 20, ack: "consumed" });
+    receive(socket, 40, "x".repeat(9_936));
+    for (let n = 0; n < 2; n++) await conn.receive();
+    expect(taken(socket)).toEqual([]);
+    await conn.receive();
+    expect(taken(socket)).toEqual([{ type: "a", n: 3 }]);
+  });
+
+  test("answers a turn's pings once", async () => {
+    const { socket } = await inUse();
+    for (let n = 0; n < 1_000; n++) socket.message(encode({ type: "p", n: 0 }));
+    socket.message(encode({ type: "?" }));
+    await tick();
+    expect(taken(socket)).toEqual([{ type: "q", n: 0 }]);
+  });
+});
+
+describe("sending", () => {
+  test("waits while the peer's window is full, and goes on when it opens", async () => {
+    const { conn, socket } = await inUse({ windowBytes: 200 });
+    const calls = ["a", "b", "c", "d", "e"].map((payload) => conn.send(payload));
+    expect(taken(socket)).toEqual(["a", "b", { type: "?" }, "c", "d"]);
+    expect(await isSettled(calls[3] as Promise<void>)).toBe(false);
+    socket.message(ack(1));
+    await tick();
+    expect(taken(socket)).toEqual([{ type: "?" }, "e"]);
+    socket.message(ack(5));
+    await Promise.all(calls);
+  });
+
+  test("lets a message larger than the window through, alone", async () => {
+    const { conn, socket } = await inUse({ windowBytes: 100 });
+    const large = "x".repeat(10_000);
+    conn.send(large);
+    conn.send("next");
+    expect(taken(socket)).toEqual([large, { type: "?" }]);
+    socket.message(ack(1));
+    await tick();
+    expect(taken(socket)).toEqual(["next", { type: "?" }]);
+  });
+
+  test("does not ask in circles where the peer has nothing to acknowledge", async () => {
+    const { conn, socket } = await inUse({ windowBytes: 100 });
+    conn.send("x".repeat(100));
+    for (let n = 0; n < 5; n++) socket.message(ack(0));
+    expect(taken(socket)).toEqual(["x".repeat(100), { type: "?" }]);
+  });
+
+  test("confirms what the peer has counted, and asks for it", async () => {
+    const { conn, socket } = await inUse();
+    const call = conn.send("a", { confirm: true });
+    expect(taken(socket)).toEqual(["a", { type: "?" }]);
+    expect(await isSettled(call)).toBe(false);
+    socket.message(ack(1));
+    await call;
+  });
+
+  test("gives up waiting for a confirmation when its signal says so", async () => {
+    const { conn } = await inUse();
+    const controller = new AbortController();
+    const call = rejection(conn.send("a", { confirm: true, signal: controller.signal }));
+    controller.abort();
+    expect(await call).toMatchObject({ code: "aborted" });
+  });
+
+  test("flushes until all is acknowledged, across a drop", async () => {
+    const { net, conn, socket } = await inUse();
+    conn.send("a");
+    const flush = conn.flush();
+    await tick();
+    expect(taken(socket)).toEqual(["a", { type: "?" }]);
+    const next = await dropped(net);
+    next.message(encode({ type: "A", rx: 0 }));
+    await tick();
+    expect(taken(next).slice(1)).toEqual(["a", { type: "?" }]);
+    expect(await isSettled(flush)).toBe(false);
+    next.message(ack(1));
+    await flush;
+    await conn.flush();
+  });
+
+  test("takes confirm for misuse where there is no resume", () => {
+    const { conn } = rig();
+    expect(thrown(() => conn.send("a", { confirm: true }))).toMatchObject({ code: "misuse" });
+  });
+});
+
+describe("control", () => {
+  test.each<[string, ControlFrame | string]>([
+    ["an acknowledgement of what was never sent", { type: "a", n: 1 }],
+    ["a pong of what was never sent", { type: "q", n: 36 ** 10 - 1 }],
+    ["a second greeting", greeting("again")],
+    ["a client's word", { type: "N", win: 1 }],
+    ["nonsense", "\u0010nonsense"],
+    ["the mark alone", "\u0010"],
+    ["too much of it", `\u0010a ${"0".repeat(300)}`],
+  ])("ends the Conn with 4400 and is no message: %s", async (_what, frame) => {
+    const { conn, socket } = await inUse();
+    const messages = told(conn, "message");
+    const losses = told(conn, "disconnected");
+    socket.message(typeof frame === "string" ? frame : encode(frame));
+    expect(await conn.closed).toMatchObject({ code: 4400 });
+    expect(socket.goodbye).toEqual({ code: 4400 });
+    expect(losses).toMatchObject([{ code: 4400, willRetry: false, cause: { code: "session-lost" } }]);
+    expect(messages).toEqual([]);
+  });
+
+  test("an acknowledgement that goes back ends it too", async () => {
+    const { conn, socket } = await inUse();
+    conn.send("a");
+    conn.send("b");
+    socket.message(ack(2));
+    socket.message(ack(1));
+    expect(await conn.closed).toMatchObject({ code: 4400 });
+  });
+
+  test("bytes that look like it are a message", async () => {
+    const { conn, socket } = await inUse();
+    const messages = told(conn, "message");
+    const bytes = new TextEncoder().encode(ack(9));
+    socket.message(bytes);
+    await tick();
+    expect(messages).toEqual([bytes]);
+  });
+});
+
+describe("pings", () => {
+  const heartbeat = { intervalMs: 5_000, timeoutMs: 2_000 };
+
+  test("carry the acknowledgement, and tell the latency where the platform has no pings", async () => {
+    const { conn, socket } = await inUse({}, { heartbeat });
+    const latencies = told(conn, "latency");
+    socket.message("x");
+    await pass(1_500);
+    await pass(3_500);
+    expect(taken(socket)).toEqual([
+      { type: "a", n: 1 },
+      { type: "p", n: 1 },
+    ]);
+    await pass(40);
+    socket.message(encode({ type: "q", n: 0 }));
+    expect(latencies).toEqual([{ rttMs: 40 }]);
+  });
+
+  test("find a dead line", async () => {
+    const { conn } = await inUse({}, { heartbeat });
+    const losses = told(conn, "disconnected");
+    await pass(7_001);
+    expect(losses).toMatchObject([{ code: 1006, cause: { code: "timeout" } }]);
+  });
+
+  test("of the peer are answered", async () => {
+    const { socket } = await inUse();
+    socket.message("x");
+    socket.message(encode({ type: "p", n: 0 }));
+    await tick();
+    expect(taken(socket)).toEqual([{ type: "q", n: 1 }]);
+  });
+});
+
+describe("a Conn that is told to move", () => {
+  test("stays until its moment, then returns over another connection, and nothing was lost", async () => {
+    const { net, conn, socket } = await inUse();
+    const events = story(conn);
+    socket.message(encode({ type: "m", min: 5_000, max: 9_000 }));
+    await pass(4_999);
+    expect(conn.state).toBe("open");
+    await pass(4_001);
+    expect(socket.goodbye).toEqual({ code: 4001 });
+    expect(net.sockets).toHaveLength(2);
+    await greet(net.last, "two");
+    net.last.message(encode({ type: "A", rx: 0 }));
+    await tick();
+    expect(events).toEqual(["open>connecting", "connecting>open", "open"]);
+  });
+
+  test("moves no more once it has left that connection", async () => {
+    const { net, socket } = await inUse();
+    socket.message(encode({ type: "m", min: 5_000, max: 5_000 }));
+    (await dropped(net)).message(encode({ type: "A", rx: 0 }));
+    await pass(20_000);
+    expect(net.sockets).toHaveLength(2);
+  });
+});
+
+describe("closing", () => {
+  test("waits until all is acknowledged, says how far it has come, and takes nothing more in", async () => {
+    const { conn, socket } = await inUse();
+    socket.message("x");
+    conn.send("a");
+    const closing = conn.close();
+    await tick();
+    expect(taken(socket)).toEqual(["a", { type: "?" }]);
+    socket.message(ack(1));
+    await tick();
+    expect(taken(socket)).toEqual([{ type: "a", n: 1 }]);
+    expect(socket.goodbye).toEqual({ code: 1000 });
+    expect(await closing).toMatchObject({ code: 1000, clean: true, unsent: [], inDoubt: [] });
+  });
+
+  test("gives back what nobody acknowledged in time", async () => {
+    const { net, conn } = await inUse();
+    net.answersClose = false;
+    const call = rejection(conn.send("a", { confirm: true }));
+    conn.send("b");
+    const closing = conn.close();
+    await pass(2_000);
+    expect(await closing).toMatchObject({ clean: false, unsent: [], inDoubt: ["a", "b"] });
+    expect(await call).toMatchObject({ code: "closed", payload: "a" });
+  });
+
+  test("knows of a peer that closes how far it had come", async () => {
+    const { conn, socket } = await inUse();
+    for (const payload of ["a", "b", "c"]) conn.send(payload);
+    socket.message(ack(1));
+    socket.drop(1000, "", true);
+    expect(await conn.closed).toMatchObject({ by: "peer", unsent: ["b", "c"], inDoubt: [] });
+  });
+
+  test("is in doubt about the rest where the peer closed without a word", async () => {
+    const { conn, socket } = await inUse();
+    conn.send("a");
+    socket.drop(1000, "", true);
+    expect(await conn.closed).toMatchObject({ by: "peer", unsent: [], inDoubt: ["a"] });
+  });
+
+  test("counts what a return showed to be received as delivered, though it is not acknowledged", async () => {
+    const { net, conn } = await inUse();
+    const call = conn.send("a", { confirm: true });
+    conn.send("b");
+    const next = await dropped(net);
+    next.message(encode({ type: "A", rx: 1 }));
+    await call;
+    net.answersClose = false;
+    const closing = conn.close();
+    await pass(2_000);
+    expect(await closing).toMatchObject({ clean: false, unsent: [], inDoubt: ["b"] });
+  });
+
+  test("of a session that had ended well is learned on the return", async () => {
+    const { net, conn } = await inUse();
+    conn.send("a");
+    conn.send("b");
+    const next = await dropped(net);
+    next.message(ack(1));
+    next.drop(1000, "", true);
+    expect(await conn.closed).toMatchObject({ by: "peer", code: 1000, unsent: ["b"], inDoubt: [] });
+  });
+});

@@ -1,0 +1,183 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  acknowledge,
+  createDeliveryState,
+  hasRoom,
+  planResume,
+  type RetainedMessage,
+  retain,
+  splitLoss,
+  windowCost,
+} from "../../../../src/resume/protocol/delivery-state.ts";
+
+interface Item extends RetainedMessage {
+  readonly id: number;
+}
+
+function filled(count: number, volatile: readonly number[] = []) {
+  const made = createDeliveryState<Item>(1_000);
+  for (let id = 1; id <= count; id++) retain(made, { id, cost: 10, volatile: volatile.includes(id) });
+  return made;
+}
+
+const ids = (items: readonly Item[] | undefined) => items?.map(({ id }) => id);
+
+test("weighs a message by its length and 64 more", () => {
+  expect(windowCost("")).toBe(64);
+  expect(windowCost("äöü")).toBe(67);
+  expect(windowCost(new Uint8Array(100))).toBe(164);
+});
+
+test("lets one message more through than the window holds, whatever its size", () => {
+  const small = createDeliveryState<Item>(100);
+  expect(hasRoom(small)).toBe(true);
+  retain(small, { id: 1, cost: 99 });
+  expect(hasRoom(small)).toBe(true);
+  retain(small, { id: 2, cost: 1_000_000 });
+  expect(hasRoom(small)).toBe(false);
+  acknowledge(small, 2);
+  expect(hasRoom(small)).toBe(true);
+});
+
+describe("an acknowledgement", () => {
+  test("lets go of what it covers, in order", () => {
+    const made = filled(5);
+    expect(ids(acknowledge(made, 2))).toEqual([1, 2]);
+    expect(ids(acknowledge(made, 2))).toEqual([]);
+    expect(ids(acknowledge(made, 5))).toEqual([3, 4, 5]);
+    expect(made.cost).toBe(0);
+  });
+
+  test.each([1, 6, 36 ** 10 - 1, Number.NaN])("that can't be is told apart: %d", (n) => {
+    const made = filled(5);
+    acknowledge(made, 2);
+    expect(acknowledge(made, n)).toBeUndefined();
+    expect(made.ackReceived).toBe(2);
+  });
+
+  test("costs the same however many messages came before", () => {
+    const made = createDeliveryState<Item>(1_000_000);
+    let longest = 0;
+    for (let id = 1; id <= 100_000; id++) {
+      retain(made, { id, cost: 1 });
+      if (id > 10) acknowledge(made, id - 10);
+      longest = Math.max(longest, made.retained.length);
+    }
+    expect(longest).toBeLessThan(1_000);
+  });
+});
+
+describe("a return", () => {
+  test("goes on where the peer stands", () => {
+    const made = filled(5);
+    acknowledge(made, 1);
+    const back = planResume(made, 3);
+    expect(ids(back?.resend)).toEqual([4, 5]);
+    expect(made).toMatchObject({ sent: 5, ackReceived: 1, peerReceived: 3, cost: 40 });
+    expect(ids(acknowledge(made, 5))).toEqual([2, 3, 4, 5]);
+  });
+
+  test("gives the place of a volatile message that was not counted to the next", () => {
+    const made = filled(5, [2, 4]);
+    const back = planResume(made, 2);
+    expect(ids(back?.resend)).toEqual([3, 5]);
+    expect(ids(back?.stale)).toEqual([4]);
+    expect(made.sent).toBe(4);
+    retain(made, { id: 6, cost: 10 });
+    expect(ids(acknowledge(made, 5))).toEqual([1, 2, 3, 5, 6]);
+  });
+
+  test.each([0, 1, 6, Number.NaN])("with a count that can't be is told apart: %d", (rx) => {
+    const made = filled(5);
+    acknowledge(made, 1);
+    planResume(made, 2);
+    expect(planResume(made, rx)).toBeUndefined();
+    expect(made).toMatchObject({ sent: 5, peerReceived: 2 });
+  });
+
+  test("sets aside what three returns in a row sent first to no avail", () => {
+    const made = filled(3);
+    for (let trial = 0; trial < 3; trial++) expect(planResume(made, 1)?.poison).toBeUndefined();
+    const back = planResume(made, 1);
+    expect(back?.poison?.id).toBe(2);
+    expect(ids(back?.resend)).toEqual([3]);
+    expect(made.sent).toBe(2);
+    // The next has its own three.
+    for (let trial = 0; trial < 2; trial++) expect(planResume(made, 1)?.poison).toBeUndefined();
+    expect(planResume(made, 1)?.poison?.id).toBe(3);
+    expect(ids(planResume(made, 1)?.resend)).toEqual([]);
+  });
+
+  test("suspects nobody whose peer's count moved in between", () => {
+    const made = filled(9);
+    for (let rx = 1; rx < 9; rx++) {
+      for (let trial = 0; trial < 3; trial++) expect(planResume(made, rx)?.poison).toBeUndefined();
+    }
+  });
+
+  test("suspects nobody where nothing was sent", () => {
+    const made = filled(1);
+    for (let trial = 0; trial < 9; trial++) expect(planResume(made, 1)?.poison).toBeUndefined();
+    retain(made, { id: 2, cost: 1 });
+    expect(planResume(made, 1)?.poison).toBeUndefined();
+  });
+});
+
+describe("what a lost session leaves", () => {
+  test("is known exactly where the peer still knows its count", () => {
+    const made = filled(5);
+    acknowledge(made, 1);
+    const left = splitLoss(made, 3);
+    expect([ids(left?.delivered), ids(left?.undelivered), ids(left?.inDoubt)]).toEqual([[2, 3], [4, 5], []]);
+  });
+
+  test("is in doubt beyond what the peer last stated", () => {
+    const made = filled(5);
+    planResume(made, 2);
+    const left = splitLoss(made, undefined);
+    expect([ids(left?.delivered), ids(left?.undelivered), ids(left?.inDoubt)]).toEqual([[1, 2], [], [3, 4, 5]]);
+  });
+
+  test("is nothing where the count can't be", () => {
+    expect(splitLoss(filled(5), 6)).toBeUndefined();
+  });
+});
+
+test("behaves as a list of numbered messages would", () => {
+  const move = fc.oneof(
+    fc.record({ type: fc.constant("put"), volatile: fc.boolean() }),
+    fc.record({ type: fc.constantFrom("ack", "return"), part: fc.double({ min: 0, max: 1, noNaN: true }) }),
+  );
+  fc.assert(
+    fc.property(fc.array(move, { maxLength: 400 }), (moves) => {
+      const made = createDeliveryState<Item>(1_000);
+      let list: Item[] = [];
+      let [acked, floor, nextId] = [0, 0, 0];
+      for (const given of moves) {
+        if ("volatile" in given) {
+          const item = { id: ++nextId, cost: nextId, volatile: given.volatile };
+          retain(made, item);
+          list.push(item);
+        } else if (given.type === "ack") {
+          const n = acked + Math.round(given.part * (list.length - acked));
+          expect(acknowledge(made, n)).toEqual(list.slice(acked, n));
+          acked = n;
+        } else {
+          const low = Math.max(acked, floor);
+          floor = low + Math.round(given.part * (list.length - low));
+          const back = planResume(made, floor);
+          const again = list.slice(floor).filter((item) => !item.volatile && item !== back?.poison);
+          expect(back?.resend).toEqual(again);
+          list = [...list.slice(0, floor), ...again];
+        }
+        const kept = list.slice(acked);
+        expect(made).toMatchObject({
+          sent: list.length,
+          ackReceived: acked,
+          cost: kept.reduce((sum, { cost }) => sum + cost, 0),
+        });
+      }
+    }),
+  );
+});

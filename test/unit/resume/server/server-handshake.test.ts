@@ -1,0 +1,188 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { encode } from "../../../../src/resume/protocol/control.ts";
+import { type RetainedMessage, retain } from "../../../../src/resume/protocol/delivery-state.ts";
+import {
+  answerHandshake,
+  createSessionRecord,
+  greetingFrame,
+  type PendingHandshake,
+  type SessionRecord,
+} from "../../../../src/resume/server/server-handshake.ts";
+
+interface Item extends RetainedMessage {
+  readonly id: number;
+}
+
+const WINDOW = 500;
+let sessions: Map<string, SessionRecord<Item>>;
+
+function arrive(sid: string, principal?: string): PendingHandshake<Item> {
+  const issued = createSessionRecord<Item>({ sid, secret: `${sid}-secret` }, principal);
+  sessions.set(sid, issued);
+  return { issued, principal, window: WINDOW, isRefused: false };
+}
+
+/** The sessions that were claimed by who could show that they are his. */
+let claimed: string[];
+const store = {
+  get: (sid: string) => sessions.get(sid),
+  beforeResume: ({ sid }: SessionRecord<Item>) => claimed.push(sid),
+};
+const says = (arrival: PendingHandshake<Item>, text: string) => answerHandshake(arrival, text, store);
+const take = encode({ type: "N", win: 300 });
+const back = (sid: string, more: object = {}) =>
+  encode({ type: "R", sid, secret: `${sid}-secret`, gen: 1, rx: 0, win: 400, ...more });
+
+/** A session in use, as deep as can be told apart afterwards. */
+function used(sid = "one", principal?: string): SessionRecord<Item> {
+  const step = says(arrive(sid, principal), take);
+  if (step.type !== "accepted") throw new Error(step.type);
+  step.session.delivery.received = 5;
+  for (const id of [1, 2, 3]) retain(step.session.delivery, { id, cost: 10 });
+  return step.session;
+}
+
+beforeEach(() => {
+  sessions = new Map();
+  claimed = [];
+});
+
+test("greets with a fresh session, its time in seconds and its window", () => {
+  expect(greetingFrame(arrive("one"), 1_500)).toEqual({
+    type: "H",
+    sid: "one",
+    secret: "one-secret",
+    ttl: 2,
+    win: WINDOW,
+  });
+});
+
+describe("a client that takes its session", () => {
+  test("gets it, with the smaller window", () => {
+    const step = says(arrive("one"), take);
+    expect(step).toMatchObject({
+      type: "accepted",
+      session: { sid: "one", isAccepted: true, delivery: { window: 300 } },
+    });
+    expect(says(arrive("two"), encode({ type: "N", win: 9_999 }))).toMatchObject({
+      session: { delivery: { window: WINDOW } },
+    });
+  });
+
+  test.each([
+    "hello",
+    "\u0010\u0010",
+    "\u0010N 0",
+    encode({ type: "A", rx: 0 }),
+    encode({ type: "?" }),
+    encode({ type: "a", n: 0 }),
+    encode({ type: "m", min: 0, max: 1 }),
+  ])("is refused where it says %j first", (first) => {
+    expect(says(arrive("one"), first)).toEqual({ type: "refuse", code: 4400 });
+  });
+
+  test("is refused where it says so in bytes", () => {
+    const arrival = arrive("one");
+    expect(answerHandshake(arrival, new TextEncoder().encode(take), store)).toEqual({ type: "refuse", code: 4400 });
+  });
+});
+
+describe("a client that returns", () => {
+  test("goes on from its count, with the window it names now", () => {
+    used();
+    const step = says(arrive("two"), back("one", { rx: 1 }));
+    expect(step).toMatchObject({
+      type: "resumed",
+      session: { sid: "one", generation: 1, delivery: { received: 5, window: 400 } },
+    });
+    expect(step.type === "resumed" && step.back.resend.map(({ id }) => id)).toEqual([2, 3]);
+  });
+
+  test("takes a session that was only issued, so that a lost N loses nothing", () => {
+    arrive("one");
+    expect(says(arrive("two"), back("one"))).toMatchObject({
+      type: "resumed",
+      session: { sid: "one", isAccepted: true },
+    });
+  });
+
+  test("finds nothing that it could not have received", () => {
+    arrive("one");
+    expect(says(arrive("two"), back("one", { rx: 1 }))).toMatchObject({ type: "refuse", code: 4400 });
+  });
+
+  test("is refused where it names the session of this very greeting", () => {
+    const arrival = arrive("one");
+    expect(says(arrival, back("one"))).toEqual({ type: "refuse", code: 4400 });
+  });
+
+  test.each([0, 36 ** 10 - 1])("with a count that can't be ends the session: %d", (rx) => {
+    const record = used();
+    says(arrive("two"), back("one", { rx: 2 }));
+    expect(says(arrive("three"), back("one", { gen: 2, rx }))).toEqual({ type: "refuse", code: 4400, over: record });
+  });
+
+  test("late, with a number that was used, is refused and changes nothing", () => {
+    used();
+    says(arrive("two"), back("one", { gen: 3, rx: 1 }));
+    const before = structuredClone(sessions.get("one"));
+    for (const gen of [1, 3]) {
+      expect(says(arrive(`late${gen}`), back("one", { gen, rx: 3 }))).toEqual({ type: "refuse", code: 4409 });
+    }
+    expect(sessions.get("one")).toEqual(before);
+    expect(claimed).toEqual(["one"]);
+  });
+});
+
+describe("a client that is turned away", () => {
+  const turnedAway = (text: string, principal?: string) => {
+    const arrival = arrive("two", principal);
+    const before = structuredClone(sessions.get("one"));
+    const step = says(arrival, text);
+    return { arrival, step, before };
+  };
+
+  test.each([
+    ["an unknown session", back("none"), "u"],
+    ["a name from a prototype", back("constructor"), "u"],
+    ["a wrong secret", back("one", { secret: "two-secret" }), "u"],
+    ["a secret of another length", back("one", { secret: "x" }), "u"],
+  ])("for %s learns no count, and the session stays as it is", (_what, text, why) => {
+    used();
+    const { step, before } = turnedAway(text);
+    expect(step).toEqual({ type: "reply", frame: { type: "X", why, rx: undefined } });
+    expect(sessions.get("one")).toEqual(before);
+    expect(claimed).toEqual([]);
+  });
+
+  test.each([
+    [undefined, "ada"],
+    ["ada", "eve"],
+    ["ada", undefined],
+  ])("as another principal leaves the session alone: %s, then %s", (first, second) => {
+    used("one", first);
+    const { step, before } = turnedAway(back("one"), second);
+    expect(step).toEqual({ type: "reply", frame: { type: "X", why: "p", rx: undefined } });
+    expect(sessions.get("one")).toEqual(before);
+    expect(claimed).toEqual([]);
+  });
+
+  test.each(["e", "o", "u"] as const)("from a session that is over (%s) learns what had been received", (why) => {
+    used().outcome = why;
+    const { step, arrival } = turnedAway(back("one"));
+    expect(step).toEqual({ type: "reply", frame: { type: "X", why, rx: 5 } });
+    // A lost answer is asked for again.
+    expect(says(arrive("three"), back("one", { gen: 2 }))).toEqual(step);
+    expect(says(arrival, take)).toMatchObject({ type: "accepted", session: { sid: "two" } });
+  });
+
+  test("can't return a second time on the same socket", () => {
+    const { arrival } = turnedAway(back("none"));
+    expect(says(arrival, back("none", { gen: 2 }))).toEqual({ type: "refuse", code: 4400 });
+  });
+
+  test("from a session that ended well is told its count, and goodbye", () => {
+    used().outcome = "ended";
+    expect(turnedAway(back("one")).step).toEqual({ type: "ended", frame: { type: "a", n: 5 } });
+  });
+});

@@ -1,0 +1,421 @@
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { Conn, type Payload } from "../../../../src/index.ts";
+import { resume } from "../../../../src/resume/client/index.ts";
+import { type ControlFrame, decode } from "../../../../src/resume/protocol/control.ts";
+import { handler } from "../../../../src/server/index.ts";
+import { dial, statusOf, until } from "../../../support/ws-server.ts";
+import { back, type Hand, hand, inUse, serving, take, vanish } from "../../server/serving.ts";
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe("a session", () => {
+  test("begins with the greeting, and the function runs when it is taken", async () => {
+    const server = await serving({ ttlMs: 90_000, windowBytes: 5_000 });
+    const client = await hand(server.url());
+    expect(decode(String(client.heard[0]))).toMatchObject({ ttl: 90, win: 5_000 });
+    expect(server.conns).toHaveLength(0);
+    client.say(take, "hello");
+    await until(() => expect(server.heard).toEqual(["hello"]));
+    expect(server.conns).toHaveLength(1);
+    expect(server.conns[0]).toMatchObject({ state: "open", protocol: "" });
+  });
+
+  test("is one Conn while its client drops and returns", async () => {
+    const server = await serving();
+    const first = await inUse(server, "one");
+    const [conn] = server.conns;
+    const opens: unknown[] = [];
+    const waits: unknown[] = [];
+    conn?.on("open", ({ resumed }) => opens.push(resumed));
+    conn?.on("waiting", ({ reason, delayMs }) => waits.push([reason, delayMs]));
+    conn?.send("a");
+    await until(() => expect(first.read()).toEqual(["a"]));
+    await vanish(first, conn);
+    conn?.send("b");
+    const second = await hand(server.url("/ws?again"));
+    second.say(back(first, { rx: 1 }));
+    await until(() => expect(second.read()).toEqual([{ type: "A", rx: 1 }, { type: "a", n: 1 }, "b"]));
+    second.say("two");
+    await until(() => expect(server.heard).toEqual(["one", "two"]));
+    expect(server.conns).toHaveLength(1);
+    expect(conn?.request.url).toBe("/ws?again");
+    expect(opens).toEqual([true]);
+    expect(waits).toEqual([["peer", 120_000]]);
+  });
+
+  test("goes on for a client of ours, whatever happens to its sockets", async () => {
+    const server = await serving({}, {}, (conn) => void conn.on("message", (message) => conn.send(message)));
+    const conn = new Conn(server.url(), { resume: resume(), backoff: () => 0 });
+    const echoes: Payload[] = [];
+    conn.on("message", (message) => echoes.push(message));
+    const opens: boolean[] = [];
+    conn.on("open", ({ resumed }) => opens.push(resumed));
+    const sent = Array.from({ length: 300 }, (_, index) => `message ${index}`);
+    for (const [index, message] of sent.entries()) {
+      await conn.send(message);
+      if (index % 100 !== 50) continue;
+      // Each time over another connection, or nothing would be destroyed.
+      await until(() => expect(server.conns[0]?.state).toBe("open"));
+      server.conns[0]?.request.socket.destroy();
+      await until(() => expect(opens).toHaveLength(2 + (index - 50) / 100));
+    }
+    await until(() => expect(echoes).toEqual(sent));
+    expect(opens).toEqual([false, true, true, true]);
+    expect(server.conns).toHaveLength(1);
+    await conn.close();
+    await until(() => expect(server.conns[0]?.state).toBe("closed"));
+  });
+
+  test("shows the application its own protocol", async () => {
+    const server = await serving({}, { protocols: ["chat"] });
+    const conn = new Conn(server.url(), { protocols: ["other", "chat"], resume: resume() });
+    await conn.ready();
+    expect(conn.protocol).toBe("chat");
+    await until(() => expect(server.conns[0]?.protocol).toBe("chat"));
+    await conn.close();
+  });
+
+  test("is no matter for a client that speaks no resume", async () => {
+    const server = await serving({}, { protocols: ["chat"] });
+    const { socket, heard, closed } = await dial(server.url(), { protocols: ["chat"] });
+    socket.send("\u0010x");
+    await until(() => expect(server.heard).toEqual(["\u0010x"]));
+    server.conns[0]?.send("\u0010y");
+    await until(() => expect(heard).toEqual(["\u0010y"]));
+    socket.close(4000);
+    await closed;
+    await until(() => expect(server.conns[0]?.state).toBe("closed"));
+  });
+});
+
+describe("a client that returns", () => {
+  test("while the server still holds its old socket leaves that one unheard", async () => {
+    const server = await serving();
+    const first = await inUse(server, "one");
+    const second = await hand(server.url());
+    second.say(back(first));
+    first.say("ghost");
+    await until(() => expect(second.read()[0]).toEqual({ type: "A", rx: 1 }));
+    expect(await first.closed).toMatchObject({ code: 4409 });
+    second.say("two");
+    await until(() => expect(server.heard).toEqual(["one", "two"]));
+  });
+
+  test("finds a session that was only issued, and the socket that issued it is left", async () => {
+    const server = await serving();
+    const first = await hand(server.url());
+    const second = await hand(server.url());
+    second.say(back(first), "hello");
+    first.say(take, "ghost");
+    await until(() => expect(second.read()).toEqual([{ type: "A", rx: 0 }]));
+    await until(() => expect(server.heard).toEqual(["hello"]));
+    expect(await first.closed).toMatchObject({ code: 4409 });
+    expect(server.conns).toHaveLength(1);
+  });
+
+  test("late, on an old path, changes nothing", async () => {
+    const server = await serving();
+    const first = await inUse(server);
+    const second = await hand(server.url());
+    second.say(back(first, { gen: 2 }));
+    await until(() => expect(second.read()).toEqual([{ type: "A", rx: 0 }]));
+    const late = await hand(server.url());
+    late.say(back(first, { gen: 1 }));
+    expect(await late.closed).toMatchObject({ code: 4409 });
+    second.say("still here");
+    await until(() => expect(server.heard).toEqual(["still here"]));
+  });
+
+  test("with a wrong secret or as somebody else is turned away, and the session goes on", async () => {
+    const server = await serving({ principal: ({ headers }) => headers["x-user"] as string });
+    const first = await hand(server.url(), { "x-user": "ada" });
+    first.say(take);
+    const guess = await hand(server.url(), { "x-user": "ada" });
+    guess.say(back(first, { secret: guess.secret }));
+    await until(() => expect(guess.read()).toEqual([{ type: "X", why: "u" }]));
+    const thief = await hand(server.url(), { "x-user": "eve" });
+    thief.say(back(first));
+    await until(() => expect(thief.read()).toEqual([{ type: "X", why: "p" }]));
+    thief.say(take);
+    first.say("mine");
+    await until(() => expect(server.heard).toEqual(["mine"]));
+    expect(server.conns).toHaveLength(2);
+  });
+
+  test("with a wrong secret or as somebody else leaves a session in setup alone", async () => {
+    const setup = async ({ receive }: { receive(): Promise<Payload> }) => {
+      await receive();
+    };
+    const principal = ({ headers }: { headers: object }) => (headers as { "x-user"?: string })["x-user"];
+    const server = await serving({ principal }, { setup });
+    const first = await hand(server.url(), { "x-user": "ada" });
+    first.say(take);
+    const guess = await hand(server.url(), { "x-user": "ada" });
+    guess.say(back(first, { secret: guess.secret }));
+    await until(() => expect(guess.read()).toEqual([{ type: "X", why: "u" }]));
+    const thief = await hand(server.url(), { "x-user": "eve" });
+    thief.say(back(first));
+    await until(() => expect(thief.read()).toEqual([{ type: "X", why: "p" }]));
+    first.say("login", "hello");
+    await until(() => expect(server.heard).toEqual(["hello"]));
+  });
+
+  test("too late is told why, and how far it had come", async () => {
+    const server = await serving({ ttlMs: 300 });
+    const first = await inUse(server, "one", "two");
+    const [conn] = server.conns;
+    conn?.send("kept");
+    first.socket.terminate();
+    expect(await conn?.closed).toMatchObject({
+      by: "gave-up",
+      inDoubt: ["kept"],
+      error: { cause: { code: "session-lost" } },
+    });
+    const second = await hand(server.url());
+    second.say(back(first));
+    await until(() => expect(second.read()).toEqual([{ type: "X", why: "e", rx: 2 }]));
+    second.say(take, "again");
+    await until(() => expect(server.heard).toEqual(["one", "two", "again"]));
+    expect(server.conns).toHaveLength(2);
+  });
+
+  test("to a Conn that was closed in the meantime is told goodbye", async () => {
+    const server = await serving();
+    const first = await inUse(server, "one");
+    const [conn] = server.conns;
+    await vanish(first, conn);
+    await conn?.close();
+    const second = await hand(server.url());
+    second.say(back(first));
+    expect(await second.closed).toMatchObject({ code: 1000 });
+    expect(second.read()).toEqual([{ type: "a", n: 1 }]);
+  });
+
+  test("to a Conn that is in setup begins anew", async () => {
+    let runs = 0;
+    const setup = async ({ receive }: { receive(): Promise<Payload> }) => {
+      runs++;
+      await receive();
+    };
+    const server = await serving({}, { setup });
+    const first = await hand(server.url());
+    first.say(take);
+    await until(() => expect(runs).toBe(1));
+    const second = await hand(server.url());
+    second.say(back(first));
+    await until(() => expect(second.read()).toEqual([{ type: "X", why: "e", rx: 0 }]));
+    second.say(take, "login", "hello");
+    await until(() => expect(server.heard).toEqual(["hello"]));
+    expect(runs).toBe(2);
+  });
+});
+
+describe("what is not of the protocol", () => {
+  test.each<[string, ControlFrame | string]>([
+    ["a message before the session is chosen", "hello"],
+    ["nonsense", "\u0010nonsense"],
+    ["a server's word", { type: "A", rx: 0 }],
+  ])("ends the socket with 4400, and no other session: %s", async (_what, frame) => {
+    const server = await serving();
+    const other = await inUse(server);
+    const client = await hand(server.url());
+    client.say(frame);
+    expect(await client.closed).toMatchObject({ code: 4400 });
+    other.say("untouched");
+    await until(() => expect(server.heard).toEqual(["untouched"]));
+    expect(server.conns).toHaveLength(1);
+  });
+
+  test.each<[string, ControlFrame | string]>([
+    ["an acknowledgement beyond what was sent", { type: "a", n: 36 ** 10 - 1 }],
+    ["a wish to move", { type: "m", min: 0, max: 1 }],
+    ["a second session", take],
+  ])("ends the session with 4400: %s", async (_what, frame) => {
+    const server = await serving();
+    const other = await inUse(server);
+    const client = await inUse(server, "one");
+    client.say(frame);
+    expect(await client.closed).toMatchObject({ code: 4400 });
+    expect(await server.conns[1]?.closed).toMatchObject({ code: 4400, by: "policy" });
+    other.say("untouched");
+    await until(() => expect(server.heard).toEqual(["one", "untouched"]));
+  });
+
+  test("a count that can't be ends the session that it names", async () => {
+    const server = await serving();
+    const first = await inUse(server);
+    const second = await hand(server.url());
+    second.say(back(first, { rx: 1 }));
+    expect(await second.closed).toMatchObject({ code: 4400 });
+    await server.conns[0]?.closed;
+    const third = await hand(server.url());
+    third.say(back(first, { gen: 2 }));
+    await until(() => expect(third.read()).toEqual([{ type: "X", why: "u", rx: 0 }]));
+  });
+
+  test("silence is ended with 4408 after ten seconds", async () => {
+    const server = await serving();
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    const socket = dial(server.url(), { protocols: ["resume.v1"] });
+    const { closed, heard } = await socket;
+    await vi.waitFor(() => expect(heard).toHaveLength(1), { interval: 5 });
+    await vi.advanceTimersByTimeAsync(10_000);
+    vi.useRealTimers();
+    expect(await closed).toMatchObject({ code: 4408 });
+  });
+});
+
+describe("memory", () => {
+  test("has room for so many who are away: the longest away is forgotten", async () => {
+    const server = await serving({ maxSessions: 2 });
+    const clients = [await inUse(server), await inUse(server), await inUse(server)];
+    for (const [index, client] of clients.entries()) {
+      client.socket.terminate();
+      await until(() => expect(server.conns[index]?.state).not.toBe("open"));
+    }
+    expect(await server.conns[0]?.closed).toMatchObject({ by: "gave-up" });
+    expect(server.conns.map(({ state }) => state)).toEqual(["closed", "waiting", "waiting"]);
+    const late = await hand(server.url());
+    late.say(back(clients[0] as Hand));
+    await until(() => expect(late.read()).toEqual([{ type: "X", why: "o", rx: 0 }]));
+  });
+
+  test("has room for so many bytes: what is sent to those away counts at once", async () => {
+    const server = await serving({ maxBytes: 10_000 });
+    const clients = [await inUse(server), await inUse(server)];
+    for (const [index, client] of clients.entries()) await vanish(client, server.conns[index]);
+    const [first, second] = server.conns;
+    second?.send("x".repeat(6_000));
+    expect(first?.state).toBe("waiting");
+    second?.send("x".repeat(6_000));
+    await first?.closed;
+    expect(await second?.closed).toMatchObject({ by: "gave-up", unsent: ["x".repeat(6_000), "x".repeat(6_000)] });
+  });
+
+  test("gives no principal more than its share", async () => {
+    const principal = ({ url = "" }) => url.slice(-1);
+    const server = await serving({ maxSessionsPerPrincipal: 1, principal });
+    for (const user of ["a", "b", "a"]) {
+      const client = await hand(server.url(`/ws?${user}`));
+      client.say(take, user);
+      await until(() => expect(server.heard.at(-1)).toBe(user));
+      client.socket.terminate();
+      await until(() => expect(server.conns.at(-1)?.state).toBe("waiting"));
+    }
+    await server.conns[0]?.closed;
+    expect(server.conns.map(({ state }) => state)).toEqual(["closed", "waiting", "waiting"]);
+  });
+
+  test("counts nobody who is just coming back", async () => {
+    const server = await serving({ maxSessions: 0 });
+    const first = await inUse(server, "one");
+    const second = await hand(server.url());
+    second.say(back(first));
+    await until(() =>
+      expect(second.read()).toEqual([
+        { type: "A", rx: 1 },
+        { type: "a", n: 1 },
+      ]),
+    );
+    expect(server.conns[0]?.state).toBe("open");
+  });
+
+  test("has room for those who are just coming, however few may be away", async () => {
+    const server = await serving({ maxSessions: 0 });
+    const clients = [await hand(server.url()), await hand(server.url()), await hand(server.url())];
+    for (const [index, client] of clients.entries()) client.say(take, `${index}`);
+    await until(() => expect(new Set(server.heard)).toEqual(new Set(["0", "1", "2"])));
+  });
+
+  test.each([
+    [{ ttlMs: 0 }, "ttlMs"],
+    [{ windowBytes: Number.NaN }, "windowBytes"],
+    [{ maxSessions: -1 }, "maxSessions"],
+    [{ maxBytes: "many" as never }, "maxBytes"],
+    [{ ack: "all" as never }, "ack"],
+    [{ principal: "ada" as never }, "principal"],
+  ])("has bounds that are checked: %j", (given, name) => {
+    const message = expect.stringContaining(`resume.${name}`);
+    expect(() => handler(() => {}, { resume: given })).toThrow(
+      expect.objectContaining({ code: "bad-option", message }),
+    );
+  });
+});
+
+describe("the end", () => {
+  test("of the function closes the Conn, and its client learns how far it had come", async () => {
+    const server = await serving({}, {}, (conn) => new Promise<void>((done) => conn.on("message", () => done())));
+    const client = await hand(server.url());
+    client.say(take, "only");
+    expect(await client.closed).toMatchObject({ code: 1000 });
+    expect(client.read()).toEqual([{ type: "a", n: 1 }]);
+  });
+
+  test("said by the client is the session's, and leaves nothing behind", async () => {
+    const server = await serving();
+    const client = await inUse(server, "one");
+    client.say({ type: "a", n: 0 });
+    client.socket.close(1000);
+    expect(await server.conns[0]?.closed).toMatchObject({ by: "peer", code: 1000 });
+  });
+
+  test("of the server asks clients to move, and lets the others go one after another", async () => {
+    const server = await serving();
+    const resuming = await inUse(server);
+    const others = [await dial(server.url()), await dial(server.url()), await dial(server.url())];
+    await until(() => expect(server.conns).toHaveLength(4));
+    const ends: number[] = [];
+    const start = performance.now();
+    for (const { closed } of others) closed.then(() => ends.push(performance.now() - start));
+    const down = server.shutdown({ spreadMs: 300 });
+    await until(() => expect(resuming.read()).toEqual([{ type: "m", min: 0, max: 300 }]));
+    expect(await statusOf(server.url())).toBe(503);
+    expect(resuming.socket.readyState).toBe(1);
+    await down;
+    expect(await resuming.closed).toMatchObject({ code: 1001 });
+    expect(ends).toHaveLength(3);
+    expect((ends[2] as number) - (ends[0] as number)).toBeGreaterThan(100);
+  });
+
+  test("of the server is that of clients who are away", async () => {
+    const server = await serving();
+    const client = await inUse(server);
+    await vanish(client, server.conns[0]);
+    await server.shutdown();
+    expect(server.conns[0]?.state).toBe("closed");
+  });
+});
+
+describe("admission", () => {
+  const full = { admission: { perSecond: 1, burst: 1 } };
+
+  test("above the rate tells a page when to come back", async () => {
+    const server = await serving({}, full);
+    await dial(server.url());
+    const { closed } = await dial(server.url(), { origin: `http://127.0.0.1:${server.port}` });
+    expect(await closed).toEqual({ code: 1013, reason: expect.stringMatching(/^retry=\d+-\d+$/) });
+    expect(server.conns).toHaveLength(1);
+  });
+
+  test("above the rate refuses who could not read a close reason, with Retry-After", async () => {
+    const server = await serving({}, full);
+    await dial(server.url());
+    const response = await new Promise<{ status?: number; after?: string | undefined }>((resolve, reject) => {
+      dial(server.url()).then(reject, (status: number) => resolve({ status }));
+    });
+    expect(response.status).toBe(503);
+  });
+
+  test("brings a client of ours in at its slot", async () => {
+    const server = await serving({}, { admission: { perSecond: 4, burst: 1 } });
+    await dial(server.url());
+    const conn = new Conn(server.url(), { resume: resume() });
+    const waits: string[] = [];
+    conn.on("waiting", ({ reason }) => waits.push(reason));
+    await conn.ready();
+    expect(waits[0]).toBe("server");
+    await conn.close();
+  });
+});

@@ -1,0 +1,91 @@
+import { expect } from "vitest";
+import type { Payload } from "../../../src/index.ts";
+import { type ControlFrame, decode, encode } from "../../../src/resume/protocol/control.ts";
+import {
+  type HandlerOptions,
+  handle,
+  handler,
+  type ServerConn,
+  type SessionOptions,
+} from "../../../src/server/index.ts";
+import { type Client, dial, type Site, site, until } from "../../support/ws-server.ts";
+
+export interface Serving extends Site {
+  readonly conns: readonly ServerConn[];
+  readonly heard: Payload[];
+  readonly shutdown: (options?: object) => Promise<void>;
+}
+
+/** A server that keeps what it hears, for each session one Conn. */
+export async function serving(
+  given: SessionOptions = {},
+  options: HandlerOptions = {},
+  serve?: (conn: ServerConn) => unknown,
+) {
+  const conns: ServerConn[] = [];
+  const heard: Payload[] = [];
+  const ws = handler(
+    (conn) => {
+      conns.push(conn);
+      conn.on("message", (message) => heard.push(message));
+      return serve?.(conn);
+    },
+    { resume: given, onError: () => {}, closeTimeoutMs: 300, ...options },
+  );
+  const all = await site((server) => handle(server, "/ws", ws));
+  return { ...all, conns, heard, shutdown: (more?: object) => ws.shutdown(more) } satisfies Serving;
+}
+
+/** A client that speaks resume by hand. */
+export interface Hand extends Client {
+  say(...frames: (ControlFrame | string)[]): void;
+  /** What the server has said, read where it is control. */
+  read(): (ControlFrame | string | Buffer)[];
+  /** The session of this socket. */
+  readonly sid: string;
+  readonly secret: string;
+}
+
+export async function hand(url: string, headers: Record<string, string> = {}): Promise<Hand> {
+  const client = await dial(url, { protocols: ["resume.v1"], headers });
+  await until(() => expect(client.heard).not.toEqual([]));
+  const greeting = decode(String(client.heard[0]));
+  if (greeting?.type !== "H") throw new Error(`The server began with ${String(client.heard[0])}.`);
+  return {
+    ...client,
+    sid: greeting.sid,
+    secret: greeting.secret,
+    say: (...frames) => {
+      for (const frame of frames) client.socket.send(typeof frame === "string" ? frame : encode(frame));
+    },
+    read: () => client.heard.slice(1).map((said) => (typeof said === "string" && decode(said)) || said),
+  };
+}
+
+export const take: ControlFrame = { type: "N", win: 10_000 };
+export const back = ({ sid, secret }: Hand, more: object = {}): ControlFrame => ({
+  type: "R",
+  sid,
+  secret,
+  gen: 1,
+  rx: 0,
+  win: 10_000,
+  ...more,
+});
+
+/** A session in use, in which `messages` were heard. */
+export async function inUse({ url, heard, conns }: Serving, ...messages: string[]): Promise<Hand> {
+  const client = await hand(url());
+  const before = heard.length;
+  const served = conns.length;
+  client.say(take, ...messages);
+  await until(() => expect(conns).toHaveLength(served + 1));
+  await until(() => expect(heard.length - before).toBe(messages.length));
+  return client;
+}
+
+/** Leaves without a word, and waits until the server knows. */
+export async function vanish(client: Hand, conn: ServerConn | undefined): Promise<void> {
+  client.socket.terminate();
+  await until(() => expect(conn?.state).toBe("waiting"));
+}

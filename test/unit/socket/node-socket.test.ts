@@ -1,0 +1,284 @@
+import { inspect } from "node:util";
+import { beforeEach, describe, expect, test } from "vitest";
+import { Conn, type ConnError, type ConnOptions, exponential, type Provider, type Url } from "../../../src/index.ts";
+import { pass, thrown, tick, told, uncaught, useFakeTime } from "../../support/conn.ts";
+import { FakeWs } from "../../support/fake-ws.ts";
+
+useFakeTime();
+
+beforeEach(() => {
+  FakeWs.made.length = 0;
+});
+
+function dial(options: ConnOptions = {}, url: Provider<Url> = "wss://x.test/path"): Conn {
+  const backoff = exponential({ random: () => 1 });
+  return new Conn(url, { WebSocket: FakeWs.class, backoff, ...options });
+}
+
+async function opened(options: ConnOptions = {}): Promise<{ conn: Conn; socket: FakeWs }> {
+  const conn = dial(options);
+  await tick();
+  FakeWs.last.open();
+  await tick();
+  return { conn, socket: FakeWs.last };
+}
+
+describe("the upgrade", () => {
+  test("has the URL's own origin, no compression, and the limit of a message", async () => {
+    dial({ maxPayloadBytes: 5 });
+    await tick();
+    expect(FakeWs.last.options).toMatchObject({
+      origin: "https://x.test",
+      perMessageDeflate: false,
+      maxPayload: 5,
+    });
+  });
+
+  test("has the origin and the client options that were given", async () => {
+    dial({ origin: "https://other.test", clientOptions: { perMessageDeflate: true, ca: "ca" } });
+    await tick();
+    expect(FakeWs.last.options).toMatchObject({ origin: "https://other.test", perMessageDeflate: true, ca: "ca" });
+  });
+
+  test("asks for its headers on each attempt, with why the last one ended", async () => {
+    dial({ headers: ({ attempt, previous }) => ({ token: `${attempt} after ${previous?.status}` }) });
+    await tick();
+    FakeWs.last.refuse(401);
+    await pass(1_000);
+    expect(FakeWs.made.map(({ options }) => options.headers)).toEqual([
+      { token: "0 after undefined" },
+      { token: "1 after 401" },
+    ]);
+  });
+
+  test.for([
+    ["a b", "SECRET"],
+    ["", "SECRET"],
+    ["authorization", "SECRET\n"],
+    ["authorization", undefined],
+  ] as const)(
+    "can't have a header %j that no request can have: the error does not quote its value",
+    ([name, value]) => {
+      const given = { [name]: value as string };
+      for (const options of [{ headers: given }, { clientOptions: { headers: given } }]) {
+        const error = thrown(() => dial(options)) as ConnError;
+        expect(error).toMatchObject({ name: "ConnError", code: "bad-option" });
+        expect(error.message).toMatch(/^headers /);
+        expect(error.message).toContain(JSON.stringify(name));
+        expect(inspect(error, { depth: 5 })).not.toContain("SECRET");
+      }
+    },
+  );
+
+  test("can't have an origin that no request can have", () => {
+    const error = thrown(() => dial({ origin: "https://x.test\n" })) as ConnError;
+    expect(error).toMatchObject({ code: "bad-option" });
+    expect(error.message).toMatch(/^origin /);
+  });
+
+  test.for([[new Headers({ a: "b" })], [new Map([["a", "b"]])], [[["a", "b"]]]])(
+    "can't have headers that would be silently none: %o",
+    ([headers]) => {
+      const error = thrown(() => dial({ headers: headers as never })) as ConnError;
+      expect(error).toMatchObject({ code: "bad-option" });
+      expect(error.message).toMatch(/^headers /);
+    },
+  );
+
+  test("fails the attempt where the function gives headers that no request can have, and tells it", async () => {
+    const conn = dial({ headers: ({ attempt }) => ({ a: attempt === 0 ? "SECRET\n" : "b" }) });
+    const [errors, waits] = [told(conn, "error"), told(conn, "waiting")];
+    await tick();
+    expect(errors).toMatchObject([{ code: "provider", cause: { code: "bad-option" } }]);
+    expect(inspect(errors, { depth: 5 })).not.toContain("SECRET");
+    expect(waits).toMatchObject([{ attempt: 1, delayMs: 1_000, reason: "backoff" }]);
+    expect(FakeWs.made).toHaveLength(0);
+    await pass(1_000);
+    expect(FakeWs.last.options.headers).toEqual({ a: "b" });
+  });
+
+  test.for([400, 404, 410])("refused with %i before the first open ends the Conn", async (status) => {
+    const conn = dial();
+    const lost = told(conn, "disconnected");
+    await tick();
+    FakeWs.last.refuse(status);
+    expect(await conn.closed).toMatchObject({
+      code: 1006,
+      by: "policy",
+      error: { cause: { code: "refused", status } },
+    });
+    expect(lost).toMatchObject([{ status, wasOpen: false, willRetry: false }]);
+  });
+
+  test("refused with 401 is final at once without a provider", async () => {
+    const conn = dial();
+    await tick();
+    FakeWs.last.refuse(401);
+    expect(conn.state).toBe("closed");
+  });
+
+  test("refused with 503 obeys Retry-After", async () => {
+    const conn = dial();
+    const waits = told(conn, "waiting");
+    await tick();
+    FakeWs.last.refuse(503, { "retry-after": "7" });
+    expect(waits).toMatchObject([{ reason: "server" }]);
+    expect(waits[0]?.delayMs).toBeGreaterThanOrEqual(7_000);
+    expect(waits[0]?.delayMs).toBeLessThanOrEqual(8_750);
+  });
+
+  test.for(["0", "Sun, 06 Nov 1994 08:49:37 GMT", "-5", "1.5", "soon"])(
+    "refused with a Retry-After of %j, which asks for no wait, waits longer with each attempt",
+    async (after) => {
+      const conn = dial();
+      const waits = told(conn, "waiting");
+      await tick();
+      for (const ms of [1_000, 2_000, 4_000]) {
+        FakeWs.last.refuse(503, { "retry-after": after });
+        await pass(ms);
+      }
+      expect(waits.map(({ delayMs }) => delayMs)).toEqual([1_000, 2_000, 4_000]);
+    },
+  );
+
+  test("that is abandoned ends in an error that is handled", async () => {
+    const conn = dial();
+    await tick();
+    conn.close();
+    await tick();
+    expect(FakeWs.last.isTerminated).toBe(true);
+    expect(FakeWs.last.listenerCount("error")).toBeGreaterThan(0);
+  });
+});
+
+test("bytes are the caller's again after write(), also where a generateMask of zeros would have ws share them", async () => {
+  const { conn, socket } = await opened({ clientOptions: { generateMask: (mask: Uint8Array) => mask.fill(0) } });
+  const bytes = Uint8Array.of(1, 2, 3);
+  conn.write(bytes);
+  bytes.fill(0);
+  expect(socket.sent).toEqual([Uint8Array.of(1, 2, 3)]);
+});
+
+describe("the heartbeat", () => {
+  test("pings by protocol every 15 s, and tells the latency", async () => {
+    const { conn, socket } = await opened();
+    const latencies = told(conn, "latency");
+    await pass(15_000);
+    expect(socket.pings).toBe(1);
+    await pass(20);
+    socket.emit("pong");
+    expect(latencies).toEqual([{ rttMs: 20 }]);
+    await pass(15_000);
+    expect(socket.pings).toBe(2);
+  });
+
+  test("leaves a silent peer 25 s after the last sign of life, at once", async () => {
+    const { conn, socket } = await opened();
+    await pass(24_999);
+    expect(conn.state).toBe("open");
+    await pass(1);
+    expect(conn.state).toBe("waiting");
+    expect(socket.isTerminated).toBe(true);
+  });
+
+  test("is none with false", async () => {
+    const { conn, socket } = await opened({ heartbeat: false });
+    await pass(600_000);
+    expect(socket.pings).toBe(0);
+    expect(conn.state).toBe("open");
+  });
+});
+
+describe("a full inbox", () => {
+  test("pauses the socket at the high-water mark, and resumes it when half is left", async () => {
+    const { conn, socket } = await opened({ inbox: { highWaterMark: 200 } });
+    for (const value of ["a", "b", "c"]) socket.message(value);
+    expect(socket.isPaused).toBe(false);
+    socket.message("d");
+    expect(socket.isPaused).toBe(true);
+    for (const value of ["a", "b"]) expect(await conn.receive()).toBe(value);
+    expect(socket.isPaused).toBe(true);
+    await conn.receive();
+    expect(socket.isPaused).toBe(false);
+  });
+
+  test("suspends judgement while paused, and keeps the peer from giving up by pongs", async () => {
+    const { conn, socket } = await opened({ inbox: { highWaterMark: 1 } });
+    socket.message("a");
+    expect(socket.isPaused).toBe(true);
+    await pass(120_000);
+    expect(conn.state).toBe("open");
+    // Two in each of the peer's waits, were it of the same habits.
+    expect(socket.pongs).toBe(24);
+    await conn.receive();
+    expect(socket.isPaused).toBe(false);
+    await tick();
+    expect(socket.pings).toBe(1);
+    socket.emit("pong");
+    await pass(10_000);
+    expect(conn.state).toBe("open");
+  });
+
+  test("is let go for close(), so that the peer's goodbye is heard", async () => {
+    const { conn, socket } = await opened({ inbox: { highWaterMark: 1 } });
+    socket.message("a");
+    conn.close();
+    expect(socket.isPaused).toBe(false);
+  });
+});
+
+test("a message over maxPayloadBytes that ws refused is reported as 1009, by us", async () => {
+  const { conn, socket } = await opened();
+  socket.emit("error", Object.assign(new RangeError("Max payload"), { code: "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH" }));
+  socket.drop(1006);
+  expect(await conn.closed).toMatchObject({ code: 1009, by: "local", error: { cause: { code: "too-large" } } });
+});
+
+test("what a peer sends against the protocol ends the connection at once, though the peer never closes", async () => {
+  const { conn, socket } = await opened();
+  const lost = told(conn, "disconnected");
+  const error = Object.assign(new RangeError("Invalid frame"), { code: "WS_ERR_UNEXPECTED_RSV_1" });
+  // ws has sent its close frame by then, and would wait for the peer's.
+  socket.close();
+  socket.emit("error", error);
+  expect(lost).toMatchObject([{ code: 1006, clean: false, wasOpen: true, willRetry: true, cause: error }]);
+  expect(socket.isTerminated).toBe(false);
+  await pass(1_000);
+  expect(socket.isTerminated).toBe(true);
+});
+
+test("why a connection was lost is told where ws knows it", async () => {
+  const conn = dial();
+  const lost = told(conn, "disconnected");
+  await tick();
+  const error = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
+  FakeWs.last.emit("error", error);
+  FakeWs.last.drop();
+  expect(lost).toMatchObject([{ code: 1006, wasOpen: false, willRetry: true, cause: error }]);
+});
+
+describe("the end of a turn", () => {
+  const tcp = (uncork: () => void) => ({ bytesRead: 0, writableLength: 0, setKeepAlive() {}, cork() {}, uncork });
+
+  test("lets every connection's messages go, though one of them fails", async () => {
+    const told: string[] = [];
+    const failures = uncaught();
+    const conns = [dial(), dial()];
+    await tick();
+    const [bad, good] = FakeWs.made as [FakeWs, FakeWs];
+    const failing = () => {
+      throw new Error("of one");
+    };
+    bad.emit("upgrade", { socket: tcp(failing) });
+    good.emit("upgrade", { socket: tcp(() => told.push("gone")) });
+    for (const socket of [bad, good]) socket.open();
+    await tick();
+    for (let turn = 1; turn <= 2; turn++) {
+      for (const conn of conns) conn.send("x");
+      await new Promise((resolve) => process.nextTick(resolve));
+      await tick();
+      expect(told).toHaveLength(turn);
+    }
+    expect(failures).toHaveLength(2);
+  });
+});

@@ -1,0 +1,37 @@
+import { entries } from "./entries.mjs";
+
+export default {
+  entryPoints: entries.map(({ source }) => source),
+  name: "tautline",
+  tsconfig: "tsconfig.json",
+  out: "docs/api",
+  readme: "none",
+  disableGit: true,
+  disableSources: true,
+  excludePrivate: true,
+  excludeInternal: true,
+  intentionallyNotExported: ["src/core/session.ts:Resume"],
+  requiredToBeDocumented: [
+    "Enum",
+    "EnumMember",
+    "Variable",
+    "Function",
+    "Class",
+    "Interface",
+    "Constructor",
+    "Property",
+    "Method",
+    "CallSignature",
+    "GetSignature",
+    "SetSignature",
+    "TypeAlias",
+  ],
+  validation: {
+    notExported: true,
+    invalidLink: true,
+    rewrittenLink: true,
+    notDocumented: true,
+  },
+  treatWarningsAsErrors: true,
+  treatValidationWarningsAsErrors: true,
+};
