@@ -78,7 +78,7 @@ describe("a turn's messages", () => {
   async function standing() {
     const shared = new SharedArrayBuffer(8);
     const counts = new Int32Array(shared);
-    const worker = new Worker(join(import.meta.dirname, "support/standing-peer.mjs"), { workerData: shared });
+    const worker = new Worker(join(import.meta.dirname, "../../support/standing-peer.mjs"), { workerData: shared });
     onTestFinished(async () => void (await worker.terminate()));
     const [port] = await once(worker, "message");
     const conn = await open(`ws://127.0.0.1:${port}/`);
