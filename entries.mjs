@@ -28,6 +28,7 @@ export const entries = [
   },
   { name: "server", source: "src/server/index.ts", platform: "node" },
   { name: "testing", source: "src/testing/index.ts", platform: "node" },
+  { name: "testing/fake", source: "src/testing/fake/index.ts", platform: "any", script: "tautline-fake" },
   {
     name: "codec/validated",
     source: "src/codec/validated.ts",

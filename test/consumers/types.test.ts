@@ -14,10 +14,22 @@ import { validated } from "tautline/codec/validated";
 import { compressed } from "tautline/codec/compressed";
 import { msgpack } from "tautline/codec/msgpack";
 import { cbor } from "tautline/codec/cbor";
+import { type FakeConnection, fakeServer } from "tautline/testing/fake";
 const conn = new Conn("wss://example.com/", { codec: compressed(json<number[], string>()), resume: resume(), autoConnect: false });
 conn.on("message", (numbers) => { const first: number | undefined = numbers[0]; void first; });
 const sent: Promise<void> = conn.send("all");
 readable(conn).pipeTo(writable(new Conn("wss://example.com/", { codec: msgpack<string, number[]>() })));
+const fake = fakeServer<string, number[]>({ codec: json<string, number[]>() });
+new Conn("wss://example.com/", { WebSocket: fake.WebSocket, codec: json<number[], string>(), autoConnect: false });
+fake.next().then((connection: FakeConnection<string, number[]>) => {
+  connection.send([connection.received.length]);
+  const texts: readonly string[] = connection.received;
+  connection.receive().then((text) => text.length + texts.length);
+});
+new fake.WebSocket("wss://example.com/").addEventListener("close", ({ code, reason, wasClean }) => {
+  const all: readonly [number, string, boolean] = [code, reason, wasClean];
+  void all;
+});
 export { cbor, ConnError, sent, text, validated };
 `;
 const SERVICE = `
@@ -110,7 +122,7 @@ test("without lib dom and @types/node, only names that every platform has are mi
   const said = await complaints("7.0", ["page"], { module: "nodenext", moduleResolution: "nodenext", ...NEITHER });
   const missing = [...said.matchAll(/Cannot find name '(\w+)'/g)].map(([, name]) => name as string);
   expect(said.trim().split("\n")).toHaveLength(missing.length);
-  expect([...new Set(missing)].sort()).toEqual(["AbortSignal", "ReadableStream", "URL", "WritableStream"]);
+  expect([...new Set(missing)].sort()).toEqual(["AbortSignal", "Blob", "ReadableStream", "URL", "WritableStream"]);
 });
 
 test("the programs name every entry point", () => {

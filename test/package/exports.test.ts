@@ -28,6 +28,7 @@ const NAMES: Record<string, readonly string[]> = {
   "tautline/codec/cbor": ["cbor"],
   "tautline/server": ["handle", "handler"],
   "tautline/testing": ["faultProxy"],
+  "tautline/testing/fake": ["fakeServer"],
 };
 
 /** Runs a program in Node itself, since Vitest resolves and loads modules its own way. */
@@ -77,6 +78,13 @@ test("the script build puts the listed names on one global", () => {
   runInContext(readFileSync(join(ROOT, "dist/tautline.min.js"), "utf8"), context);
   expect(Object.keys(context).filter((name) => !before.includes(name))).toEqual(["Tautline"]);
   expect(Object.keys(context.Tautline).sort()).toEqual(NAMES.tautline);
+});
+
+test("the script build of the fake adds its name to that global", () => {
+  const page = { URL, TextEncoder, TextDecoder, setTimeout, clearTimeout, queueMicrotask };
+  const context = createContext({ ...page, Tautline: { Conn: "there" } });
+  runInContext(readFileSync(join(ROOT, "dist/tautline-fake.min.js"), "utf8"), context);
+  expect(Object.keys(context.Tautline).sort()).toEqual(["Conn", "fakeServer"]);
 });
 
 test("the module build for pages has the listed names", () => {

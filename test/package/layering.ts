@@ -11,6 +11,7 @@ type Access = "values" | "types";
 const FOLDERS: Readonly<Record<string, Readonly<Record<string, Access>>>> = {
   base: {},
   codec: { base: "values" },
+  whatwg: { base: "values" },
   socket: { base: "values" },
   core: { base: "values", codec: "values", socket: "values" },
   resume: { base: "values", core: "types", "resume/protocol": "values" },
@@ -28,7 +29,7 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, Access>>>> = {
   channels: { base: "values", core: "types", rpc: "values" },
   store: { base: "values", core: "types" },
   trace: { base: "values", core: "types" },
-  websocket: { base: "values", codec: "values", socket: "types", core: "values" },
+  websocket: { base: "values", codec: "values", socket: "types", core: "values", whatwg: "values" },
   server: {
     base: "values",
     codec: "values",
@@ -48,6 +49,7 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, Access>>>> = {
     resume: "values",
     "resume/protocol": "values",
     "resume/server": "values",
+    whatwg: "values",
   },
 };
 /** A sub-folder may use its parent only where the line above says so. The main entry, src/index.ts, exports from these. */

@@ -1,4 +1,3 @@
-import { timingSafeEqual } from "node:crypto";
 import { FENCED, RESUME_PROTOCOL_ERROR } from "../../base/close-codes.ts";
 import type { Payload } from "../../base/payload.ts";
 import { type ControlFrame, decode, isControl, type ReturnFrame, type SessionEndReason } from "../protocol/control.ts";
@@ -112,7 +111,10 @@ function resumeSession<T extends RetainedMessage>(
   return { type: "resumed", session: found, back };
 }
 
-/** Takes as long for the last wrong character as for the first. */
+/** Takes as long for the last wrong character as for the first, in runtimes without `timingSafeEqual` too. */
 function isEqual(a: string, b: string): boolean {
-  return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
+  if (a.length !== b.length) return false;
+  let difference = 0;
+  for (let i = 0; i < a.length; i++) difference |= a.charCodeAt(i) ^ b.charCodeAt(i);
+  return difference === 0;
 }

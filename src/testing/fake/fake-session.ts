@@ -1,0 +1,150 @@
+import { NORMAL, RESUME_PROTOCOL_ERROR } from "../../base/close-codes.ts";
+import { ConnError, type ConnErrorCode } from "../../base/errors.ts";
+import type { Payload } from "../../base/payload.ts";
+import type { Transport } from "../../core/outbox.ts";
+import type { SessionOwner } from "../../core/session.ts";
+import { Endpoint, type SentMessage } from "../../resume/endpoint.ts";
+import { encode, type SessionEndReason } from "../../resume/protocol/control.ts";
+import type { ResumePlan } from "../../resume/protocol/delivery-state.ts";
+import type { SessionRecord } from "../../resume/server/server-handshake.ts";
+import type { CloseBody } from "../../whatwg/arguments.ts";
+import type { FakeCloseInfo, FakeLine, LineServer } from "./fake-line.ts";
+
+const NOTHING = { messages: 0, bytes: 0 };
+
+/** The server's end of one session, over the lines on which its client comes and goes. */
+export class FakeSession implements SessionOwner, LineServer {
+  readonly record: SessionRecord<SentMessage>;
+  readonly #endpoint: Endpoint;
+  #line: FakeLine | undefined;
+  #connection: LineServer | undefined;
+  /** Where messages are written, while a line is there. */
+  #transport: Transport | undefined;
+  /** What waits for a line, or for the client's window. */
+  readonly #queue: Payload[] = [];
+  #isDraining = false;
+  /** The close frame to send when nothing waits. */
+  #closing: CloseBody | undefined;
+
+  constructor(record: SessionRecord<SentMessage>) {
+    this.record = record;
+    this.#endpoint = new Endpoint(this, { acksConsumed: false });
+  }
+
+  /** Goes on over `line`; `back` is what a client that returned has shown not to have. */
+  attach(line: FakeLine, connection: LineServer, back: ResumePlan<SentMessage> | undefined): void {
+    const { delivery } = this.record;
+    this.#line = line;
+    this.#connection = connection;
+    line.serve(this);
+    if (back) {
+      this.#endpoint.applyResume(back);
+      line.send(encode({ type: "A", rx: delivery.received }));
+    }
+    this.#transport = this.#endpoint.attach(toPort(line), delivery);
+    if (back) this.#endpoint.resume(back);
+    this.#endpoint.activate();
+    this.#pump();
+  }
+
+  /** Leaves the line, which another one replaces. */
+  detach(code: number): void {
+    this.#line?.leave(code);
+  }
+
+  /** Takes a message, or answers false where the session is over. */
+  send(payload: Payload): boolean {
+    if (this.record.outcome || this.#closing) return false;
+    this.#queue.push(payload);
+    this.#pump();
+    return true;
+  }
+
+  /** Closes the line after all that was sent, and ends the session. */
+  close(body: CloseBody): void {
+    this.#closing ??= body;
+    this.#pump();
+  }
+
+  /** Ends the session: a client that returns learns why. */
+  end(outcome: "ended" | SessionEndReason): void {
+    if (this.record.outcome) return;
+    this.record.outcome = outcome;
+    this.#endpoint.dispose((payload) => this.createError("closed", "The session has ended.", payload), false);
+    // A client that returns late learns only how far the server had come.
+    Object.assign(this.record.delivery, { retained: [], start: 0, cost: 0 });
+  }
+
+  // What the line reports.
+
+  onMessage(payload: Payload): void {
+    const message = this.#endpoint.receive(payload);
+    if (message !== undefined) this.#connection?.onMessage(message);
+  }
+
+  onEnd(info: FakeCloseInfo): void {
+    const connection = this.#connection;
+    this.#line = this.#connection = this.#transport = undefined;
+    this.#endpoint.onDisconnected();
+    if (info.wasClean && info.code === NORMAL) this.end("ended");
+    connection?.onEnd(info);
+  }
+
+  // What the endpoint asks and reports.
+
+  unconsumed(): { readonly messages: number; readonly bytes: number } {
+    return NOTHING;
+  }
+
+  onPong(): void {}
+
+  onSessionLost(): void {}
+
+  onDropped(): void {}
+
+  onProtocolError(why: string): void {
+    this.#line?.closeFromServer({ code: RESUME_PROTOCOL_ERROR, reason: why });
+    this.end("u");
+  }
+
+  onMoveRequested(): void {}
+
+  createError(code: ConnErrorCode, message: string, payload?: Payload): ConnError {
+    return new ConnError(code, message, { payload });
+  }
+
+  /** Writes what waits, as far as the client's window has room, and then closes if that was asked for. */
+  #pump(): void {
+    const transport = this.#transport;
+    while (transport && this.#queue.length > 0 && transport.bufferedAmount === 0) {
+      if (!transport.write(this.#queue[0] as Payload)) return;
+      this.#queue.shift();
+    }
+    if (transport && this.#queue.length > 0) return this.#awaitRoom(transport);
+    if (!this.#closing) return;
+    this.#endpoint.beforeClose();
+    this.#line?.closeFromServer(this.#closing);
+    this.end(this.#closing.code === NORMAL ? "ended" : "e");
+  }
+
+  #awaitRoom(transport: Transport): void {
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    transport.drain(0).then(() => {
+      this.#isDraining = false;
+      this.#pump();
+    });
+  }
+}
+
+function toPort(line: FakeLine): Transport {
+  return {
+    bufferedAmount: 0,
+    write(payload) {
+      if (!line.isWritable) return false;
+      line.send(payload);
+      return true;
+    },
+    drain: () => Promise.resolve(),
+  };
+}

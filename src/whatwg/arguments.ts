@@ -1,0 +1,121 @@
+import { byteLength, type Payload } from "../base/payload.ts";
+
+/** Bytes of the longest reason that a close frame holds (RFC 6455, section 5.5). */
+const MAX_REASON_BYTES = 123;
+/** The characters of a token (RFC 9110, section 5.6.2), of which a subprotocol is made (RFC 6455, section 4.1). */
+const TOKEN = /^[!#$%&'*+\-.^_`|~\dA-Za-z]+$/;
+const MAX_UNSIGNED_SHORT = 65_535;
+
+/** Where a socket goes, as its constructor was told. */
+export interface SocketTarget {
+  readonly url: URL;
+  readonly protocols: readonly string[];
+}
+
+/** The code and reason of a close frame; a frame without a body has no code. */
+export interface CloseBody {
+  readonly code: number | undefined;
+  readonly reason: string;
+}
+
+/**
+ * Checks the arguments of the constructor (WebSockets, section 3.1, "new WebSocket(url, protocols)").
+ *
+ * @throws DOMException `SyntaxError`
+ */
+export function parseTarget(url: unknown, protocols: unknown): SocketTarget {
+  const parsed = parseUrl(toUSVString(url));
+  const names = listProtocols(protocols);
+  for (const [index, name] of names.entries()) {
+    if (!TOKEN.test(name)) throw domError("SyntaxError", `The subprotocol "${name}" is not a token (RFC 9110, 5.6.2).`);
+    if (names.indexOf(name) < index) throw domError("SyntaxError", `The subprotocol "${name}" is given twice.`);
+  }
+  return { url: parsed, protocols: names };
+}
+
+/**
+ * Checks the arguments of `close()` (WebSockets, section 3.1, "close(code, reason)").
+ *
+ * @throws DOMException `InvalidAccessError` for a code that may not be sent, `SyntaxError` for a long reason
+ */
+export function parseClose(code: unknown, reason: unknown): CloseBody {
+  const number = code === undefined ? undefined : clampShort(code);
+  if (number !== undefined && number !== 1000 && !(number >= 3000 && number <= 4999)) {
+    throw domError("InvalidAccessError", `close() takes the code 1000 or 3000 to 4999; got ${number}.`);
+  }
+  const text = reason === undefined ? "" : toUSVString(reason);
+  const bytes = byteLength(text);
+  if (bytes > MAX_REASON_BYTES) {
+    throw domError("SyntaxError", `The reason of close() is ${bytes} bytes long; at most ${MAX_REASON_BYTES} fit.`);
+  }
+  // A reason can't travel without a code.
+  return { code: number ?? (text === "" ? undefined : 1000), reason: text };
+}
+
+/** Converts what `send()` was given, with a copy of bytes, since the caller may change them afterwards. */
+export function toData(data: unknown): Payload | Blob {
+  if (data instanceof ArrayBuffer || isTagged(data, "ArrayBuffer")) return new Uint8Array(data as ArrayBuffer).slice();
+  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
+  if (isBlob(data)) return data;
+  return toUSVString(data);
+}
+
+/** Whether `data` is a Blob, also one of another realm or of a polyfill. */
+export function isBlob(data: unknown): data is Blob {
+  // By its name, one of another realm; happy-dom gives its Blobs no name.
+  const { Blob } = globalThis as { Blob?: new () => Blob };
+  return isTagged(data, "Blob") || isTagged(data, "File") || (Blob !== undefined && data instanceof Blob);
+}
+
+/** An error of DOM, or an Error of the same name where the platform has no DOMException. */
+export function domError(name: string, message: string): Error {
+  const { DOMException } = globalThis as { DOMException?: new (message: string, name: string) => Error };
+  return DOMException ? new DOMException(message, name) : Object.assign(new Error(message), { name });
+}
+
+function parseUrl(url: string): URL {
+  let parsed: URL;
+  try {
+    parsed = new URL(url, baseUrl());
+  } catch {
+    throw domError("SyntaxError", `The URL "${url}" can't be parsed.`);
+  }
+  if (parsed.protocol === "http:") parsed.protocol = "ws:";
+  else if (parsed.protocol === "https:") parsed.protocol = "wss:";
+  if (parsed.protocol !== "ws:" && parsed.protocol !== "wss:") {
+    throw domError("SyntaxError", `The scheme of "${url}" must be ws:, wss:, http: or https:.`);
+  }
+  if (parsed.href.includes("#")) throw domError("SyntaxError", `The URL "${url}" of a WebSocket may have no fragment.`);
+  return parsed;
+}
+
+/** The URL of the page or worker, where there is one. */
+function baseUrl(): string | undefined {
+  const { location } = globalThis as { location?: { href?: string } };
+  return location?.href;
+}
+
+function listProtocols(protocols: unknown): string[] {
+  if (protocols === undefined) return [];
+  const isList = typeof protocols === "object" && protocols !== null && Symbol.iterator in protocols;
+  return (isList ? [...(protocols as Iterable<unknown>)] : [protocols]).map(String);
+}
+
+/** The number for a `[Clamp] unsigned short` (Web IDL, section 3.2.4.9). */
+function clampShort(value: unknown): number {
+  const number = Number(value);
+  if (Number.isNaN(number)) return 0;
+  const clamped = Math.min(Math.max(number, 0), MAX_UNSIGNED_SHORT);
+  const floor = Math.floor(clamped);
+  const isTie = clamped - floor === 0.5;
+  return isTie ? floor + (floor % 2) : Math.round(clamped);
+}
+
+/** The string in which each lone surrogate is U+FFFD, as UTF-8 needs it (Web IDL, section 3.2.11). */
+function toUSVString(value: unknown): string {
+  return `${value}`.replace(/\p{Surrogate}/gu, "\ufffd");
+}
+
+function isTagged(value: unknown, name: string): boolean {
+  return Object.prototype.toString.call(value) === `[object ${name}]`;
+}

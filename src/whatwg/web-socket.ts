@@ -1,0 +1,331 @@
+import { ABNORMAL } from "../base/close-codes.ts";
+import { byteLength, type Payload } from "../base/payload.ts";
+import { type CloseBody, domError, isBlob, parseClose, parseTarget, type SocketTarget, toData } from "./arguments.ts";
+import { SocketEventTarget, type SocketListener, type SocketListenerOptions } from "./event-target.ts";
+import {
+  createEvent,
+  type EventKind,
+  type SocketCloseEvent,
+  type SocketErrorEvent,
+  type SocketEvent,
+  type SocketMessageEvent,
+} from "./events.ts";
+import { inMicrotask } from "./microtask.ts";
+
+/** What carries the messages of a socket. */
+export interface Link {
+  /** Bytes that were given to `transmit()` and have not left. */
+  readonly unsentBytes: number;
+  /** Whether messages are taken while connecting; a WebSocket to the letter throws then. */
+  readonly isQueueing?: boolean;
+  transmit(payload: Payload): void;
+  /** Closes the connection after all that was transmitted, or gives up while connecting. Ends with `ended()`. */
+  close(body: CloseBody): void;
+}
+
+/** What a link reports. It reports nothing before the function that made it has returned. */
+export interface LinkOwner {
+  /** Called when the connection is established. */
+  opened(protocol: string, extensions: string): void;
+  /** Called when a message has come. */
+  received(payload: Payload): void;
+  /** Called when the peer has begun to close. */
+  closing(): void;
+  /** Called when the connection has ended, or could not be established. */
+  ended(end: LinkEnd): void;
+  /** Called when a link that reconnects by itself begins to connect once more. */
+  connecting(url: string): void;
+}
+
+/** How a connection ended. */
+export interface LinkEnd {
+  readonly code: number;
+  readonly reason: string;
+  readonly wasClean: boolean;
+  /** What is told with an `error` event before `close`; undefined for no such event. */
+  readonly failure?: { readonly error?: unknown; readonly message?: string } | undefined;
+}
+
+/** Begins to connect. */
+export type Connect = (target: SocketTarget, owner: LinkOwner) => Link;
+
+/** The events of a socket, by name. */
+export interface SocketEvents {
+  open: SocketEvent;
+  message: SocketMessageEvent;
+  error: SocketErrorEvent;
+  close: SocketCloseEvent;
+}
+
+type Handler<E> = ((event: E) => unknown) | null;
+
+const STATES = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 } as const;
+const { CONNECTING, OPEN, CLOSING, CLOSED } = STATES;
+
+/**
+ * The WebSocket interface of WHATWG (websockets.spec.whatwg.org, section 3) over any link. Nothing of the platform is
+ * needed; DOMException, Blob and the platform's event classes are used where there are any.
+ */
+export class StandardWebSocket extends SocketEventTarget {
+  declare static readonly CONNECTING: 0;
+  declare static readonly OPEN: 1;
+  declare static readonly CLOSING: 2;
+  declare static readonly CLOSED: 3;
+  declare readonly CONNECTING: 0;
+  declare readonly OPEN: 1;
+  declare readonly CLOSING: 2;
+  declare readonly CLOSED: 3;
+
+  static {
+    for (const [name, value] of Object.entries(STATES)) {
+      for (const place of [StandardWebSocket, StandardWebSocket.prototype]) {
+        Object.defineProperty(place, name, { value, enumerable: true });
+      }
+    }
+  }
+
+  #url: string;
+  #readyState: number = CONNECTING;
+  #protocol = "";
+  #extensions = "";
+  #binaryType: "blob" | "arraybuffer" = "blob";
+  readonly #link: Link;
+  /** What waits behind a Blob that is being read, the Blob first; the close at the end. */
+  readonly #waiting: (Payload | Blob | CloseBody)[] = [];
+  #waitingBytes = 0;
+  /** Bytes that were given to `send()` when it was too late, which count for ever. */
+  #refusedBytes = 0;
+  /** What `bufferedAmount` is at least in this turn. */
+  #turnBytes = 0;
+
+  /** @throws DOMException `SyntaxError` for a URL or subprotocols that are not valid */
+  constructor(url: string | URL, protocols: string | Iterable<string> | undefined, connect: Connect) {
+    super();
+    if (url === undefined) throw new TypeError("A WebSocket needs a URL.");
+    const target = parseTarget(url, protocols);
+    this.#url = target.url.href;
+    this.#link = connect(target, {
+      opened: (protocol, extensions) => this.#opened(protocol, extensions),
+      received: (payload) => this.#received(payload),
+      closing: () => this.#closing(),
+      ended: (end) => this.#ended(end),
+      connecting: (next) => this.#connecting(next),
+    });
+  }
+
+  get [Symbol.toStringTag](): string {
+    return "WebSocket";
+  }
+
+  /** The URL, as parsed. */
+  get url(): string {
+    return this.#url;
+  }
+
+  /** 0 connecting, 1 open, 2 closing, 3 closed. */
+  get readyState(): number {
+    return this.#readyState;
+  }
+
+  /** The subprotocol that the server selected, `""` for none. */
+  get protocol(): string {
+    return this.#protocol;
+  }
+
+  /** The extensions that the server selected, `""` for none. */
+  get extensions(): string {
+    return this.#extensions;
+  }
+
+  /** Bytes that were given to `send()` and have not left. It does not fall within a turn. */
+  get bufferedAmount(): number {
+    return Math.max(this.#turnBytes, this.#unsentBytes) + this.#refusedBytes;
+  }
+
+  /** How bytes are delivered. Default `"blob"`; a value that is neither is ignored. */
+  get binaryType(): "blob" | "arraybuffer" {
+    return this.#binaryType;
+  }
+  set binaryType(value: "blob" | "arraybuffer") {
+    if (value === "blob" || value === "arraybuffer") this.#binaryType = value;
+  }
+
+  /** Called when the connection is established. */
+  get onopen(): Handler<SocketEvents["open"]> {
+    return this.handler("open") as Handler<SocketEvents["open"]>;
+  }
+  set onopen(value: Handler<SocketEvents["open"]>) {
+    this.setHandler("open", value);
+  }
+
+  /** Called when a message has come. */
+  get onmessage(): Handler<SocketEvents["message"]> {
+    return this.handler("message") as Handler<SocketEvents["message"]>;
+  }
+  set onmessage(value: Handler<SocketEvents["message"]>) {
+    this.setHandler("message", value);
+  }
+
+  /** Called when the connection failed, before `onclose`. */
+  get onerror(): Handler<SocketEvents["error"]> {
+    return this.handler("error") as Handler<SocketEvents["error"]>;
+  }
+  set onerror(value: Handler<SocketEvents["error"]>) {
+    this.setHandler("error", value);
+  }
+
+  /** Called when the connection has ended. */
+  get onclose(): Handler<SocketEvents["close"]> {
+    return this.handler("close") as Handler<SocketEvents["close"]>;
+  }
+  set onclose(value: Handler<SocketEvents["close"]>) {
+    this.setHandler("close", value);
+  }
+
+  /** Calls `listener` on each event of this type. The same listener is added once. */
+  override addEventListener<Type extends keyof SocketEvents>(
+    type: Type,
+    listener: SocketListener<SocketEvents[Type]> | null,
+    options?: SocketListenerOptions | boolean,
+  ): void;
+  override addEventListener(type: string, listener: unknown, options?: SocketListenerOptions | boolean): void;
+  override addEventListener(type: string, listener: unknown, options?: SocketListenerOptions | boolean): void {
+    super.addEventListener(type, listener, options);
+  }
+
+  /**
+   * Sends a message: a string as text, bytes as they are. Silently too late once closing or closed.
+   *
+   * @throws DOMException `InvalidStateError` while connecting
+   */
+  send(data: string | ArrayBufferLike | ArrayBufferView | Blob): void {
+    // biome-ignore lint/complexity/noArguments: Web IDL tells no argument from undefined, which is sent as text
+    if (arguments.length === 0) throw new TypeError("send() takes the message to send.");
+    const given = toData(data);
+    if (this.#readyState === CONNECTING && !this.#link.isQueueing) {
+      throw domError("InvalidStateError", "send() must wait for the open event.");
+    }
+    const bytes = sizeOf(given);
+    if (this.#readyState > OPEN) {
+      this.#refusedBytes += bytes;
+      return;
+    }
+    this.#countTurn(bytes);
+    if (this.#waiting.length > 0 || isBlob(given)) this.#wait(given, bytes);
+    else this.#link.transmit(given);
+  }
+
+  /**
+   * Closes the connection after what was sent. Calls after the first do nothing.
+   *
+   * @throws DOMException `InvalidAccessError` for a code other than 1000 and 3000 to 4999, `SyntaxError` for a reason of
+   * more than 123 bytes of UTF-8
+   */
+  close(code?: number, reason?: string): void {
+    const body = parseClose(code, reason);
+    if (this.#readyState > OPEN) return;
+    this.#readyState = CLOSING;
+    if (this.#waiting.length > 0) this.#waiting.push(body);
+    else this.#link.close(body);
+  }
+
+  get #unsentBytes(): number {
+    return this.#readyState === CLOSED ? 0 : this.#waitingBytes + this.#link.unsentBytes;
+  }
+
+  #opened(protocol: string, extensions: string): void {
+    if (this.#readyState !== CONNECTING) return;
+    this.#readyState = OPEN;
+    this.#protocol = protocol;
+    this.#extensions = extensions;
+    this.#dispatch("Event", "open");
+  }
+
+  #received(payload: Payload): void {
+    if (this.#readyState !== OPEN) return;
+    const data = typeof payload === "string" ? payload : this.#toBinary(payload);
+    const { origin } = new URL(this.#url);
+    this.#dispatch("MessageEvent", "message", { data, origin, lastEventId: "", source: null, ports: [] });
+  }
+
+  #closing(): void {
+    if (this.#readyState === OPEN) this.#readyState = CLOSING;
+  }
+
+  #ended({ code, reason, wasClean, failure }: LinkEnd): void {
+    if (this.#readyState === CLOSED) return;
+    this.#refusedBytes += this.#unsentBytes;
+    this.#readyState = CLOSED;
+    this.#waiting.length = this.#waitingBytes = 0;
+    if (failure) this.#dispatch("Event", "error", failure);
+    this.#dispatch("CloseEvent", "close", { code, reason, wasClean });
+  }
+
+  #connecting(url: string): void {
+    this.#url = url;
+    this.#readyState = CONNECTING;
+    this.#refusedBytes = 0;
+  }
+
+  #dispatch(kind: EventKind, type: string, fields?: object): void {
+    this.emit(createEvent(kind, type, this, { ...fields }));
+  }
+
+  #toBinary(payload: Uint8Array): ArrayBuffer | Blob {
+    const buffer = payload.slice().buffer as ArrayBuffer;
+    return this.#binaryType === "blob" && typeof Blob === "function" ? new Blob([buffer]) : buffer;
+  }
+
+  #countTurn(bytes: number): void {
+    if (this.#turnBytes === 0) {
+      this.#turnBytes = this.#unsentBytes;
+      inMicrotask(() => {
+        this.#turnBytes = 0;
+      });
+    }
+    this.#turnBytes += bytes;
+  }
+
+  #wait(given: Payload | Blob, bytes: number): void {
+    this.#waiting.push(given);
+    this.#waitingBytes += bytes;
+    if (this.#waiting.length === 1) this.#transmitWaiting();
+  }
+
+  /** Hands on what waits, in order. A Blob must be read first, and what was sent after it waits meanwhile. */
+  async #transmitWaiting(): Promise<void> {
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      const ready = isBlob(next) ? await readBlob(next).catch((error) => this.#fail(error)) : next;
+      if (this.#readyState === CLOSED || ready === undefined) return;
+      this.#waiting.shift();
+      if (typeof ready === "object" && "code" in ready) return this.#link.close(ready);
+      this.#waitingBytes -= byteLength(ready);
+      this.#link.transmit(ready);
+    }
+  }
+
+  /** Ends the connection over a Blob that can't be read, because what was sent after it may not overtake it. */
+  #fail(error: Error): undefined {
+    const { message } = error;
+    this.#link.close({ code: undefined, reason: "" });
+    this.#ended({ code: ABNORMAL, reason: "", wasClean: false, failure: { error, message } });
+  }
+}
+
+function sizeOf(data: Payload | Blob): number {
+  return isBlob(data) ? data.size : byteLength(data);
+}
+
+async function readBlob(blob: Blob): Promise<Uint8Array> {
+  return new Uint8Array(await (blob.arrayBuffer ? blob.arrayBuffer() : readFile(blob)));
+}
+
+/** Reads a Blob of jsdom or an old browser. */
+function readFile(blob: Blob): Promise<ArrayBuffer> {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result as ArrayBuffer);
+    reader.onerror = () => reject(reader.error);
+    reader.readAsArrayBuffer(blob);
+  });
+}
