@@ -29,7 +29,9 @@ const silent = { default: { logLevel: "none" } };
 
 const entries = Object.entries(manifest.exports).flatMap(([entry, { import: module, node }]) => {
   const types = (module ?? node?.import)?.types;
-  return types ? [{ name: entry === "." ? "index" : entry.slice(2).replaceAll("/", "-"), file: join(root, types) }] : [];
+  return types
+    ? [{ name: entry === "." ? "index" : entry.slice(2).replaceAll("/", "-"), file: join(root, types) }]
+    : [];
 });
 const files = entries.map(({ file }) => file);
 const configs = entries.map(({ name, file }) =>

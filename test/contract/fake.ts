@@ -78,7 +78,6 @@ export function fakePeer(fakeServer: typeof Fake.fakeServer): FakePeer {
     const select = query.get("select");
     const server = fakeServer({ protocols: select ? [select] : [] });
     if (path === "/status") server.refuse(Number(query.get("code")));
-    if (path === "/go") server.refuse(403);
     server.next().then((connection) => serve(connection, path));
     return server;
   }
@@ -110,7 +109,7 @@ export function fakePeer(fakeServer: typeof Fake.fakeServer): FakePeer {
   };
 }
 
-const ECHOES = new Set(["/echo", "/protocol", "/first-message", "/large", "/own-origin"]);
+const ECHOES = new Set(["/echo", "/protocol", "/first-message", "/large"]);
 
 const PATHS: Readonly<Record<string, (connection: FakeConnection) => void>> = {
   "/close"(connection) {

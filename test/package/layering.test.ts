@@ -51,6 +51,11 @@ const FORBIDDEN: readonly (readonly [file: string, source: string, violation: st
     "socket/socket.ts may not import codec/codec.ts: socket stands below codec or beside it",
   ],
   [
+    "whatwg/web-socket.ts",
+    'import { Conn } from "../core/conn.ts";',
+    "whatwg/web-socket.ts may not import core/conn.ts: whatwg stands below core or beside it",
+  ],
+  [
     "core/conn.ts",
     'import type { S } from "../server/handler.ts";',
     "core/conn.ts may not import server/handler.ts: core stands below server or beside it",
