@@ -1,45 +1,8 @@
+import { json } from "tautline";
+import { resume } from "tautline/resume";
+import { fakeServer } from "tautline/testing/fake";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { chat } from "./chat.ts";
-
-/** As much of a WebSocket as a Conn needs, in the hands of the test. */
-class FakeSocket {
-  static readonly all: FakeSocket[] = [];
-  onopen: ((event: object) => void) | null = null;
-  onmessage: ((event: { data: unknown }) => void) | null = null;
-  onclose: ((event: { code: number; reason: string; wasClean: boolean }) => void) | null = null;
-  onerror: ((event: object) => void) | null = null;
-  readonly protocol = "";
-  readonly extensions = "";
-  readonly bufferedAmount = 0;
-  readonly sent: unknown[] = [];
-  readyState = 0;
-  binaryType: BinaryType = "blob";
-
-  constructor() {
-    FakeSocket.all.push(this);
-  }
-  send(data: unknown): void {
-    this.sent.push(data);
-  }
-  close(code = 1000): void {
-    this.end(code);
-  }
-  open(): void {
-    this.readyState = 1;
-    this.onopen?.({});
-  }
-  hear(data: unknown): void {
-    this.onmessage?.({ data: JSON.stringify(data) });
-  }
-  end(code: number): void {
-    if (this.readyState === 3) return;
-    this.readyState = 3;
-    this.onclose?.({ code, reason: "", wasClean: code !== 1006 });
-  }
-}
-
-const last = () => FakeSocket.all.at(-1) as FakeSocket;
-const tick = () => vi.advanceTimersByTimeAsync(0);
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -49,24 +12,52 @@ afterEach(() => {
 });
 
 test("joins again after a drop, and says then what was said meanwhile", async () => {
-  const { conn, lines, say } = chat("ws://fake.test/", { WebSocket: FakeSocket, backoff: () => 1_000 });
-  await tick();
-  last().open();
-  await tick();
-  last().hear("welcome");
+  const server = fakeServer<string>({ codec: json<string>() });
+  const { conn, lines, say } = chat("ws://fake.test/", { WebSocket: server.WebSocket, backoff: () => 1_000 });
+  const first = await server.next();
+  first.send("welcome");
+  await vi.advanceTimersByTimeAsync(0);
   expect(lines).toEqual(["welcome"]);
 
-  last().end(1006);
+  first.drop();
+  await vi.advanceTimersByTimeAsync(0);
   expect(conn.state).toBe("waiting");
   say("said while away");
   await vi.advanceTimersByTimeAsync(999);
-  expect(FakeSocket.all).toHaveLength(1);
+  expect(server.dials).toBe(1);
   await vi.advanceTimersByTimeAsync(1);
-  last().open();
-  await tick();
-  expect(last().sent).toEqual(['"join ropes"', '"said while away"']);
+  const second = await server.next();
+  expect([await second.receive(), await second.receive()]).toEqual(["join ropes", "said while away"]);
 
-  conn.close();
-  await conn.closed;
+  await conn.close();
+  expect(await second.closed).toEqual({ code: 1000, reason: "", wasClean: true });
   expect(vi.getTimerCount()).toBe(0);
+});
+
+test("with resume a drop loses nothing that is underway, and there is no second join", async () => {
+  const server = fakeServer<string>({ codec: json<string>(), resume: true });
+  const { conn, lines, say } = chat("ws://fake.test/", {
+    WebSocket: server.WebSocket,
+    resume: resume(),
+    backoff: () => 1_000,
+  });
+  const first = await server.next();
+  await conn.ready();
+  say("underway");
+  first.send("underway too");
+  first.drop();
+  await vi.advanceTimersByTimeAsync(1_000);
+  const second = await server.next();
+  expect(second.resumed).toBe(true);
+  expect(await second.receive()).toBe("underway");
+  expect([first.received, lines]).toEqual([["join ropes"], ["underway too"]]);
+  await conn.close();
+});
+
+test("a server that answers no dial is given up after the time that the app allows", async () => {
+  const server = fakeServer<string>({ codec: json<string>() });
+  server.refuse("hang", Number.POSITIVE_INFINITY);
+  const { conn } = chat("ws://fake.test/", { WebSocket: server.WebSocket, giveUpAfterMs: 60_000 });
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(await conn.closed).toMatchObject({ by: "gave-up" });
 });
