@@ -1,4 +1,4 @@
-// npm run bench: measures, and prints the tables that docs/performance.md shows. `--write` puts them and the charts there.
+// npm run bench: measures, and prints the tables that docs/guides/performance.md shows. `--write` puts them and the charts there.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem, type } from "node:os";
@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 
 const USAGE = "Usage: npm run bench -- [--only <part>]... [--rounds <1 to 99>] [--tiny] [--write]";
 const root = fileURLToPath(new URL("..", import.meta.url));
-const docs = `${root}docs/performance.md`;
+const docs = `${root}docs/guides/performance.md`;
 const npm = (...args) => execFileSync("npm", args, { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
 
 if (!existsSync(`${root}bench/node_modules/partysocket`)) npm("ci", "--prefix", "bench");
@@ -61,6 +61,6 @@ function put(name, text) {
   const page = readFileSync(docs, "utf8");
   const from = page.indexOf(start);
   const to = page.indexOf(end);
-  if (from < 0 || to < from) throw new Error(`docs/performance.md has no place for ${name}.`);
+  if (from < 0 || to < from) throw new Error(`docs/guides/performance.md has no place for ${name}.`);
   writeFileSync(docs, `${page.slice(0, from + start.length)}\n${text}\n${page.slice(to)}`);
 }

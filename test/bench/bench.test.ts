@@ -32,7 +32,7 @@ test("a part that there is not is refused with those that there are", async () =
 });
 
 test("the page has a place for each part, and for nothing else but the machine", () => {
-  const page = readFileSync(join(import.meta.dirname, "../../docs/performance.md"), "utf8");
+  const page = readFileSync(join(import.meta.dirname, "../../docs/guides/performance.md"), "utf8");
   const places = [...page.matchAll(/^<!-- bench (\S+) -->\n.*?^<!-- end \1 -->$/gms)].map(([, name]) => name);
   expect(places.sort()).toEqual(["machine", ...Object.keys(parts)].sort());
 });

@@ -14,7 +14,7 @@ export interface Urls {
   readonly secure: boolean;
 }
 
-/** What a platform does that others do not: each member is a row of docs/platforms.md, and the cases that read it show it. */
+/** What a platform does that others do not: each member is a row of docs/reference/platforms.md, and the cases that read it show it. */
 export interface Platform {
   /** Whether upgrades can be made with headers, and connections can be asked with protocol pings. */
   readonly isNode: boolean;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { stateDiagram, withDiagram } from "../../scripts/diagram/state-diagram.ts";
 
-const page = readFileSync(join(import.meta.dirname, "../../docs/architecture.md"), "utf8");
+const page = readFileSync(join(import.meta.dirname, "../../docs/internals/architecture.md"), "utf8");
 
 test("the state diagram is what step() answers now: npm run diagram writes it", () => {
   expect(withDiagram(page)).toBe(page);
@@ -23,5 +23,5 @@ test("the diagram has every state, and no way out of closed", () => {
 });
 
 test("an input that only some waits heed says which", () => {
-  expect(stateDiagram()).toMatch(/waiting --> connecting: .*<br>awake \(backoff, offline, peer\)/);
+  expect(stateDiagram()).toMatch(/waiting --> connecting: .*<br>wakeUp \(backoff, offline, peer\)/);
 });

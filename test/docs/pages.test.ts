@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { describe, expect, test } from "vitest";
 import { resolveOptions } from "../../src/core/options.ts";
-import { literalsOf, membersOf, publicMembersOf } from "../support/declarations.ts";
+import { allMembersOf, literalsOf, membersOf, publicMembersOf } from "../support/declarations.ts";
 import { pagesOf } from "../support/examples.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -11,10 +11,11 @@ const page = (name: string) => pages.get(`docs/${name}.md`) as string;
 
 const withoutCode = (markdown: string) => markdown.replace(/^```[\s\S]*?^```$|<!--[\s\S]*?-->/gm, "");
 
-/** The anchors that GitHub gives to the headings of a page. */
+/** The anchors that GitHub gives to the headings of a page, and those that the page writes for its old headings. */
 function anchorsOf(markdown: string): Set<string> {
   const headings = [...withoutCode(markdown).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => heading as string);
-  return new Set(headings.map(slug));
+  const written = [...withoutCode(markdown).matchAll(/<a id="([\w-]+)"><\/a>/g)].map(([, id]) => id as string);
+  return new Set([...headings.map(slug), ...written]);
 }
 
 const slug = (heading: string) =>
@@ -84,39 +85,39 @@ test("every page is reached from the README and from the index of the docs", () 
 });
 
 const OPTIONS: readonly (readonly [heading: string, file: string, name: string])[] = [
-  ["Conn", "options.ts", "ConnOptions"],
-  ["Outbox", "outbox.ts", "OutboxBounds"],
-  ["Inbox", "inbox.ts", "InboxBounds"],
-  ["One send", "payload.ts", "SendOptions"],
-  ["resume()", "resume/index.ts", "ResumeOptions"],
-  ["exponential()", "backoff.ts", "ExponentialOptions"],
+  ["Conn", "core/options.ts", "ConnOptions"],
+  ["Outbox", "core/outbox.ts", "OutboxBounds"],
+  ["Inbox", "core/inbox.ts", "InboxBounds"],
+  ["One send", "base/payload.ts", "SendOptions"],
+  ["resume()", "resume/client/index.ts", "ResumeOptions"],
+  ["exponential()", "core/backoff.ts", "ExponentialOptions"],
   ["handler()", "server/handler.ts", "HandlerOptions"],
-  ["Sessions", "server/sessions.ts", "SessionOptions"],
+  ["Sessions", "resume/server/session-registry.ts", "SessionOptions"],
   ["Admission", "server/admission.ts", "AdmissionOptions"],
   ["shutdown()", "server/handler.ts", "ShutdownOptions"],
 ];
 
 describe("the configuration page", () => {
   test.each(OPTIONS)("has the options of %s, each and no other", (heading, file, name) => {
-    const documented = namesIn(section(page("configuration"), heading));
+    const documented = namesIn(section(page("reference/configuration"), heading));
     expect(documented).toEqual([...new Set(documented)]);
     expect(sorted(documented)).toEqual(sorted(membersOf(file, name)));
   });
 
   test("has the options of the heartbeat", () => {
-    const all = [...membersOf("heartbeat.ts", "HeartbeatTimes"), ...membersOf("heartbeat.ts", "HeartbeatOptions")];
-    expect(sorted(namesIn(section(page("configuration"), "Heartbeat")))).toEqual(sorted(all));
+    const all = allMembersOf("core/heartbeat.ts", "HeartbeatOptions");
+    expect(sorted(namesIn(section(page("reference/configuration"), "Heartbeat")))).toEqual(sorted(all));
   });
 
   test("names the options of codecs and of the proxy", () => {
     const all = [
-      ...membersOf("codec.ts", "JsonOptions"),
+      ...membersOf("codec/codec.ts", "JsonOptions"),
       ...membersOf("codec/compressed.ts", "CompressedOptions"),
       ...membersOf("codec/msgpack.ts", "MsgpackOptions"),
     ];
-    for (const name of all) expect(section(page("configuration"), "Codecs")).toContain(name);
+    for (const name of all) expect(section(page("reference/configuration"), "Codecs")).toContain(name);
     const proxy = membersOf("testing/fault-proxy.ts", "FaultProxyOptions");
-    for (const name of proxy) expect(section(page("configuration"), "faultProxy()")).toContain(name);
+    for (const name of proxy) expect(section(page("reference/configuration"), "faultProxy()")).toContain(name);
   });
 
   const UNITS: Readonly<Record<string, number>> = { MiB: 2 ** 20, s: 1_000 };
@@ -132,7 +133,7 @@ describe("the configuration page", () => {
     const { outbox, inbox, heartbeat } = settled;
     const filled = { Conn: settled, Outbox: outbox, Inbox: inbox, Heartbeat: heartbeat };
     const compared = Object.entries(filled).flatMap(([heading, values]) =>
-      rows(section(page("configuration"), heading)).flatMap(([name = "", cell = ""]) => {
+      rows(section(page("reference/configuration"), heading)).flatMap(([name = "", cell = ""]) => {
         const value = (values as unknown as Record<string, unknown>)[name.replaceAll("`", "")];
         if (typeof value !== "number" && typeof value !== "string" && typeof value !== "boolean") return [];
         if (name === "`maxMessages`") return [];
@@ -147,34 +148,43 @@ describe("the configuration page", () => {
 
 describe("the API page", () => {
   test("has every event, and no other", () => {
-    expect(sorted(namesIn(section(page("api"), "Events")))).toEqual(sorted(membersOf("events.ts", "ConnEvents")));
+    expect(sorted(namesIn(section(page("reference/api"), "Events")))).toEqual(
+      sorted(membersOf("core/events.ts", "ConnEvents")),
+    );
   });
 
   test("has every figure of stats, and no other", () => {
-    expect(sorted(namesIn(section(page("api"), "Stats")))).toEqual(sorted(membersOf("events.ts", "Stats")));
+    expect(sorted(namesIn(section(page("reference/api"), "Stats")))).toEqual(
+      sorted(membersOf("core/events.ts", "Stats")),
+    );
   });
 
   test("has every public member of Conn, and no other", () => {
-    const documented = namesIn(section(page("api"), "A Conn"));
-    expect(sorted(documented)).toEqual(sorted(publicMembersOf("conn.ts", "Conn")));
+    const documented = namesIn(section(page("reference/api"), "A Conn"));
+    expect(sorted(documented)).toEqual(sorted(publicMembersOf("core/conn.ts", "Conn")));
   });
 
   test("has every state, wait and way to end", () => {
-    for (const name of literalsOf("state.ts", "WaitReason"))
-      expect(section(page("api"), "Events")).toContain(`"${name}"`);
-    for (const name of literalsOf("state.ts", "EndedBy")) expect(section(page("api"), "Events")).toContain(`"${name}"`);
-    for (const key of ["DisconnectInfo", "Ending"])
-      for (const name of membersOf("verdict.ts", key)) expect(section(page("api"), "Events")).toContain(name);
-    for (const name of membersOf("events.ts", "CloseInfo")) expect(section(page("api"), "Events")).toContain(name);
+    for (const name of literalsOf("core/state-machine.ts", "WaitReason"))
+      expect(section(page("reference/api"), "Events")).toContain(`"${name}"`);
+    for (const name of literalsOf("core/state-machine.ts", "ClosedBy"))
+      expect(section(page("reference/api"), "Events")).toContain(`"${name}"`);
+    const ends = [
+      ...membersOf("core/disconnect-info.ts", "DisconnectInfo"),
+      ...membersOf("socket/socket.ts", "ConnectionEnd"),
+    ];
+    for (const name of ends) expect(section(page("reference/api"), "Events")).toContain(name);
+    for (const name of membersOf("core/events.ts", "CloseInfo"))
+      expect(section(page("reference/api"), "Events")).toContain(name);
   });
 });
 
 test("the errors page has every code, and no other", () => {
-  expect(sorted(namesIn(page("errors")))).toEqual(sorted(literalsOf("errors.ts", "ConnErrorCode")));
+  expect(sorted(namesIn(page("reference/errors")))).toEqual(sorted(literalsOf("base/errors.ts", "ConnErrorCode")));
 });
 
 test("an event that any page listens to exists", () => {
-  const events = membersOf("events.ts", "ConnEvents");
+  const events = membersOf("core/events.ts", "ConnEvents");
   const listened = [...pages].flatMap(([path, text]) =>
     [...text.matchAll(/\b(?:conn|pushed|stranger)\.on\("([\w-]+)"/g)].map(([, name]) => [path, name] as const),
   );
@@ -183,24 +193,25 @@ test("an event that any page listens to exists", () => {
 });
 
 test("every command of the fault proxy is on the testing page", () => {
-  const documented = page("testing");
+  const documented = page("guides/testing");
   for (const name of membersOf("testing/fault-proxy.ts", "FaultProxy"))
     expect(documented).toMatch(new RegExp(`\`${name}\\b`));
 });
 
 test("the comparison is with the versions that bench/ pins", () => {
   const { dependencies } = JSON.parse(readFileSync(join(ROOT, "bench/package.json"), "utf8"));
-  const named = [...page("comparison").matchAll(/^\| ([\w.-]+) (\d+\.\d+\.\d+) \|/gm)];
+  const named = [...page("guides/comparison").matchAll(/^\| ([\w.-]+) (\d+\.\d+\.\d+) \|/gm)];
   expect(named.length).toBeGreaterThan(5);
   for (const [, name, version] of named) expect([name, dependencies[name as string]]).toEqual([name, version]);
 });
 
 describe("the check itself", () => {
   test("sees a link to nowhere", () => {
-    const text = "[a](docs/nothing.md) [b](docs/errors.md#nothing) [c](docs/errors.md) [d](https://example.com/)";
+    const text =
+      "[a](docs/guides/nothing.md) [b](docs/reference/errors.md#nothing) [c](docs/reference/errors.md) [d](https://example.com/)";
     expect(brokenLinks("README.md", text)).toEqual([
-      "README.md: docs/nothing.md is no file",
-      "README.md: docs/errors.md#nothing is no heading",
+      "README.md: docs/guides/nothing.md is no file",
+      "README.md: docs/reference/errors.md#nothing is no heading",
     ]);
   });
 

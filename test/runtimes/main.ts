@@ -16,7 +16,7 @@ import { runWorkerd } from "./workerd.ts";
 const root = process.cwd();
 const built = join(root, ".matrix");
 const WAYS: readonly Way[] = ["script", "modules", "worker", "shared worker"];
-/** Which platforms differ from the others, and in what: see docs/platforms.md. */
+/** Which platforms differ from the others, and in what: see docs/reference/platforms.md. */
 const HIDES: Readonly<Record<string, Partial<Platform>>> = { WebKitGTK: { hides: [1012, 1013], hidesBuffer: true } };
 
 /** Names to run alone, from the command line. */

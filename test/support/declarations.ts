@@ -29,6 +29,15 @@ export function membersOf(file: string, name: string): string[] {
   return found.members.flatMap((member) => nameOf(member) ?? []);
 }
 
+/** The members of an interface and of those in the same file that it extends, `Partial<Base>` included. */
+export function allMembersOf(file: string, name: string): string[] {
+  const { heritageClauses = [] } = declared(file, name) as ts.InterfaceDeclaration;
+  const bases = heritageClauses.flatMap(({ types }) =>
+    types.map((type) => /\w+(?=>?$)/.exec(type.getText())?.[0] ?? ""),
+  );
+  return [...bases.flatMap((base) => membersOf(file, base)), ...membersOf(file, name)];
+}
+
 /** The public members of a class that have a name of letters. */
 export function publicMembersOf(file: string, name: string): string[] {
   const found = declared(file, name) as ts.ClassDeclaration;

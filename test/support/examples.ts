@@ -29,10 +29,17 @@ export function examplesIn(page: string, markdown: string): Example[] {
   }));
 }
 
-/** The README, what contributors read, and each page in `docs/`, by their paths. */
+/** The folders of pages that people write; `docs/api` is generated and not kept. */
+const FOLDERS = ["docs", "docs/guides", "docs/reference", "docs/internals"];
+
+/** The README, CONTRIBUTING.md, and each page in `docs/`, by path. */
 export function pagesOf(root: string): ReadonlyMap<string, string> {
-  const pages = readdirSync(join(root, "docs")).filter((file) => file.endsWith(".md"));
-  const paths = ["README.md", "CONTRIBUTING.md", ...pages.map((file) => `docs/${file}`)];
+  const pages = FOLDERS.flatMap((folder) =>
+    readdirSync(join(root, folder))
+      .filter((file) => file.endsWith(".md"))
+      .map((file) => `${folder}/${file}`),
+  );
+  const paths = ["README.md", "CONTRIBUTING.md", ...pages];
   return new Map(paths.map((path) => [path, readFileSync(join(root, path), "utf8")]));
 }
 

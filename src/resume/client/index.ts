@@ -21,7 +21,7 @@ const MAX_WINDOW_BYTES = 36 ** 10 - 1;
 
 /**
  * Exactly once and in order, both ways, across drops, where the server speaks `resume.v1` (`tautline/server` does, see
- * docs/protocol.md). Against any other server everything works as without.
+ * docs/internals/protocol.md). Against any other server everything works as without.
  *
  * @throws `bad-option`, in the constructor of the Conn that it is given to
  */

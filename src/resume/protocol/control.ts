@@ -8,7 +8,7 @@ const MAX_LENGTH = 200;
 /** Why a session can't be resumed: expired, unknown, out of memory, another principal. */
 export type SessionEndReason = "e" | "u" | "o" | "p";
 
-/** What the two ends say to each other beside the application's messages. docs/protocol.md gives each its meaning. */
+/** What the two ends say to each other beside the application's messages. docs/internals/protocol.md gives each its meaning. */
 export type ControlFrame =
   | { readonly type: "H"; readonly sid: string; readonly secret: string; readonly ttl: number; readonly win: number }
   | { readonly type: "N"; readonly win: number }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import vectors from "../../../../docs/resume-vectors.json" with { type: "json" };
+import vectors from "../../../../docs/internals/resume-vectors.json" with { type: "json" };
 import { Conn, type Payload } from "../../../../src/index.ts";
 import { resume } from "../../../../src/resume/client/index.ts";
 import {
