@@ -1,4 +1,7 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+
+const REACT_18 = fileURLToPath(new URL("test/frontends/react-18/node_modules", import.meta.url));
 
 export default defineConfig({
   test: {
@@ -53,6 +56,31 @@ export default defineConfig({
           hookTimeout: 60_000,
           // Each is a compiler, and busy.
           maxConcurrency: 2,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "frontends",
+          include: ["test/frontends/*.test.ts"],
+          pool: "forks",
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+          // Each starts a browser and a compiler.
+          fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        // The unit tests of the React layer once more, with the oldest React that it works with.
+        resolve: {
+          alias: [{ find: /^(react|react-dom|react-test-renderer)(\/.*)?$/, replacement: `${REACT_18}/$1$2` }],
+        },
+        test: {
+          name: "react-18",
+          include: ["test/unit/react/**/*.test.ts"],
+          pool: "threads",
+          env: { REACT_VERSION: "18" },
         },
       },
       {

@@ -1,0 +1,85 @@
+import { useEffect, useState } from "react";
+import { ConnError } from "../base/errors.ts";
+import { MAX_TIMER_MS, Timer } from "../base/timer.ts";
+import { useLatest } from "./use-box.ts";
+
+/** A Conn, or an object of yours that holds one and closes it. */
+export interface ClosableConn {
+  /** Where it is in its life: one that is `"closed"` is not used again. */
+  readonly state?: string;
+  /** Sends what waits, and ends. */
+  close(): unknown;
+}
+
+/** How a component leaves its Conn. */
+export interface UseConnOptions {
+  /** Milliseconds for which a Conn is kept after its component or key is gone, in case they return. Default 1 s. */
+  readonly lingerMs?: number | undefined;
+}
+
+/** A Conn, and the time until it is closed. */
+interface Kept<C> {
+  readonly key: string;
+  readonly conn: C;
+  readonly timer: Timer;
+}
+
+const LINGER_MS = 1_000;
+
+/**
+ * Returns the Conn that `make` creates for `key`: null before the first effect, on a server, and while `key` is null. A
+ * component that is mounted twice, hidden and shown again, or edited keeps its Conn. When `key` changes, the new Conn is
+ * made at once, and the old one is flushed and closed after `lingerMs`. Each component that calls it has one of its own:
+ * to share it, pass it on.
+ *
+ * @throws ConnError `misuse`, `bad-option`
+ *
+ * @example
+ * const conn = useConn(room, (name) => new Conn(`/rooms/${encodeURIComponent(name)}`, { codec: json<Line>() }));
+ */
+export function useConn<C extends ClosableConn>(
+  key: string | null,
+  make: (key: string) => C,
+  { lingerMs = LINGER_MS }: UseConnOptions = {},
+): C | null {
+  const latest = useLatest("useConn", { make, lingerMs });
+  checkArguments(key, make, lingerMs);
+  const [all] = useState(() => new Map<string, Kept<C>>());
+  const [current, setCurrent] = useState<Kept<C> | null>(null);
+
+  useEffect(() => {
+    if (key === null) return undefined;
+    const known = all.get(key);
+    const kept =
+      known && known.conn.state !== "closed"
+        ? known
+        : { key, conn: made(latest.current.make, key), timer: new Timer() };
+    kept.timer.stop();
+    all.set(key, kept);
+    setCurrent(kept);
+    return () =>
+      kept.timer.start(latest.current.lingerMs, () => {
+        if (all.get(key) === kept) all.delete(key);
+        setCurrent((now) => (now === kept ? null : now));
+        kept.conn.close();
+      });
+  }, [key, all, latest]);
+
+  return current && current.key === key ? current.conn : null;
+}
+
+function made<C extends ClosableConn>(make: (key: string) => C, key: string): C {
+  const conn = make(key);
+  if (typeof conn?.close !== "function") throw new ConnError("misuse", "useConn()'s make() must return a Conn.");
+  return conn;
+}
+
+function checkArguments(key: unknown, make: unknown, lingerMs: unknown): void {
+  if (key !== null && typeof key !== "string") {
+    throw new ConnError("misuse", `useConn() takes a string or null as its key, and got ${String(key)}.`);
+  }
+  if (typeof make !== "function") throw new ConnError("misuse", "useConn() takes a function that creates a Conn.");
+  if (!(typeof lingerMs === "number" && lingerMs >= 0 && lingerMs <= MAX_TIMER_MS)) {
+    throw new ConnError("bad-option", `lingerMs is 0 to ${MAX_TIMER_MS} milliseconds, and was ${String(lingerMs)}.`);
+  }
+}

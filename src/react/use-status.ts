@@ -1,0 +1,10 @@
+import { type Status, type StatusSource, status } from "../store/status.ts";
+import { useStore } from "./use-store.ts";
+
+/** Stands in for a Conn that is not there yet. */
+const NONE: StatusSource = { state: "idle", on: () => () => {} };
+
+/** Returns what `conn` is doing, and renders again when it changes; for null, the status of an idle Conn. */
+export function useStatus(conn: StatusSource | null | undefined): Status {
+  return useStore(status(conn ?? NONE));
+}

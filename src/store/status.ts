@@ -1,0 +1,102 @@
+import { ConnError } from "../base/errors.ts";
+import type { StateName } from "../core/state-machine.ts";
+import { createObservable, type Store } from "./observable.ts";
+
+/** What a page can say of a connection. */
+export interface Status {
+  /** Where the Conn is in its life. */
+  readonly state: StateName;
+  /** The number of the retry that is waited for or being made; 0 for none. */
+  readonly attempt: number;
+  /** When the Conn dials again, in milliseconds of `Date.now()`; undefined unless it waits, and for a wait without end. */
+  readonly retryAt: number | undefined;
+  /**
+   * Since when the Conn has been open or, in any other state, has not been: milliseconds of `Date.now()`. Where that was
+   * before `status()` was first called, the time of the call. 0 in the initial value.
+   */
+  readonly since: number;
+  /**
+   * Whether the connection continues the session of the one before it, so that nothing was lost (resume). Undefined
+   * unless open, and where it was open before `status()` was first called.
+   */
+  readonly resumed: boolean | undefined;
+}
+
+/** What is known of a wait. */
+interface Wait {
+  readonly attempt: number;
+  readonly retryAt: number;
+}
+
+/** A Conn, or anything that has these members of it. */
+export interface StatusSource {
+  readonly state: StateName;
+  /** What is waited for, where the source says so. */
+  readonly waiting?: Wait | null | undefined;
+  on(event: "state", listener: () => void): () => void;
+  on(event: "open", listener: (open: { readonly resumed: boolean }) => void): () => void;
+  on(event: "waiting", listener: (wait: { readonly attempt: number; readonly delayMs: number }) => void): () => void;
+}
+
+const INITIAL: Status = Object.freeze({ state: "idle", attempt: 0, retryAt: undefined, since: 0, resumed: undefined });
+
+/** One store for each source, so that a component may call `status()` each time it renders. */
+const stores = new WeakMap<StatusSource, Store<Status>>();
+
+/**
+ * Returns the store of what `conn` is doing: the same one each time. Changes are not gathered, so it is true at every
+ * moment. Its initial value is that of an idle Conn, whatever `conn` does, so that HTML made by a server fits.
+ *
+ * @throws ConnError `misuse`
+ */
+export function status(conn: StatusSource): Store<Status> {
+  if (typeof conn?.on !== "function") throw new ConnError("misuse", "status() takes a Conn.");
+  const known = stores.get(conn);
+  if (known) return known;
+
+  let now: Status = { ...INITIAL, since: Date.now() };
+  let shown = now;
+  let wait: Wait | undefined;
+  let resumed: boolean | undefined;
+
+  const get = (): Status => {
+    const { state } = conn;
+    const isOpen = state === "open";
+    // Both belong to a state, and are emitted only after it began.
+    if (!isOpen) resumed = undefined;
+    if (state !== "waiting") wait = undefined;
+    // A dial goes on with the number of the wait before it.
+    const dialing = { attempt: state === "connecting" ? now.attempt : 0, retryAt: undefined };
+    const { attempt, retryAt } = conn.waiting ?? wait ?? dialing;
+    const next: Status = {
+      state,
+      attempt,
+      retryAt: Number.isFinite(retryAt) ? retryAt : undefined,
+      since: isOpen === (now.state === "open") ? now.since : Date.now(),
+      resumed,
+    };
+    if ((Object.keys(next) as (keyof Status)[]).some((name) => next[name] !== now[name])) now = next;
+    return now;
+  };
+  const { store, notify } = createObservable(INITIAL, get);
+
+  const update = () => {
+    // Compared with what listeners were shown, because `get()` may have been called since.
+    if (get() === shown) return;
+    shown = now;
+    notify();
+  };
+  get();
+  shown = now;
+  conn.on("state", update);
+  conn.on("open", (open) => {
+    ({ resumed } = open);
+    update();
+  });
+  conn.on("waiting", ({ attempt, delayMs }) => {
+    wait = { attempt, retryAt: Date.now() + delayMs };
+    update();
+  });
+  stores.set(conn, store);
+  return store;
+}

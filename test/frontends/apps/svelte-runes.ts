@@ -1,0 +1,4 @@
+import { mount } from "svelte";
+import Runes from "./Runes.svelte";
+
+mount(Runes, { target: document.querySelector("#app") as Element });

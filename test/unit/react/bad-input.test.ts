@@ -1,0 +1,95 @@
+import { Component, createElement, type ReactNode } from "react";
+import { describe, expect, test, vi } from "vitest";
+import { ConnError } from "../../../src/base/errors.ts";
+import { useConn, useMessage, useStatus, useStore } from "../../../src/react/index.ts";
+import { store } from "../../../src/store/index.ts";
+import { FakeSource } from "../store/fake-source.ts";
+import { component, FakeConn, render, setUpReact } from "./rendering.ts";
+
+setUpReact();
+
+/** Shows the error that ended what is below it. */
+class Boundary extends Component<{ readonly children: ReactNode }, { readonly error?: Error }> {
+  override state: { readonly error?: Error } = {};
+
+  static getDerivedStateFromError(error: Error) {
+    return { error };
+  }
+
+  override render(): ReactNode {
+    return this.state.error ? null : this.props.children;
+  }
+}
+
+/** The error that a component fails with which runs `use`. */
+function failure(use: () => unknown): unknown {
+  vi.spyOn(console, "error").mockImplementation(() => {});
+  let boundary: Boundary | null = null;
+  const ref = (made: Boundary | null) => {
+    boundary ??= made;
+  };
+  render(createElement(Boundary, { ref, children: createElement(component(use)) }));
+  return (boundary as Boundary | null)?.state.error;
+}
+
+const make = (key: string) => new FakeConn(key);
+const source = new FakeSource<number>();
+const numbers = store(source, 0, (now) => now);
+
+const misuses: readonly (readonly [name: string, use: () => unknown, code: string, message: RegExp])[] = [
+  ["a key that is a number", () => useConn(7 as never, make), "misuse", /string or null as its key, and got 7/],
+  ["a key that is undefined", () => useConn(undefined as never, make), "misuse", /and got undefined/],
+  ["a key that is an object", () => useConn({} as never, make), "misuse", /and got \[object Object\]/],
+  ["a make that is no function", () => useConn("a", "b" as never), "misuse", /function that creates a Conn/],
+  ["a make that returns nothing", () => useConn("a", (() => {}) as never), "misuse", /make\(\) must return a Conn/],
+  ["a make that returns a promise", () => useConn("a", (async () => make("a")) as never), "misuse", /must return/],
+  ...[-1, Number.NaN, Number.POSITIVE_INFINITY, "1"].map(
+    (lingerMs) =>
+      [
+        `lingerMs: ${String(lingerMs)}`,
+        () => useConn("a", make, { lingerMs: lingerMs as never }),
+        "bad-option",
+        /^lingerMs is 0 to 2147483647 milliseconds/,
+      ] as const,
+  ),
+  ["no store", () => useStore(undefined as never), "misuse", /useStore\(\) takes a store/],
+  ["a Conn instead of a store", () => useStore(source as never), "misuse", /useStore\(\) takes a store/],
+  ["what is no source", () => useMessage({} as never, () => {}), "misuse", /useMessage\(\) takes a Conn/],
+  ["no listener", () => useMessage(source, undefined as never), "misuse", /useMessage\(\) takes a listener/],
+  ["what is no Conn", () => useStatus({} as never), "misuse", /status\(\) takes a Conn/],
+];
+
+describe("bad input", () => {
+  test.each(misuses)("%s is an error with a code, for the nearest boundary", (_name, use, code, message) => {
+    const error = failure(use);
+    expect(error).toBeInstanceOf(ConnError);
+    expect(error).toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+
+  test("what make throws reaches the nearest boundary as it is", () => {
+    const thrown = new Error("no address");
+    const use = () =>
+      useConn("a", () => {
+        throw thrown;
+      });
+    expect(failure(use)).toBe(thrown);
+  });
+
+  const outside: readonly (readonly [name: string, use: () => unknown])[] = [
+    ["useConn", () => useConn("a", make)],
+    ["useMessage", () => useMessage(source, () => {})],
+    ["useStatus", () => useStatus(source)],
+    ["useStore", () => useStore(numbers)],
+  ];
+
+  test.each(outside)("%s outside a component is an error that says so", (name, use) => {
+    vi.spyOn(console, "error").mockImplementation(() => {});
+    expect(use).toThrow(ConnError);
+    expect(use).toThrow(
+      expect.objectContaining({
+        code: "misuse",
+        message: `${name === "useStatus" ? "useStore" : name}() is a hook: call it while a component renders.`,
+      }),
+    );
+  });
+});
