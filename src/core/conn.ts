@@ -200,6 +200,11 @@ export class Conn<In = Payload, Out = In> {
     return off;
   }
 
+  /** Emits `error` as an `error` event, for code that is built on the Conn and has no caller to throw at. */
+  report(error: ConnError): void {
+    this.#supervisor.onError(error);
+  }
+
   /**
    * Ends the Conn: sends what waits, says goodbye and waits for the answer, all within `closeTimeoutMs` or until `signal`
    * is aborted; then leaves. Never rejects. Further calls give the same promise.

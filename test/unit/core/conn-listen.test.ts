@@ -1,4 +1,5 @@
 import { expect, test, vi } from "vitest";
+import { ConnError } from "../../../src/base/errors.ts";
 import { openRig, pass, rig, story, tick, told, uncaught, useFakeTime } from "../../support/conn.ts";
 
 useFakeTime();
@@ -130,4 +131,15 @@ test("a listener added while an event is told hears the next one", async () => {
 test("only a function can listen", async () => {
   const { conn } = await openRig();
   expect(() => conn.on("message", 42 as never)).toThrow(expect.objectContaining({ code: "misuse" }));
+});
+
+test("report() emits the error of code that is built on the Conn, and changes nothing else", async () => {
+  const { conn } = await openRig();
+  const errors = told(conn, "error");
+  const events = story(conn);
+  const error = new ConnError("provider", "a layer failed");
+  conn.report(error);
+  expect(errors).toEqual([error]);
+  expect(events).toEqual(["error"]);
+  expect(conn.state).toBe("open");
 });
