@@ -7,6 +7,7 @@
  * @property {"any" | "node"} platform where it runs: everywhere, or only where there is Node's API
  * @property {string} [script] the name of its build for a `<script>` tag
  * @property {readonly string[]} [peers] optional peers that it imports
+ * @property {string} [directive] a directive for the top of its built files
  * @property {{ code: string, bytes: number }} [budget] what a page imports, and bytes of brotli that it may add to the core
  */
 
@@ -25,6 +26,21 @@ export const entries = [
     platform: "any",
     script: "tautline-resume",
     budget: { code: 'export { resume } from "tautline/resume";', bytes: 4_207 },
+  },
+  {
+    name: "store",
+    source: "src/store/index.ts",
+    platform: "any",
+    budget: { code: 'export { status, store } from "tautline/store";', bytes: 790 },
+  },
+  {
+    name: "react",
+    source: "src/react/index.ts",
+    platform: "any",
+    peers: ["react"],
+    // Otherwise a server component of React that imports a hook fails with a riddle.
+    directive: '"use client";',
+    budget: { code: 'export { useConn, useMessage, useStatus, useStore } from "tautline/react";', bytes: 1_290 },
   },
   { name: "server", source: "src/server/index.ts", platform: "node" },
   { name: "testing", source: "src/testing/index.ts", platform: "node" },

@@ -4,14 +4,19 @@ import { nodeResolve } from "@rollup/plugin-node-resolve";
 import terser from "@rollup/plugin-terser";
 import dts from "rollup-plugin-dts";
 import esbuild from "rollup-plugin-esbuild";
-import { entries, inputOf } from "./entries.mjs";
+import { entries, fileOf, inputOf } from "./entries.mjs";
 import manifest from "./package.json" with { type: "json" };
 
 const anywhere = inputOf("any");
 const everything = inputOf("any", "node");
 
 const banner = `/*! ${manifest.name} ${manifest.version} | ${manifest.license} */`;
-const common = { banner, sourcemap: true, exports: "named", interop: "auto", hoistTransitiveImports: false };
+/** What stands at the top of a built file, by the name of its chunk. */
+const topOf = ({ name }) => {
+  const { directive } = entries.find((entry) => fileOf(entry) === name) ?? {};
+  return directive ? `${banner}\n${directive}` : banner;
+};
+const common = { banner: topOf, sourcemap: true, exports: "named", interop: "auto", hoistTransitiveImports: false };
 const builtins = /^node:/;
 const dependencies = Object.keys(manifest.dependencies);
 const peers = Object.keys(manifest.peerDependencies);
@@ -37,7 +42,7 @@ function modulesOverCommonjs() {
         this.emitFile({
           type: "asset",
           fileName: `${chunk.name}.mjs`,
-          source: `${banner}\nexport { ${chunk.exports.join(", ")} } from "./${chunk.name.split("/").at(-1)}.cjs";\n`,
+          source: `${topOf(chunk)}\nexport { ${chunk.exports.join(", ")} } from "./${chunk.name.split("/").at(-1)}.cjs";\n`,
         });
       }
     },

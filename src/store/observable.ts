@@ -42,7 +42,7 @@ export function createObservable<T>(initial: T, get: () => T): Observable<T> {
       const push = () => (typeof run === "function" ? run(get()) : run.next?.(get()));
       const unsubscribe = onChange(push);
       push();
-      return Object.assign(() => unsubscribe(), { unsubscribe });
+      return Object.assign(unsubscribe, { unsubscribe });
     },
     [OBSERVABLE]: (): Store<T> => store,
   } as unknown as Store<T>;

@@ -13,10 +13,11 @@ export function consumer(): { readonly folder: string; remove(): void } {
   execFileSync("npm", ["pack", "--ignore-scripts", "--silent", "--pack-destination", folder], { cwd: ROOT });
   const tarball = readdirSync(folder).find((file) => file.endsWith(".tgz")) as string;
   execFileSync("tar", ["-xzf", join(folder, tarball), "-C", own, "--strip-components=1"]);
-  for (const name of ["eventemitter3", "isomorphic-ws", "ws", "@msgpack", "fflate", "cborg"]) {
+  for (const name of ["eventemitter3", "isomorphic-ws", "ws", "@msgpack", "fflate", "cborg", "react"]) {
     symlinkSync(join(ROOT, "node_modules", name), join(folder, "node_modules", name));
   }
   mkdirSync(join(folder, "node_modules/@types"));
+  symlinkSync(join(ROOT, "node_modules/@types/react"), join(folder, "node_modules/@types/react"));
   symlinkSync(join(import.meta.dirname, "node_modules/@types/node"), join(folder, "node_modules/@types/node"));
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }

@@ -15,6 +15,8 @@ import { compressed } from "tautline/codec/compressed";
 import { msgpack } from "tautline/codec/msgpack";
 import { cbor } from "tautline/codec/cbor";
 import { type FakeConnection, fakeServer } from "tautline/testing/fake";
+import { type MessageSource, type Store, status, store } from "tautline/store";
+import { useConn, useMessage, useStatus, useStore } from "tautline/react";
 const conn = new Conn("wss://example.com/", { codec: compressed(json<number[], string>()), resume: resume(), autoConnect: false });
 conn.on("message", (numbers) => { const first: number | undefined = numbers[0]; void first; });
 const sent: Promise<void> = conn.send("all");
@@ -30,6 +32,19 @@ new fake.WebSocket("wss://example.com/").addEventListener("close", ({ code, reas
   const all: readonly [number, string, boolean] = [code, reason, wasClean];
   void all;
 });
+const total = store(conn, 0, (sum, numbers) => sum + numbers.length);
+const adapter = { on: (_event: "message", listener: (price: number) => void) => { listener(1); return () => {}; } };
+const prices: Store<readonly number[]> = store(adapter, [] as readonly number[], (all, price: number) => [...all, price]);
+const source: MessageSource<number[]> = conn;
+export function useAll(room: string | null) {
+  const own = useConn(room, (name) => new Conn("wss://example.com/" + name, { codec: json<number[], string>() }));
+  useMessage(own, (numbers) => numbers.map((number) => number.toFixed()));
+  useMessage(source, (numbers) => numbers.length);
+  own?.send("typed");
+  const resumed: boolean | undefined = useStatus(own).resumed;
+  const part: string = useStore(prices, (all) => all.join(), (a, b) => a === b);
+  return [resumed, part, useStore(total).toFixed(), status(conn).get().retryAt?.toFixed()];
+}
 export { cbor, ConnError, sent, text, validated };
 `;
 const SERVICE = `

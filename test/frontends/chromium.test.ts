@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { build as bundle } from "esbuild";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { CHROMIUM_ARGS, findChromium } from "../../scripts/find.mjs";
+import { CHROMIUM_ARGS, findChromium } from "../../scripts/browsers.mjs";
 import { type LiveServer, liveServer } from "./live-server.ts";
 import { REACTS, workplace } from "./workplace.ts";
 

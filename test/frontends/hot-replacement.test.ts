@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { CHROMIUM_ARGS, findChromium } from "../../scripts/find.mjs";
+import { CHROMIUM_ARGS, findChromium } from "../../scripts/browsers.mjs";
 import { type LiveServer, liveServer } from "./live-server.ts";
 import { workplace } from "./workplace.ts";
 

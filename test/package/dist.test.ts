@@ -13,7 +13,7 @@ const read = (file: string) => readFileSync(join(DIST, file), "utf8");
 const declarations = files.filter((file) => /\.d\.c?ts$/.test(file));
 
 /** The modules over the CommonJS build hold no code of ours. */
-const isReexport = (file: string) => /^\/\*!.*\*\/\nexport \{[^}]*\} from "[^"]*";\n$/.test(read(file));
+const isReexport = (file: string) => /^\/\*!.*\*\/\n(?:"use client";\n)?export \{[^}]*\} from "[^"]*";\n$/.test(read(file));
 const scripts = files.filter((file) => /\.[cm]?js$/.test(file) && !isReexport(file));
 
 const mapOf = (file: string): { sources: string[]; sourcesContent: (string | null)[] } =>
@@ -31,8 +31,10 @@ const modulesNamed = (code: string) =>
   ].map(([, name]) => name as string);
 
 test("#private fields stay what they are", () => {
-  // The server may use a WeakMap for what it is meant for.
-  const core = scripts.filter((file) => !mapOf(file).sources.some((source) => source.includes("src/server/")));
+  // These may use a WeakMap for what it is meant for.
+  const core = scripts.filter(
+    (file) => !mapOf(file).sources.some((source) => /src\/(server|store|react)\//.test(source)),
+  );
   expect(core).toContain("tautline.min.js");
   expect(core.filter((file) => hasLoweredPrivates(read(file)))).toEqual([]);
   expect(scripts.filter((file) => /__private/.test(read(file)))).toEqual([]);
@@ -44,6 +46,14 @@ test("lowered #private fields would be found", () => {
   const build = (target: string, minify: boolean) => transformSync(source, { target, minify, format: "esm" }).code;
   expect([true, false].map((minify) => hasLoweredPrivates(build("es2020", minify)))).toEqual([true, true]);
   expect([true, false].map((minify) => hasLoweredPrivates(build("es2022", minify)))).toEqual([false, false]);
+});
+
+test("the built files of the React layer, and no other, begin with the directive for React's servers", () => {
+  const withDirective = files.filter(
+    (file) => /\.[cm]?js$/.test(file) && /^\/\*!.*\*\/\n"use client";\n/.test(read(file)),
+  );
+  const built = ["browser/react.cjs", "browser/react.mjs", "node/react.cjs", "node/react.mjs"];
+  expect(withDirective.sort()).toEqual(built);
 });
 
 test("Conn is defined once for all entry points of Node", () => {

@@ -22,6 +22,8 @@ const NAMES: Record<string, readonly string[]> = {
     "writable",
   ],
   "tautline/resume": ["resume"],
+  "tautline/store": ["status", "store"],
+  "tautline/react": ["useConn", "useMessage", "useStatus", "useStore"],
   "tautline/codec/validated": ["validated"],
   "tautline/codec/compressed": ["compressed"],
   "tautline/codec/msgpack": ["msgpack"],
