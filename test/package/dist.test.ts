@@ -13,7 +13,8 @@ const read = (file: string) => readFileSync(join(DIST, file), "utf8");
 const declarations = files.filter((file) => /\.d\.c?ts$/.test(file));
 
 /** The modules over the CommonJS build hold no code of ours. */
-const isReexport = (file: string) => /^\/\*!.*\*\/\n(?:"use client";\n)?export \{[^}]*\} from "[^"]*";\n$/.test(read(file));
+const isReexport = (file: string) =>
+  /^\/\*!.*\*\/\n(?:"use client";\n)?export \{[^}]*\} from "[^"]*";\n$/.test(read(file));
 const scripts = files.filter((file) => /\.[cm]?js$/.test(file) && !isReexport(file));
 
 const mapOf = (file: string): { sources: string[]; sourcesContent: (string | null)[] } =>
