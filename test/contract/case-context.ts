@@ -67,7 +67,7 @@ const DEADLINE_MS = 8_000;
 type Query = Readonly<Record<string, string | number>>;
 
 /** One case's part of the world. */
-export class Stage {
+export class CaseContext {
   readonly env: Env;
   readonly #id = `${Date.now()}-${Math.random()}`;
   readonly #conns: Conn<unknown, never>[] = [];
@@ -134,15 +134,15 @@ export class Stage {
   }
 }
 
-export function define(name: string, act: (stage: Stage) => Promise<void>): Case {
+export function define(name: string, act: (context: CaseContext) => Promise<void>): Case {
   return {
     name,
     async run(env) {
-      const stage = new Stage(env);
+      const context = new CaseContext(env);
       try {
-        await within(DEADLINE_MS, "The case has not ended", act(stage));
+        await within(DEADLINE_MS, "The case has not ended", act(context));
       } finally {
-        stage.leave();
+        context.leave();
       }
     },
   };
@@ -152,9 +152,9 @@ export function define(name: string, act: (stage: Stage) => Promise<void>): Case
 export function each<Row>(
   rows: readonly Row[],
   name: (row: Row) => string,
-  act: (stage: Stage, row: Row) => Promise<void>,
+  act: (context: CaseContext, row: Row) => Promise<void>,
 ): Case[] {
-  return rows.map((row) => define(name(row), (stage) => act(stage, row)));
+  return rows.map((row) => define(name(row), (context) => act(context, row)));
 }
 
 /** What `conn` tells next under `name`. */
@@ -172,21 +172,21 @@ export function next<In, Out, Name extends keyof ConnEvents<In>>(
 }
 
 /** The code of the ConnError that `promise` rejects with. */
-export async function rejection(stage: Stage, promise: Promise<unknown>): Promise<string> {
+export async function rejection(context: CaseContext, promise: Promise<unknown>): Promise<string> {
   const error = await promise.then(
     (value) => new Error(`Resolved with ${show(value)}.`),
     (reason: unknown) => reason,
   );
-  if (error instanceof stage.tautline.ConnError) return error.code;
+  if (error instanceof context.tautline.ConnError) return error.code;
   throw error;
 }
 
 /** The code of the ConnError that `act` throws. */
-export function thrown(stage: Stage, act: () => unknown): string {
+export function thrown(context: CaseContext, act: () => unknown): string {
   try {
     act();
   } catch (error) {
-    if (error instanceof stage.tautline.ConnError) return error.code;
+    if (error instanceof context.tautline.ConnError) return error.code;
     throw error;
   }
   throw new Error("Nothing was thrown.");

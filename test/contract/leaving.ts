@@ -3,39 +3,39 @@ import { type Case, define, next, numbered, rejection, thrown } from "./case-con
 
 /** How a Conn is ended, or moved, by its user. */
 export const leaving: readonly Case[] = [
-  define("sends the code and reason of close() to the server, after all that was sent", async (stage) => {
-    const conn = stage.conn(stage.url("/echo"));
+  define("sends the code and reason of close() to the server, after all that was sent", async (context) => {
+    const conn = context.conn(context.url("/echo"));
     const closed = next(conn, "closed");
     await conn.ready();
     for (const text of numbered(100)) conn.send(text);
     const info = await conn.close(4001, "bye, grüße");
     equal(info, { code: 4001, reason: "bye, grüße", clean: true, by: "local", unsent: [], inDoubt: [] });
     ok(info === (await conn.closed) && info === (await closed), "close(), closed and the event differ.");
-    const log = await stage.logged("it is gone", ({ live }) => live === 0);
+    const log = await context.logged("it is gone", ({ live }) => live === 0);
     equal(log.closes, [{ code: 4001, reason: "bye, grüße" }]);
     equal(log.texts, numbered(100));
   }),
 
-  define("cuts a long reason at a character", async (stage) => {
-    const conn = await stage.open("/echo");
+  define("cuts a long reason at a character", async (context) => {
+    const conn = await context.open("/echo");
     await conn.close(1000, "ü".repeat(100));
-    const { closes } = await stage.logged("it is gone", ({ live }) => live === 0);
+    const { closes } = await context.logged("it is gone", ({ live }) => live === 0);
     equal(closes, [{ code: 1000, reason: "ü".repeat(61) }]);
   }),
 
-  define("throws bad-option for a code that a client may not send", async (stage) => {
-    const conn = await stage.open("/echo");
+  define("throws bad-option for a code that a client may not send", async (context) => {
+    const conn = await context.open("/echo");
     for (const code of [999, 1001, 1006, 1011, 5000, 1000.5]) {
       equal(
-        thrown(stage, () => conn.close(code)),
+        thrown(context, () => conn.close(code)),
         "bad-option",
       );
     }
     equal(conn.state, "open");
   }),
 
-  define("resolves close() within closeTimeoutMs when the server never answers", async (stage) => {
-    const conn = await stage.open("/silent", {}, { closeTimeoutMs: 300 });
+  define("resolves close() within closeTimeoutMs when the server never answers", async (context) => {
+    const conn = await context.open("/silent", {}, { closeTimeoutMs: 300 });
     const start = performance.now();
     const closing = conn.close();
     equal(conn.state, "closing");
@@ -43,9 +43,9 @@ export const leaving: readonly Case[] = [
     matches(await closing, { code: 1006, clean: false, by: "local" });
   }),
 
-  define("closes at once while connecting, and gives back what was not sent", async (stage) => {
-    const conn = stage.conn(stage.url("/", {}, stage.env.never));
-    const fate = rejection(stage, conn.send("one"));
+  define("closes at once while connecting, and gives back what was not sent", async (context) => {
+    const conn = context.conn(context.url("/", {}, context.env.never));
+    const fate = rejection(context, conn.send("one"));
     conn.send(Uint8Array.of(2));
     await until("it dials", () => conn.state === "connecting");
     await moment();
@@ -55,8 +55,8 @@ export const leaving: readonly Case[] = [
     equal(await fate, "closed");
   }),
 
-  define("closes at once while waiting for a retry", async (stage) => {
-    const conn = stage.conn(stage.url("/", {}, stage.env.refused), { backoff: () => 60_000 });
+  define("closes at once while waiting for a retry", async (context) => {
+    const conn = context.conn(context.url("/", {}, context.env.refused), { backoff: () => 60_000 });
     conn.send("one");
     await next(conn, "waiting");
     equal(conn.state, "waiting");
@@ -65,18 +65,18 @@ export const leaving: readonly Case[] = [
     matches(await info, { code: 4001, reason: "enough", by: "local", unsent: ["one"] });
   }),
 
-  define("ends when its signal is aborted, and pending calls reject with the signal's reason", async (stage) => {
+  define("ends when its signal is aborted, and pending calls reject with the signal's reason", async (context) => {
     const controller = new AbortController();
-    const conn = await stage.open("/echo", {}, { signal: controller.signal });
+    const conn = await context.open("/echo", {}, { signal: controller.signal });
     const pull = conn.receive().catch((error: unknown) => error);
     controller.abort("enough");
     matches(await conn.closed, { by: "signal" });
     matches((await pull) as object, { code: "aborted", cause: "enough" });
-    await stage.logged("it is gone", ({ live }) => live === 0);
+    await context.logged("it is gone", ({ live }) => live === 0);
   }),
 
-  define("replaces the connection on reconnect(), and the server keeps one", async (stage) => {
-    const conn = await stage.open("/echo");
+  define("replaces the connection on reconnect(), and the server keeps one", async (context) => {
+    const conn = await context.open("/echo");
     conn.send("one");
     equal(await conn.receive(), "one");
     const open = next(conn, "open");
@@ -84,12 +84,12 @@ export const leaving: readonly Case[] = [
     conn.send("two");
     matches(await open, { attempt: 0, reconnected: true });
     equal(await conn.receive(), "two");
-    const log = await stage.logged("one is left", ({ live, opened }) => live === 1 && opened === 2);
+    const log = await context.logged("one is left", ({ live, opened }) => live === 1 && opened === 2);
     matches(log, { texts: ["one", "two"], closes: [{ code: 4001, reason: "" }] });
   }),
 
-  define("cuts a wait short on connect()", async (stage) => {
-    const conn = stage.conn(stage.url("/drop", { after: 1, times: 1 }), { backoff: () => 60_000 });
+  define("cuts a wait short on connect()", async (context) => {
+    const conn = context.conn(context.url("/drop", { after: 1, times: 1 }), { backoff: () => 60_000 });
     conn.send("drop me");
     await next(conn, "waiting");
     conn.connect();

@@ -3,8 +3,8 @@ import { type Case, define, next, received, thrown } from "./case-context.ts";
 
 /** How a Conn comes to be open. */
 export const opening: readonly Case[] = [
-  define("opens, and tells protocol, attempt and that it was never open before", async (stage) => {
-    const conn = stage.conn(stage.url("/echo"));
+  define("opens, and tells protocol, attempt and that it was never open before", async (context) => {
+    const conn = context.conn(context.url("/echo"));
     const states: string[] = [conn.state];
     conn.on("state", ({ to }) => states.push(to));
     const open = await next(conn, "open");
@@ -14,63 +14,63 @@ export const opening: readonly Case[] = [
     equal(conn.state, "open");
   }),
 
-  define("dials a http: URL as ws:, and https: as wss:", async (stage) => {
-    const conn = stage.conn(stage.url("/echo").replace("ws", "http"));
+  define("dials a http: URL as ws:, and https: as wss:", async (context) => {
+    const conn = context.conn(context.url("/echo").replace("ws", "http"));
     await conn.ready();
-    equal(conn.url, stage.url("/echo"));
+    equal(conn.url, context.url("/echo"));
   }),
 
-  define("throws bad-url for what is no URL of a WebSocket", async (stage) => {
+  define("throws bad-url for what is no URL of a WebSocket", async (context) => {
     for (const url of ["http://[", "ftp://x/", "ws://x/#part"]) {
       equal(
-        thrown(stage, () => stage.conn(url)),
+        thrown(context, () => context.conn(url)),
         "bad-url",
       );
     }
   }),
 
-  define("honours options that only Node can, or throws unsupported", async (stage) => {
-    const url = stage.url("/echo");
-    if (!stage.env.isNode) {
+  define("honours options that only Node can, or throws unsupported", async (context) => {
+    const url = context.url("/echo");
+    if (!context.env.isNode) {
       for (const options of [{ headers: { "x-name": "value" } }, { origin: "http://x" }, { clientOptions: {} }]) {
         equal(
-          thrown(stage, () => stage.conn(url, options)),
+          thrown(context, () => context.conn(url, options)),
           "unsupported",
         );
       }
       return;
     }
-    await stage.open("/echo", {}, { headers: { "x-name": "value" }, origin: "http://elsewhere.test" });
-    matches((await stage.log()).headers, { "x-name": "value", origin: "http://elsewhere.test" });
+    await context.open("/echo", {}, { headers: { "x-name": "value" }, origin: "http://elsewhere.test" });
+    matches((await context.log()).headers, { "x-name": "value", origin: "http://elsewhere.test" });
   }),
 
-  define("sends the Origin of its page, or of the URL where ws can, else none", async (stage) => {
-    await stage.open("/echo");
-    equal((await stage.log()).headers.origin, stage.env.origin);
+  define("sends the Origin of its page, or of the URL where ws can, else none", async (context) => {
+    await context.open("/echo");
+    equal((await context.log()).headers.origin, context.env.origin);
   }),
 
-  define("tells the subprotocol that the server selected", async (stage) => {
-    const conn = stage.conn(stage.url("/protocol", { select: "two" }), { protocols: ["one", "two"] });
+  define("tells the subprotocol that the server selected", async (context) => {
+    const conn = context.conn(context.url("/protocol", { select: "two" }), { protocols: ["one", "two"] });
     equal((await next(conn, "open")).protocol, "two");
     equal(conn.protocol, "two");
-    equal((await stage.log()).headers["sec-websocket-protocol"]?.replace(/ /g, ""), "one,two");
+    equal((await context.log()).headers["sec-websocket-protocol"]?.replace(/ /g, ""), "one,two");
   }),
 
-  define("counts an upgrade that selects no subprotocol as a failed attempt", async (stage) => {
-    const conn = stage.conn(stage.url("/protocol"), { protocols: ["one", "two"] });
+  define("counts an upgrade that selects no subprotocol as a failed attempt", async (context) => {
+    const conn = context.conn(context.url("/protocol"), { protocols: ["one", "two"] });
     let opens = 0;
     conn.on("open", () => opens++);
     const lost = await next(conn, "disconnected");
     matches(lost, { code: 1006, clean: false, wasOpen: false, willRetry: true });
-    await stage.logged("it tries again", ({ upgrades }) => upgrades > 1);
+    await context.logged("it tries again", ({ upgrades }) => upgrades > 1);
     equal(opens, 0);
   }),
 
-  define("asks the url function on every attempt", async (stage) => {
+  define("asks the url function on every attempt", async (context) => {
     const attempts: unknown[] = [];
-    const conn = stage.conn(({ attempt, previous }) => {
+    const conn = context.conn(({ attempt, previous }) => {
       attempts.push([attempt, previous?.code]);
-      return attempt === 0 ? stage.url("/echo", {}, stage.env.refused) : stage.url("/echo");
+      return attempt === 0 ? context.url("/echo", {}, context.env.refused) : context.url("/echo");
     });
     await conn.ready();
     equal(attempts, [
@@ -79,9 +79,9 @@ export const opening: readonly Case[] = [
     ]);
   }),
 
-  define("runs setup before anything queued, and gives it the messages that come meanwhile", async (stage) => {
+  define("runs setup before anything queued, and gives it the messages that come meanwhile", async (context) => {
     const heard: unknown[] = [];
-    const conn = stage.conn(stage.url("/first-message", { count: 3 }), {
+    const conn = context.conn(context.url("/first-message", { count: 3 }), {
       async setup({ send, receive, attempt }) {
         send("login");
         heard.push(attempt, await receive(), await receive());
@@ -92,12 +92,12 @@ export const opening: readonly Case[] = [
     await conn.flush();
     equal(heard, [0, "first 0", "first 1"]);
     equal(await received(conn, 4), ["first 2", "login", "subscribe", "queued"]);
-    equal((await stage.log()).texts, ["login", "subscribe", "queued"]);
+    equal((await context.log()).texts, ["login", "subscribe", "queued"]);
   }),
 
-  define("tries again after a setup that throws, and ends after one that throws fatal", async (stage) => {
-    const { fatal } = stage.tautline;
-    const conn = stage.conn(stage.url("/echo"), {
+  define("tries again after a setup that throws, and ends after one that throws fatal", async (context) => {
+    const { fatal } = context.tautline;
+    const conn = context.conn(context.url("/echo"), {
       setup({ attempt }) {
         throw attempt === 0 ? new Error("try again") : fatal("rejected");
       },

@@ -7,7 +7,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { WebSocket } from "ws";
 import { CHROMIUM_ARGS, findChromium } from "../../scripts/browsers.mjs";
 import { type Away, journal, type News, now } from "./away.ts";
-import { end, hear, hush, leave, talk, until, world } from "./fault-scenario.ts";
+import { end, hear, hush, leave, startScenario, talk, until } from "./fault-scenario.ts";
 import { faults } from "./faults.ts";
 
 const executablePath = findChromium();
@@ -69,7 +69,7 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
 
   for (const { name, act, lost, withinMs } of faults) {
     test(`comes back after ${name}`, async (context) => {
-      const all = await world(context, { start, options });
+      const all = await startScenario(context, { start, options });
       const { proxy, peer, away } = all;
       await talk(all);
       const from = now();
@@ -88,7 +88,7 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
   }
 
   test("tries again all 3 s of a restart", async (context) => {
-    const all = await world(context, { start, options });
+    const all = await startScenario(context, { start, options });
     const { proxy, peer, away } = all;
     await talk(all);
     await proxy.refuse();
@@ -110,7 +110,7 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
   test.for([401, 403, 404, 429, 503])(
     "takes an upgrade answered with %d for a failed attempt",
     async (status, context) => {
-      const all = await world(context, { start, options, before: ({ proxy }) => proxy.respond(status, {}, 9) });
+      const all = await startScenario(context, { start, options, before: ({ proxy }) => proxy.respond(status, {}, 9) });
       const { away, proxy } = all;
       const lost = await away.next("disconnected");
       expect(lost).toMatchObject({ code: 1006, clean: false, wasOpen: false, willRetry: true });
@@ -130,7 +130,7 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
     [1008, "policy"],
     [4400, "policy"],
   ] as const)("ends for good with a close of %i, by the %s", async ([code, by], context) => {
-    const all = await world(context, { start, options });
+    const all = await startScenario(context, { start, options });
     const { peer, away } = all;
     await talk(all);
     await hush(all);
@@ -142,7 +142,7 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
   });
 
   test("stays away as long as the reason of a close asks for", async (context) => {
-    const all = await world(context, { start, options });
+    const all = await startScenario(context, { start, options });
     const { peer, away } = all;
     await talk(all);
     await hush(all);
@@ -158,7 +158,7 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
   });
 
   test("refuses a message that is too large, and tells the peer", async (context) => {
-    const all = await world(context, { start, options: { ...options, maxPayloadBytes: 1_000 } });
+    const all = await startScenario(context, { start, options: { ...options, maxPayloadBytes: 1_000 } });
     const { peer, away } = all;
     await away.next("open");
     peer.each((socket) => socket.send("x".repeat(1_001)));
@@ -173,7 +173,7 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
   });
 
   test("asks for the URL again after one that throws, hangs or is nonsense", async (context) => {
-    const all = await world(context, { start, user: "unsure", options: { connectTimeoutMs: 2_000 } });
+    const all = await startScenario(context, { start, user: "unsure", options: { connectTimeoutMs: 2_000 } });
     const { away } = all;
     expect(await away.next("open")).toMatchObject({ attempt: 7 });
     const lost = away.history.filter(({ event }) => event === "disconnected");
@@ -185,7 +185,7 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
   });
 
   test("gives up an upgrade that is never answered after connectTimeoutMs", async (context) => {
-    const all = await world(context, {
+    const all = await startScenario(context, {
       start,
       options: { connectTimeoutMs: CONNECT_TIMEOUT_MS },
       before: ({ proxy }) => proxy.hang(),
@@ -206,7 +206,12 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
     // By what the Conn tells: under load Chromium may open a second TCP connection for one dial, or give one up unseen.
     const opens = () => told.filter(({ event }) => event === "open");
     const flap = (socket: WebSocket) => opens().length < 3 && setTimeout(() => socket.terminate(), 200);
-    const all = await world(context, { start, options, user: "patient", before: ({ peer }) => peer.greet(flap) });
+    const all = await startScenario(context, {
+      start,
+      options,
+      user: "patient",
+      before: ({ peer }) => peer.greet(flap),
+    });
     const { away } = all;
     told = away.history;
     await away.next("open", () => opens().length === 4);
@@ -217,7 +222,7 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
   });
 
   test("lets listeners throw, one by one", async (context) => {
-    const all = await world(context, { start, options, user: "clumsy" });
+    const all = await startScenario(context, { start, options, user: "clumsy" });
     const { away, proxy } = all;
     await talk(all);
     proxy.reset();
@@ -230,7 +235,7 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
   });
 
   test("closes within closeTimeoutMs when the peer never answers", async (context) => {
-    const all = await world(context, {
+    const all = await startScenario(context, {
       start,
       options: { ...options, heartbeat: false, closeTimeoutMs: CLOSE_TIMEOUT_MS },
     });
@@ -245,7 +250,7 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
   });
 
   test("closes at once in setup, without waiting for an answer", async (context) => {
-    const all = await world(context, { start, user: "pensive", options });
+    const all = await startScenario(context, { start, user: "pensive", options });
     const { away, peer } = all;
     await away.next("user", ({ setup }) => setup);
     away.tell("say", { count: 2 });
@@ -259,7 +264,7 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
   });
 
   test("closes at once while it waits, and gives back what it was to send", async (context) => {
-    const all = await world(context, { start, options, before: ({ proxy }) => proxy.refuse() });
+    const all = await startScenario(context, { start, options, before: ({ proxy }) => proxy.refuse() });
     const { away } = all;
     await away.next("waiting");
     away.tell("say", { count: 2 });
@@ -269,7 +274,7 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
   });
 
   test("sends what waits before it closes", async (context) => {
-    const all = await world(context, { start, options });
+    const all = await startScenario(context, { start, options });
     const { away, peer } = all;
     await away.next("open");
     away.tell("say", { count: 500 });
@@ -280,7 +285,7 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
   });
 
   test("closes at once while it connects, and gives back what it was to send", async (context) => {
-    const all = await world(context, {
+    const all = await startScenario(context, {
       start,
       options: { connectTimeoutMs: 10_000 },
       before: ({ proxy }) => proxy.hang(),

@@ -1,5 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { end, SLACK_MS, talk, until, type World, type WorldOptions, world } from "./fault-scenario.ts";
+import {
+  end,
+  type FaultScenario,
+  type ScenarioOptions,
+  SLACK_MS,
+  startScenario,
+  talk,
+  until,
+} from "./fault-scenario.ts";
 
 /** An end that has nothing to wait for. */
 const AT_ONCE_MS = 0;
@@ -9,9 +17,9 @@ const LONG_MS = 5_000;
 
 interface Case {
   readonly name: string;
-  readonly all?: WorldOptions;
+  readonly all?: ScenarioOptions;
   /** Brings the Conn where it is to be closed. */
-  readonly reach: (world: World) => unknown;
+  readonly reach: (scenario: FaultScenario) => unknown;
   readonly closed: object;
   /** The longest that close() may take. */
   readonly withinMs: number;
@@ -106,7 +114,7 @@ const cases: readonly Case[] = [
 test.for(["exiting", "failing"])(
   "what a turn sent has left though the process ends in it, %s",
   async (user, context) => {
-    const { peer, away } = await world(context, { user });
+    const { peer, away } = await startScenario(context, { user });
     await away.exit();
     await until(() => expect(peer.heard).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
   },
@@ -121,7 +129,7 @@ describe.concurrent("close() comes to its end, and lets the process go, while", 
         outbox: { maxBytes: 2 ** 26 },
         ...all?.options,
       };
-      const place = await world(context, { ...all, options });
+      const place = await startScenario(context, { ...all, options });
       await reach(place);
       const { away } = place;
       away.tell("say", { count: 2 });
@@ -135,7 +143,7 @@ describe.concurrent("close() comes to its end, and lets the process go, while", 
   }
 
   test("the connection goes under it", async (context) => {
-    const all = await world(context, { options: { heartbeat: false, closeTimeoutMs: LONG_MS } });
+    const all = await startScenario(context, { options: { heartbeat: false, closeTimeoutMs: LONG_MS } });
     const { away, proxy, peer } = all;
     await talk(all);
     peer.hush();
@@ -151,7 +159,7 @@ describe.concurrent("close() comes to its end, and lets the process go, while", 
   });
 
   test("the peer says goodbye first", async (context) => {
-    const all = await world(context);
+    const all = await startScenario(context);
     const { away, peer } = all;
     await talk(all);
     peer.each((socket) => socket.close(1000, "done"));

@@ -17,13 +17,13 @@ const AFTERWARDS_MS = 900;
 export const HEARTBEAT = { intervalMs: 250, timeoutMs: 750 };
 
 /** A server, a program with a Conn, and a network between them that fails. */
-export interface World {
+export interface FaultScenario {
   readonly proxy: FaultProxy;
   readonly peer: Peer;
   readonly away: Away;
 }
 
-export interface WorldOptions {
+export interface ScenarioOptions {
   /** Of the Conn. */
   readonly options?: object;
   /** Whose functions the Conn gets, in users.mjs. */
@@ -38,10 +38,13 @@ export interface WorldOptions {
   /** How the program is started. Default as a process of its own. */
   readonly start?: (url: string, options: object, user?: string) => Away | Promise<Away>;
   /** What the network is like when the Conn first dials. */
-  readonly before?: (world: Omit<World, "away">) => unknown;
+  readonly before?: (scenario: Omit<FaultScenario, "away">) => unknown;
 }
 
-export async function world({ onTestFinished }: TestContext, all: WorldOptions = {}): Promise<World> {
+export async function startScenario(
+  { onTestFinished }: TestContext,
+  all: ScenarioOptions = {},
+): Promise<FaultScenario> {
   const { options, user, serverOptions, server, scheme = "ws", url, seed = 1, start = away, before } = all;
   const server_ = await peer(serverOptions, server);
   const proxy = await faultProxy(server_.port, { seed });
@@ -62,7 +65,7 @@ export async function world({ onTestFinished }: TestContext, all: WorldOptions =
 export const until = (look: () => void): Promise<void> => vi.waitFor(look, { timeout: 10_000, interval: 10 });
 
 /** Both sides talk, and go on until they have heard something new of each other. */
-export async function talk({ peer, away }: World): Promise<void> {
+export async function talk({ peer, away }: FaultScenario): Promise<void> {
   const { length } = peer.heard;
   peer.talk();
   away.tell("talk");
@@ -70,12 +73,12 @@ export async function talk({ peer, away }: World): Promise<void> {
 }
 
 /** Something new has come from the program. */
-export function hear({ peer }: Pick<World, "peer">, length = peer.heard.length): Promise<void> {
+export function hear({ peer }: Pick<FaultScenario, "peer">, length = peer.heard.length): Promise<void> {
   return until(() => expect(peer.heard.length).toBeGreaterThan(length + 20));
 }
 
 /** Both sides stop talking, and have heard all that the present connection carries. */
-export async function hush({ peer, away }: World): Promise<void> {
+export async function hush({ peer, away }: FaultScenario): Promise<void> {
   away.tell("hush", { until: peer.hush() });
   const { sent } = await away.next("hushed");
   await until(() => expect(peer.heard.at(-1)).toBe(sent - 1));
@@ -95,7 +98,7 @@ interface Last {
  * left on either side or between, and the program ends by itself.
  */
 export async function end(
-  { peer, proxy, away }: World,
+  { peer, proxy, away }: FaultScenario,
   { well = false, uncaught = [], lingerMs = 0 }: Last = {},
 ): Promise<void> {
   const news = await away.next("left");
@@ -121,11 +124,11 @@ export async function end(
 }
 
 /** Says goodbye while open, which takes no time, and ends. */
-export async function leave(world: World): Promise<void> {
-  const { away } = world;
+export async function leave(scenario: FaultScenario): Promise<void> {
+  const { away } = scenario;
   away.tell("close");
   expect(await away.next("closed")).toMatchObject({ code: 1000, by: "local", clean: true, unsent: [] });
-  await end(world, { well: true });
+  await end(scenario, { well: true });
 }
 
 /** Whatever happens, each end is told before what comes of it, and told as it was. */

@@ -1,4 +1,4 @@
-import { HEARTBEAT, type World } from "./fault-scenario.ts";
+import { type FaultScenario, HEARTBEAT } from "./fault-scenario.ts";
 
 /** A dead connection is known within this. */
 const DEAD_MS = HEARTBEAT.intervalMs + HEARTBEAT.timeoutMs;
@@ -11,7 +11,7 @@ const { SILENT, DROPPED } = {
 
 export interface Fault {
   readonly name: string;
-  readonly act: (world: World) => unknown;
+  readonly act: (scenario: FaultScenario) => unknown;
   readonly lost: object;
   /** The longest time until the Conn knows, when the machine is not busy. */
   readonly withinMs: number;

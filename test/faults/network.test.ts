@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { now } from "./away.ts";
-import { hear, hush, leave, SLACK_MS, talk, world } from "./fault-scenario.ts";
+import { hear, hush, leave, SLACK_MS, startScenario, talk } from "./fault-scenario.ts";
 import { faults } from "./faults.ts";
 
 // Every test here counts: both sides send numbers all the time, before, during and after the fault.
@@ -8,7 +8,7 @@ import { faults } from "./faults.ts";
 describe.concurrent("comes back, and loses nothing but what was on its way, after", () => {
   for (const { name, act, lost, withinMs } of faults) {
     test(name, async (context) => {
-      const all = await world(context);
+      const all = await startScenario(context);
       const { proxy, peer, away } = all;
       await talk(all);
       const start = now();

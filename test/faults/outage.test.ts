@@ -1,14 +1,14 @@
 import { describe, expect, test } from "vitest";
 import type { WebSocket } from "ws";
 import { now } from "./away.ts";
-import { hear, hush, leave, SLACK_MS, talk, until, world } from "./fault-scenario.ts";
+import { hear, hush, leave, SLACK_MS, startScenario, talk, until } from "./fault-scenario.ts";
 
 /** No wait after a failed attempt is shorter. */
 const FLOOR_MS = 250;
 
 describe.concurrent("while there is nobody to talk to", () => {
   test("tries again all 3 s of a restart, no sooner than the floor, and delivers what was queued", async (context) => {
-    const all = await world(context);
+    const all = await startScenario(context);
     const { proxy, peer, away } = all;
     await talk(all);
     await proxy.refuse();
@@ -45,7 +45,7 @@ describe.concurrent("while there is nobody to talk to", () => {
     const flap = (socket: WebSocket) => {
       if (flaps++ < 4) setTimeout(() => socket.terminate(), 200);
     };
-    const all = await world(context, {
+    const all = await startScenario(context, {
       user: "patient",
       options: { stableAfterMs: 700, connectTimeoutMs: 5_000 },
       before: ({ peer }) => peer.greet(flap),
@@ -69,7 +69,7 @@ describe.concurrent("while there is nobody to talk to", () => {
   });
 
   test("keeps a slow connection, whose pongs are late but come", async (context) => {
-    const all = await world(context);
+    const all = await startScenario(context);
     const { proxy, peer } = all;
     await talk(all);
     proxy.delay(150);
@@ -83,7 +83,7 @@ describe.concurrent("while there is nobody to talk to", () => {
 
   for (const seed of [1, 2, 3, 4, 5, 6]) {
     test(`makes nothing of garbage, of seed ${seed}`, async (context) => {
-      const all = await world(context, {
+      const all = await startScenario(context, {
         seed,
         serverOptions: { maxPayload: 1_000 },
         options: { maxPayloadBytes: 1_000 },

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { WebSocket } from "ws";
 import { now } from "./away.ts";
-import { end, leave, SLACK_MS, until, type World, world } from "./fault-scenario.ts";
+import { end, type FaultScenario, leave, SLACK_MS, startScenario, until } from "./fault-scenario.ts";
 
 const MIB = 2 ** 20;
 /** Short, so that what is only slow is in danger. */
@@ -17,7 +17,7 @@ const passed = async (ms: number) => {
 };
 
 /** The dark is found in time, and the Conn is back when it has gone. */
-async function isFound({ proxy, away }: World, withinMs: number, act: () => unknown = () => {}): Promise<void> {
+async function isFound({ proxy, away }: FaultScenario, withinMs: number, act: () => unknown = () => {}): Promise<void> {
   proxy.blackhole();
   act();
   const start = now();
@@ -44,7 +44,7 @@ function beat(socket: WebSocket, intervalMs: number): void {
 
 describe.concurrent("slow is not dead:", () => {
   test("8 MiB that come at 1 MiB/s are waited for", async (context) => {
-    const all = await world(context, { options });
+    const all = await startScenario(context, { options });
     const { proxy, peer, away } = all;
     await away.next("open");
     proxy.throttle(MIB);
@@ -57,7 +57,7 @@ describe.concurrent("slow is not dead:", () => {
   });
 
   test("a black hole under 8 MiB that come is found in time", async (context) => {
-    const all = await world(context, { options });
+    const all = await startScenario(context, { options });
     const { proxy, peer, away } = all;
     await away.next("open");
     proxy.throttle(MIB);
@@ -70,7 +70,7 @@ describe.concurrent("slow is not dead:", () => {
   // Loopback takes some 5 MiB into its own buffers, where nobody can see it move: the rate is such that it passes them
   // well within a timeout.
   test("32 MiB that leave at 8 MiB/s are waited for", async (context) => {
-    const all = await world(context, { options });
+    const all = await startScenario(context, { options });
     const { proxy, peer, away } = all;
     await away.next("open");
     proxy.throttle(8 * MIB);
@@ -83,7 +83,7 @@ describe.concurrent("slow is not dead:", () => {
   });
 
   test("a black hole under 32 MiB that leave is found in time", async (context) => {
-    const all = await world(context, { options });
+    const all = await startScenario(context, { options });
     const { proxy, away } = all;
     await away.next("open");
     proxy.throttle(8 * MIB);
@@ -94,7 +94,7 @@ describe.concurrent("slow is not dead:", () => {
   });
 
   test("a peer that reads now and then is sent all we have", async (context) => {
-    const all = await world(context, { options });
+    const all = await startScenario(context, { options });
     const { peer, away } = all;
     await away.next("open");
     let isReading = true;
@@ -114,7 +114,7 @@ describe.concurrent("slow is not dead:", () => {
   });
 
   test("a peer that stops reading for good while we send is as good as dead, and found in time", async (context) => {
-    const all = await world(context, { options });
+    const all = await startScenario(context, { options });
     const { peer, away } = all;
     await away.next("open");
     peer.each((socket) => socket.pause());
@@ -129,7 +129,7 @@ describe.concurrent("slow is not dead:", () => {
   });
 
   test("a black hole under a peer that has stopped reading is found in time", async (context) => {
-    const all = await world(context, { options });
+    const all = await startScenario(context, { options });
     const { peer, away } = all;
     await away.next("open");
     peer.each((socket) => socket.pause());
@@ -145,7 +145,7 @@ describe.concurrent("slow is not dead:", () => {
   };
 
   test("a connection that we paused is kept, by us and by a server that drops who does not pong", async (context) => {
-    const all = await world(context, {
+    const all = await startScenario(context, {
       ...paused,
       before: ({ peer }) => peer.greet((socket) => beat(socket, 700)),
     });
@@ -165,7 +165,7 @@ describe.concurrent("slow is not dead:", () => {
   });
 
   test("a black hole under a connection that we paused is found once we read again", async (context) => {
-    const all = await world(context, paused);
+    const all = await startScenario(context, paused);
     const { peer, away } = all;
     await away.next("open");
     peer.talk();
@@ -181,7 +181,7 @@ describe.concurrent("64 MiB", () => {
   const large = { options: { maxPayloadBytes: 64 * MIB, heartbeat: { intervalMs: 1_000, timeoutMs: 3_000 } } };
 
   test("go both ways, in their place among the others", async (context) => {
-    const all = await world(context, large);
+    const all = await startScenario(context, large);
     const { peer, away } = all;
     await away.next("open");
     away.tell("say");
@@ -197,7 +197,7 @@ describe.concurrent("64 MiB", () => {
   });
 
   test("torn by the network are lost, and what follows is not", async (context) => {
-    const all = await world(context, large);
+    const all = await startScenario(context, large);
     const { peer, proxy, away } = all;
     await away.next("open");
     proxy.cutInFrame("server");

@@ -5,17 +5,27 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { now } from "./away.ts";
-import { end, HEARTBEAT, hear, hush, leave, SLACK_MS, talk, type World, world } from "./fault-scenario.ts";
+import {
+  end,
+  type FaultScenario,
+  HEARTBEAT,
+  hear,
+  hush,
+  leave,
+  SLACK_MS,
+  startScenario,
+  talk,
+} from "./fault-scenario.ts";
 
 const CONNECT_TIMEOUT_MS = 500;
 
-const told = ({ away }: World) => away.history.filter(({ event }) => event === "user");
+const told = ({ away }: FaultScenario) => away.history.filter(({ event }) => event === "user");
 const answered = (status: number, headers?: Record<string, string>, times = 9) => ({
-  before: ({ proxy }: Pick<World, "proxy">) => proxy.respond(status, headers, times),
+  before: ({ proxy }: Pick<FaultScenario, "proxy">) => proxy.respond(status, headers, times),
 });
 
 /** Both sides talk for a while; then the program leaves. */
-async function isWell(all: World): Promise<void> {
+async function isWell(all: FaultScenario): Promise<void> {
   await talk(all);
   await hush(all);
   await leave(all);
@@ -25,7 +35,7 @@ describe.concurrent("an upgrade", () => {
   test.for([401, 403, 404])(
     "answered with %d ends the Conn after one attempt, with the status",
     async (status, context) => {
-      const all = await world(context, answered(status));
+      const all = await startScenario(context, answered(status));
       const { away, proxy } = all;
       const cause = { code: "refused", status };
       const lost = { code: 1006, clean: false, wasOpen: false, willRetry: false, status, cause, state: "closed" };
@@ -39,7 +49,7 @@ describe.concurrent("an upgrade", () => {
   test.for([401, 403])(
     "answered with %d is tried once more with a provider, which sees why",
     async (status, context) => {
-      const all = await world(context, { user: "withToken", ...answered(status, {}, 1) });
+      const all = await startScenario(context, { user: "withToken", ...answered(status, {}, 1) });
       const { away, proxy, peer } = all;
       expect(await away.next("disconnected")).toMatchObject({ status, willRetry: true });
       await away.next("open");
@@ -51,7 +61,7 @@ describe.concurrent("an upgrade", () => {
   );
 
   test("answered with 401 twice ends the Conn, provider or not", async (context) => {
-    const all = await world(context, { user: "withToken", ...answered(401) });
+    const all = await startScenario(context, { user: "withToken", ...answered(401) });
     const { away, proxy } = all;
     expect(await away.next("closed")).toMatchObject({ by: "policy", error: { cause: "refused" } });
     await end(all);
@@ -59,7 +69,7 @@ describe.concurrent("an upgrade", () => {
   });
 
   test("is tried once more after a close with 4401, which the provider sees", async (context) => {
-    const all = await world(context, { user: "withToken" });
+    const all = await startScenario(context, { user: "withToken" });
     const { away, peer } = all;
     await talk(all);
     peer.each((socket) => socket.close(4401));
@@ -73,7 +83,7 @@ describe.concurrent("an upgrade", () => {
   });
 
   test("answered with 404 is tried again by a Conn that has been open", async (context) => {
-    const all = await world(context);
+    const all = await startScenario(context);
     const { away, proxy } = all;
     await talk(all);
     proxy.respond(404);
@@ -94,7 +104,7 @@ describe.concurrent("an upgrade", () => {
     async ([status, how], context) => {
       // A date has whole seconds.
       const date = Math.ceil(Date.now() / 1_000) * 1_000 + 2_000;
-      const all = await world(
+      const all = await startScenario(
         context,
         answered(status, { "Retry-After": how === "by date" ? new Date(date).toUTCString() : "1" }, 1),
       );
@@ -115,7 +125,7 @@ describe.concurrent("an upgrade", () => {
   );
 
   test("answered with 503 is tried again after our own wait", async (context) => {
-    const all = await world(context, answered(503, {}, 2));
+    const all = await startScenario(context, answered(503, {}, 2));
     const { away, proxy } = all;
     expect(await away.next("disconnected")).toMatchObject({
       status: 503,
@@ -129,7 +139,7 @@ describe.concurrent("an upgrade", () => {
   });
 
   test("never answered is given up after connectTimeoutMs, and tried again", async (context) => {
-    const all = await world(context, {
+    const all = await startScenario(context, {
       options: { connectTimeoutMs: CONNECT_TIMEOUT_MS },
       before: ({ proxy }) => proxy.hang(),
     });
@@ -150,7 +160,7 @@ describe.concurrent("an upgrade", () => {
   });
 
   test("that ends in the middle of its answer is tried again", async (context) => {
-    const all = await world(context, { before: ({ proxy }) => proxy.respond(101, {}, 1) });
+    const all = await startScenario(context, { before: ({ proxy }) => proxy.respond(101, {}, 1) });
     const { away } = all;
     expect(await away.next("disconnected")).toMatchObject({
       code: 1006,
@@ -163,7 +173,7 @@ describe.concurrent("an upgrade", () => {
   });
 
   test("to a name that has no address is tried again, with the reason", async (context) => {
-    const all = await world(context, { url: "ws://nowhere.invalid/" });
+    const all = await startScenario(context, { url: "ws://nowhere.invalid/" });
     const { away } = all;
     const lost = await away.next("disconnected");
     expect(lost).toMatchObject({ code: 1006, clean: false, wasOpen: false, willRetry: true });
@@ -192,7 +202,7 @@ describe.concurrent("over TLS", () => {
   const secure = (options: object) => ({ scheme: "wss", server: createServer({ key, cert }), options }) as const;
 
   test("a certificate that nobody vouches for is told as the reason, and tried again", async (context) => {
-    const all = await world(context, secure({}));
+    const all = await startScenario(context, secure({}));
     const { away, proxy } = all;
     const cause = { code: "DEPTH_ZERO_SELF_SIGNED_CERT" };
     expect(await away.next("disconnected")).toMatchObject({
@@ -210,7 +220,7 @@ describe.concurrent("over TLS", () => {
   });
 
   test("a certificate of our own is taken, and a black hole is found", async (context) => {
-    const all = await world(context, secure({ clientOptions: { ca: cert } }));
+    const all = await startScenario(context, secure({ clientOptions: { ca: cert } }));
     const { away, proxy } = all;
     await talk(all);
     proxy.blackhole();

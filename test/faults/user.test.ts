@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { end, hear, hush, leave, talk, world } from "./fault-scenario.ts";
+import { end, hear, hush, leave, startScenario, talk } from "./fault-scenario.ts";
 
 describe.concurrent("whatever the user's functions do", () => {
   test("a url that throws, hangs or is nonsense fails the attempt, and the next one is asked for", async (context) => {
-    const all = await world(context, { user: "unsure", options: { connectTimeoutMs: 2_000 } });
+    const all = await startScenario(context, { user: "unsure", options: { connectTimeoutMs: 2_000 } });
     const { away } = all;
     expect(await away.next("open")).toMatchObject({ attempt: 7 });
     const of = (name: string) => away.history.filter(({ event }) => event === name);
@@ -23,7 +23,7 @@ describe.concurrent("whatever the user's functions do", () => {
   });
 
   test("protocols and headers that are nonsense fail the attempt, and the next ones are asked for", async (context) => {
-    const all = await world(context, { user: "confused" });
+    const all = await startScenario(context, { user: "confused" });
     const { away } = all;
     expect(await away.next("open")).toMatchObject({ attempt: 8 });
     for (const each of away.history.filter(({ event }) => event === "disconnected")) {
@@ -36,7 +36,7 @@ describe.concurrent("whatever the user's functions do", () => {
   });
 
   test("listeners that throw are reported, one by one, and disturb nobody", async (context) => {
-    const all = await world(context, { user: "clumsy" });
+    const all = await startScenario(context, { user: "clumsy" });
     const { away, proxy } = all;
     await talk(all);
     proxy.reset();

@@ -43,7 +43,7 @@ interface Socket {
 }
 
 /** Everything there is, as plain data. */
-export interface World {
+export interface ProtocolModel {
   client: ClientHandshake<Message>;
   /** The client's socket, by index; -1 for none. */
   current: number;
@@ -68,7 +68,7 @@ export interface Bounds {
 }
 
 /** A rule that is taken out, to see that it is needed. */
-export type Without =
+export type RemovedRule =
   | "the fence"
   | "the fence of the issuing socket"
   | "the exact count"
@@ -84,7 +84,7 @@ const WINDOW = 1_000;
 const item = (id: number): Message => ({ id, cost: 1 });
 const idOf = (text: string) => Number(text.slice(1));
 
-export function world(): World {
+export function createModel(): ProtocolModel {
   return {
     client: createClientHandshake(WINDOW),
     current: -1,
@@ -99,7 +99,7 @@ export function world(): World {
 }
 
 /** Whether all was delivered and acknowledged, or truthfully told. */
-export function isComplete({ client, sessions, given, got, doubted }: World, bounds: Bounds): boolean {
+export function isComplete({ client, sessions, given, got, doubted }: ProtocolModel, bounds: Bounds): boolean {
   if (given.client < bounds.client || given.server < bounds.server) return false;
   if (client.session?.flow.retained.length || client.carriedOver.length > 0) return false;
   if (Object.values(sessions).some(({ delivery, outcome }) => !outcome && delivery.retained.length > 0)) return false;
@@ -109,10 +109,10 @@ export function isComplete({ client, sessions, given, got, doubted }: World, bou
   );
 }
 
-type Act = (world: World) => void;
+type Act = (world: ProtocolModel) => void;
 
 /** Forgets what can make no difference any more: what a socket was that neither end has. */
-export function tidy(w: World): void {
+export function tidy(w: ProtocolModel): void {
   for (const [index, socket] of w.sockets.entries()) {
     // A socket that the client has left, without a session and with nothing on its way, is as good as gone.
     if (index !== w.current && socket.bound === undefined && socket.up.length === 0) socket.isServed = false;
@@ -143,7 +143,7 @@ function sidOf(text: string): string | undefined {
 }
 
 /** All that can happen next. */
-export function actions(now: World, bounds: Bounds, without?: Without): Act[] {
+export function actions(now: ProtocolModel, bounds: Bounds, without?: RemovedRule): Act[] {
   const all: Act[] = [];
   const { client, current, sockets, sessions, given } = now;
   const isLast = sockets.length === bounds.sockets;
@@ -185,7 +185,7 @@ function isAck(text: string | undefined): boolean {
   return text !== undefined && read(text)?.type === "a";
 }
 
-function dial(w: World, without: Without | undefined): void {
+function dial(w: ProtocolModel, without: RemovedRule | undefined): void {
   prepareOffer(w.client);
   w.current = w.sockets.length;
   w.sockets.push({
@@ -200,7 +200,7 @@ function dial(w: World, without: Without | undefined): void {
   onOpen(w.client, without !== "the wait for H");
 }
 
-function drop(w: World): void {
+function drop(w: ProtocolModel): void {
   const socket = w.sockets[w.current] as Socket;
   onDisconnected(w.client);
   // An end that is gone hears nothing.
@@ -208,7 +208,7 @@ function drop(w: World): void {
   w.current = -1;
 }
 
-function hear(w: World, without: Without | undefined): void {
+function hear(w: ProtocolModel, without: RemovedRule | undefined): void {
   const socket = w.sockets[w.current] as Socket;
   const text = socket.down.shift() as string;
   const { client } = w;
@@ -220,7 +220,12 @@ function hear(w: World, without: Without | undefined): void {
   deliver(w.got.client, text, w.doubted.server);
 }
 
-function follow(w: World, socket: Socket, step: ClientHandshakeStep<Message>, without: Without | undefined): void {
+function follow(
+  w: ProtocolModel,
+  socket: Socket,
+  step: ClientHandshakeStep<Message>,
+  without: RemovedRule | undefined,
+): void {
   const { client } = w;
   if (step.type === "reply") socket.up.push(encode(step.frame));
   else if (step.type === "resumed")
@@ -238,7 +243,7 @@ function follow(w: World, socket: Socket, step: ClientHandshakeStep<Message>, wi
 }
 
 /** What the client is told of a lost session must be true. */
-function report(w: World, { delivered, undelivered, inDoubt }: LossOf<Message>): void {
+function report(w: ProtocolModel, { delivered, undelivered, inDoubt }: LossOf<Message>): void {
   const { server } = w.got;
   for (const { id } of delivered) if (!server.includes(id)) throw new Violation(`${id} is told delivered and was not`);
   for (const { id } of undelivered) if (server.includes(id)) throw new Violation(`${id} is told undelivered and was`);
@@ -246,17 +251,17 @@ function report(w: World, { delivered, undelivered, inDoubt }: LossOf<Message>):
   w.doubted.client.push(...inDoubt.map(({ id }) => id));
 }
 
-function clientSends(w: World): void {
+function clientSends(w: ProtocolModel): void {
   const id = ++w.given.client;
   retain(w.client.session?.flow as DeliveryState<Message>, item(id));
   w.sockets[w.current]?.up.push(`c${id}`);
 }
 
-function clientSendsPlain(w: World): void {
+function clientSendsPlain(w: ProtocolModel): void {
   w.sockets[w.current]?.up.push(`c${++w.given.client}`);
 }
 
-function clientAcks(w: World): void {
+function clientAcks(w: ProtocolModel): void {
   state(w.client.session?.flow as DeliveryState<Message>, (w.sockets[w.current] as Socket).up);
 }
 
@@ -265,7 +270,7 @@ function state(flow: DeliveryState<Message>, channel: string[]): void {
   channel.push(encode({ type: "a", n: flow.received }));
 }
 
-function accept(w: World, index: number): void {
+function accept(w: ProtocolModel, index: number): void {
   const socket = w.sockets[index] as Socket;
   const { issued } = socket;
   socket.isAccepted = true;
@@ -279,11 +284,11 @@ function accept(w: World, index: number): void {
 }
 
 /** Who has left hears nothing. */
-function say(w: World, index: number, text: string): void {
+function say(w: ProtocolModel, index: number, text: string): void {
   if (index === w.current) w.sockets[index]?.down.push(text);
 }
 
-function serve(w: World, index: number, without: Without | undefined): void {
+function serve(w: ProtocolModel, index: number, without: RemovedRule | undefined): void {
   const socket = w.sockets[index] as Socket;
   const text = socket.up.shift() as string;
   const record = socket.bound === undefined ? undefined : w.sessions[socket.bound];
@@ -298,7 +303,7 @@ function isHandshake(text: string): boolean {
   return read(text)?.type !== "a";
 }
 
-function receive(w: World, index: number, text: string, without: Without | undefined): void {
+function receive(w: ProtocolModel, index: number, text: string, without: RemovedRule | undefined): void {
   const socket = w.sockets[index] as Socket;
   const issued =
     w.sessions[socket.issued] ?? createSessionRecord<Message>({ sid: socket.issued, secret: "" }, undefined);
@@ -337,7 +342,7 @@ function receive(w: World, index: number, text: string, without: Without | undef
   }
 }
 
-function fence(w: World, sid: string, arriving: number): void {
+function fence(w: ProtocolModel, sid: string, arriving: number): void {
   for (const [index, socket] of w.sockets.entries()) {
     if (index === arriving || (socket.bound !== sid && socket.issued !== sid)) continue;
     socket.isServed = false;
@@ -350,7 +355,7 @@ function resend(
   side: string,
   flow: DeliveryState<Message>,
   { resend: again }: ResumePlan<Message>,
-  without: Without | undefined,
+  without: RemovedRule | undefined,
 ): void {
   // A message set aside as poison takes more returns than there are sockets here: the count would only part equal states.
   flow.firstUnreceived = flow.redeliveries = 0;
@@ -360,7 +365,7 @@ function resend(
   for (const { id } of again) channel.push(`${side}${id}`);
 }
 
-function lose(w: World, index: number, without: Without | undefined): void {
+function lose(w: ProtocolModel, index: number, without: RemovedRule | undefined): void {
   const socket = w.sockets[index] as Socket;
   socket.isServed = false;
   socket.up.length = 0;
@@ -370,21 +375,21 @@ function lose(w: World, index: number, without: Without | undefined): void {
   }
 }
 
-function serverSends(w: World, index: number): void {
+function serverSends(w: ProtocolModel, index: number): void {
   const id = ++w.given.server;
   const { bound } = w.sockets[index] as Socket;
   retain(w.sessions[bound as string]?.delivery as DeliveryState<Message>, item(id));
   say(w, index, `s${id}`);
 }
 
-function serverAcks(w: World, index: number): void {
+function serverAcks(w: ProtocolModel, index: number): void {
   const { bound } = w.sockets[index] as Socket;
   const channel: string[] = [];
   state(w.sessions[bound as string]?.delivery as DeliveryState<Message>, channel);
   for (const each of channel) say(w, index, each);
 }
 
-function forget(w: World, sid: string, keepsCount: boolean): void {
+function forget(w: ProtocolModel, sid: string, keepsCount: boolean): void {
   const record = w.sessions[sid] as SessionRecord<Message>;
   w.forgettings++;
   w.doubted.server.push(...record.delivery.retained.map((kept) => (kept as Message).id));

@@ -1,5 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { actions, type Bounds, isComplete, tidy, Violation, type Without, type World, world } from "./resume-model.ts";
+import {
+  actions,
+  type Bounds,
+  createModel,
+  isComplete,
+  type ProtocolModel,
+  type RemovedRule,
+  tidy,
+  Violation,
+} from "./resume-model.ts";
 
 interface Found {
   readonly states: number;
@@ -17,13 +26,13 @@ function copy<T>(value: T): T {
 }
 
 /** Every order of events, breadth first; then whether each state can still come to a good end. */
-function explore(bounds: Bounds, without?: Without): Found {
+function explore(bounds: Bounds, without?: RemovedRule): Found {
   const known = new Map<string, number>();
   const from: number[] = [];
   const to: number[] = [];
   const complete: number[] = [];
-  let frontier: World[] = [];
-  const meet = (state: World): number => {
+  let frontier: ProtocolModel[] = [];
+  const meet = (state: ProtocolModel): number => {
     const key = JSON.stringify(state);
     const index = known.get(key);
     if (index !== undefined) return index;
@@ -32,7 +41,7 @@ function explore(bounds: Bounds, without?: Without): Found {
     if (isComplete(state, bounds)) complete.push(known.size - 1);
     return known.size - 1;
   };
-  meet(world());
+  meet(createModel());
   for (let done = 0; frontier.length > 0; ) {
     const layer = frontier;
     frontier = [];
@@ -97,7 +106,7 @@ describe("every order of events", () => {
   );
 
   const small = { client: 1, server: 1, sockets: 3, forgettings: 0 };
-  test.each<[Without, Bounds, RegExp]>([
+  test.each<[RemovedRule, Bounds, RegExp]>([
     ["the fence", small, /twice|lost/],
     ["the fence of the issuing socket", small, /twice|dead end/],
     ["the exact count", small, /twice/],

@@ -22,41 +22,41 @@ export function useFakeTime(): void {
   });
 }
 
-export async function pass(ms: number): Promise<void> {
+export async function advance(ms: number): Promise<void> {
   await vi.advanceTimersByTimeAsync(ms);
 }
 
 /** Lets everything happen that needs no time. */
-export const tick = (): Promise<void> => pass(0);
+export const settleMicrotasks = (): Promise<void> => advance(0);
 
-export interface Rig<In, Out> {
+export interface TestConn<In, Out> {
   readonly net: FakeNet;
   readonly conn: Conn<In, Out>;
 }
 
 /** A Conn over a scripted network. It waits as long as its backoff allows, so that waits can be told. */
-export function rig<In = Payload, Out = In>(
+export function createConn<In = Payload, Out = In>(
   options: ConnOptions<In, Out> = {},
   url: Provider<Url> = "ws://x.test/",
-): Rig<In, Out> {
+): TestConn<In, Out> {
   const net = fakeNet();
   const backoff = exponential({ random: () => 1 });
   return { net, conn: new Conn<In, Out>(url, { WebSocket: net.WebSocket, backoff, ...options }) };
 }
 
 /** The same, open. */
-export async function openRig<In = Payload, Out = In>(
+export async function openConn<In = Payload, Out = In>(
   options: ConnOptions<In, Out> = {},
-): Promise<Rig<In, Out> & { readonly socket: FakeSocket }> {
-  const { net, conn } = rig(options);
-  await tick();
+): Promise<TestConn<In, Out> & { readonly socket: FakeSocket }> {
+  const { net, conn } = createConn(options);
+  await settleMicrotasks();
   net.last.open();
-  await tick();
+  await settleMicrotasks();
   return { net, conn, socket: net.last };
 }
 
 /** What `conn` tells of an event from here on. */
-export function told<In, Out, Name extends keyof ConnEvents<In>>(
+export function record<In, Out, Name extends keyof ConnEvents<In>>(
   conn: Conn<In, Out>,
   name: Name,
 ): ConnEvents<In>[Name][] {
@@ -66,7 +66,7 @@ export function told<In, Out, Name extends keyof ConnEvents<In>>(
 }
 
 /** The names of the events that `conn` tells from here on; states as `from>to`. */
-export function story<In, Out>(conn: Conn<In, Out>): string[] {
+export function recordAll<In, Out>(conn: Conn<In, Out>): string[] {
   const list: string[] = [];
   conn.on("state", ({ from, to }) => list.push(`${from}>${to}`));
   for (const name of ["open", "disconnected", "waiting", "closed", "error", "dropped"] as const) {
@@ -119,6 +119,6 @@ export async function isSettled(promise: Promise<unknown>): Promise<boolean> {
     settled = true;
   };
   promise.then(note, note);
-  await tick();
+  await settleMicrotasks();
   return settled;
 }

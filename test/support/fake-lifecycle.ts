@@ -22,7 +22,7 @@ export class FakeLifecycle implements LifecycleSource {
   }
 
   /** Tells `signal`; the network goes with it. */
-  tell(signal: LifecycleSignal): void {
+  emit(signal: LifecycleSignal): void {
     if (signal === "online" || signal === "offline") this.isUp = signal === "online";
     for (const listener of [...this.#listeners]) listener(signal);
   }

@@ -68,7 +68,7 @@ export class FakeSocket implements Handlers {
   /** What the user sent on an open connection. */
   readonly sent: Data[] = [];
   /** What the user said when closing: `undefined` until then, `{}` for a close without a code. */
-  goodbye: { code?: number; reason?: string } | undefined;
+  closedWith: { code?: number; reason?: string } | undefined;
   /** Called after each message sent. */
   onSend: (data: Data) => void = () => {};
   readonly #net: FakeNet;
@@ -105,7 +105,7 @@ export class FakeSocket implements Handlers {
     if (this.readyState >= CLOSING) return;
     const wasOpen = this.readyState === OPEN;
     this.readyState = CLOSING;
-    this.goodbye = { ...(code !== undefined && { code }), ...(reason && { reason }) };
+    this.closedWith = { ...(code !== undefined && { code }), ...(reason && { reason }) };
     if (!this.#net.answersClose) return;
     queueMicrotask(() => {
       if (!wasOpen) this.refuse();

@@ -33,7 +33,7 @@ export async function site(prepare: (server: Server) => void = () => {}): Promis
 export interface Client {
   readonly socket: WebSocket;
   /** Messages so far: text as string. */
-  readonly heard: (string | Buffer)[];
+  readonly received: (string | Buffer)[];
   /** How it ended. */
   readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
 }
@@ -42,15 +42,15 @@ export interface Client {
 export function dial(url: string, options: ClientOptions & { readonly protocols?: string[] } = {}): Promise<Client> {
   const { protocols = [], ...rest } = options;
   const socket = new WebSocket(url, protocols, rest);
-  const heard: (string | Buffer)[] = [];
+  const received: (string | Buffer)[] = [];
   socket.on("error", () => {});
-  socket.on("message", (data: Buffer, isBinary) => heard.push(isBinary ? data : String(data)));
+  socket.on("message", (data: Buffer, isBinary) => received.push(isBinary ? data : String(data)));
   onTestFinished(() => socket.terminate());
   const closed = new Promise<{ code: number; reason: string }>((resolve) => {
     socket.once("close", (code, reason) => resolve({ code, reason: String(reason) }));
   });
   return new Promise((resolve, reject) => {
-    socket.once("open", () => resolve({ socket, heard, closed }));
+    socket.once("open", () => resolve({ socket, received, closed }));
     socket.once("unexpected-response", (_request, { statusCode }: IncomingMessage) => {
       reject(statusCode);
       socket.terminate();
@@ -71,13 +71,13 @@ export function statusOf(url: string, options: ClientOptions = {}): Promise<unkn
 }
 
 /** A TCP connection without any library on it. */
-export interface RawClient {
+export interface RawSocket {
   readonly socket: Socket;
   readonly input: () => string;
   readonly isClosed: () => boolean;
 }
 
-export function rawClient(port: number, first: string | Uint8Array): RawClient {
+export function rawSocket(port: number, first: string | Uint8Array): RawSocket {
   const socket = connect(port, "127.0.0.1");
   let input = "";
   let isClosed = false;

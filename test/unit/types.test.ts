@@ -1,6 +1,6 @@
 import { expect, expectTypeOf, test } from "vitest";
 import { bytes, Codec, Conn, type ConnError, type ConnEvents, json, type Payload, text } from "../../src/index.ts";
-import { rig, useFakeTime } from "../support/conn.ts";
+import { createConn, useFakeTime } from "../support/conn.ts";
 
 // What these tests say is said to the compiler: `npm run types` fails where it is not so.
 
@@ -11,10 +11,10 @@ type Command = { type: "watch"; top: number };
 
 useFakeTime();
 
-const idle = <In, Out>(codec: Codec<In, Out>) => rig({ codec, autoConnect: false }).conn;
+const idle = <In, Out>(codec: Codec<In, Out>) => createConn({ codec, autoConnect: false }).conn;
 
 test("without a codec, payloads go both ways", () => {
-  const { conn } = rig({ autoConnect: false });
+  const { conn } = createConn({ autoConnect: false });
   expectTypeOf(conn).toEqualTypeOf<Conn<Payload, Payload>>();
   expectTypeOf(conn.send).parameter(0).toEqualTypeOf<Payload>();
   // @ts-expect-error a number is no payload
@@ -75,7 +75,7 @@ test("read and write speak payloads", () => {
 });
 
 test("every event has its own payload, and no other event exists", () => {
-  const { conn } = rig({ autoConnect: false });
+  const { conn } = createConn({ autoConnect: false });
   conn.on("error", (error) => expectTypeOf(error).toEqualTypeOf<ConnError>());
   conn.on("disconnected", ({ willRetry, status }) =>
     expectTypeOf({ retry: willRetry, status }).toEqualTypeOf<{ retry: boolean; status: number | undefined }>(),

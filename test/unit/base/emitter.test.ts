@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Emitter } from "../../../src/base/emitter.ts";
-import { tick, uncaught, useFakeTime } from "../../support/conn.ts";
+import { settleMicrotasks, uncaught, useFakeTime } from "../../support/conn.ts";
 
 interface Events {
   word: string;
@@ -101,7 +101,7 @@ test("a listener that throws disturbs neither the others nor the emitter, and is
   emitter.emit("word", "a");
   expect(list).toEqual(["a"]);
   expect(errors).toEqual([]);
-  await tick();
+  await settleMicrotasks();
   expect(errors).toMatchObject([{ message: "boom" }]);
 });
 

@@ -1,11 +1,20 @@
 import { describe, expect, test } from "vitest";
-import { isSettled, openRig, pass, rejection, rig, tick, told, useFakeTime } from "../../support/conn.ts";
+import {
+  advance,
+  createConn,
+  isSettled,
+  openConn,
+  record,
+  rejection,
+  settleMicrotasks,
+  useFakeTime,
+} from "../../support/conn.ts";
 
 useFakeTime();
 
 describe("flush()", () => {
   test("resolves at once when nothing is pending, in any state", async () => {
-    const { conn, net } = rig();
+    const { conn, net } = createConn();
     expect(await isSettled(conn.flush())).toBe(true);
     net.last.open();
     await conn.send("x");
@@ -13,31 +22,31 @@ describe("flush()", () => {
   });
 
   test("waits until all sent so far is out, and for nothing sent later", async () => {
-    const { conn, net } = await openRig();
+    const { conn, net } = await openConn();
     net.last.drop();
     conn.send("a");
     const flushed = conn.flush();
     expect(await isSettled(flushed)).toBe(false);
-    await pass(1_000);
+    await advance(1_000);
     net.last.open();
     await flushed;
     expect(net.last.sent).toEqual(["a"]);
   });
 
   test("waits until the connection has handed its buffer to the network", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     socket.stall(1);
     conn.send("x");
     const flushed = conn.flush();
-    await pass(1_000);
+    await advance(1_000);
     expect(await isSettled(flushed)).toBe(false);
     socket.stall(0);
-    await pass(1_000);
+    await advance(1_000);
     expect(await isSettled(flushed)).toBe(true);
   });
 
   test("resolves when the connection that took all has ended", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     socket.stall(100);
     conn.send("x");
     const flushed = conn.flush();
@@ -46,7 +55,7 @@ describe("flush()", () => {
   });
 
   test("rejects with closed when the Conn ends before", async () => {
-    const { conn } = rig();
+    const { conn } = createConn();
     conn.send("x");
     const flushed = conn.flush();
     conn.close();
@@ -54,22 +63,22 @@ describe("flush()", () => {
   });
 
   test("rejects once its signal is aborted, and the message stays", async () => {
-    const { conn, net } = rig();
+    const { conn, net } = createConn();
     const controller = new AbortController();
     conn.send("x");
     const flushed = conn.flush({ signal: controller.signal });
     controller.abort("why");
     expect(await rejection(flushed)).toMatchObject({ code: "aborted", cause: "why" });
-    await tick();
+    await settleMicrotasks();
     net.last.open();
-    await tick();
+    await settleMicrotasks();
     expect(net.last.sent).toEqual(["x"]);
   });
 });
 
 describe("close()", () => {
   test("sends a burst before it says goodbye", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     const values = Array.from({ length: 1_000 }, (_, i) => `m${i}`);
     for (const value of values) conn.send(value);
     const { unsent } = await conn.close();
@@ -78,22 +87,22 @@ describe("close()", () => {
   });
 
   test("waits for what is above the high-water mark before it says goodbye", async () => {
-    const { conn, socket } = await openRig({ outbox: { highWaterMark: 10 } });
+    const { conn, socket } = await openConn({ outbox: { highWaterMark: 10 } });
     socket.stall(100);
     conn.send("a");
     conn.send("b");
     const closed = conn.close();
-    await pass(100);
-    expect(socket.goodbye).toBeUndefined();
+    await advance(100);
+    expect(socket.closedWith).toBeUndefined();
     socket.stall(0);
-    await pass(100);
+    await advance(100);
     expect(socket.sent).toEqual(["a", "b"]);
     expect(await closed).toMatchObject({ code: 1000, clean: true, unsent: [] });
   });
 
   test("gives back what no connection took, in order, and refuses it", async () => {
-    const { conn } = rig();
-    const dropped = told(conn, "dropped");
+    const { conn } = createConn();
+    const dropped = record(conn, "dropped");
     const bytes = new Uint8Array([1]);
     const fates = [conn.send("a"), conn.send(bytes)];
     expect(await conn.close()).toMatchObject({ unsent: ["a", bytes], inDoubt: [] });

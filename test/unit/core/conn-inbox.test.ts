@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { bytes, json, text } from "../../../src/index.ts";
-import { openRig, pass, rejection, tick, told, useFakeTime } from "../../support/conn.ts";
+import { advance, openConn, record, rejection, settleMicrotasks, useFakeTime } from "../../support/conn.ts";
 
 useFakeTime();
 
@@ -10,7 +10,7 @@ const long = (name: string) => name.repeat(36);
 
 describe("the inbox", () => {
   test("counts what waits, each message with an overhead", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     socket.message("é");
     socket.message("");
     expect(conn.stats.inbox).toEqual({ messages: 2, bytes: 2 * 64 + 2 });
@@ -19,55 +19,55 @@ describe("the inbox", () => {
   });
 
   test("at its bound ends the Conn by default, and announces what it could not keep", async () => {
-    const { conn, socket } = await openRig({ inbox: { maxBytes: TWO } });
-    const dropped = told(conn, "dropped");
+    const { conn, socket } = await openConn({ inbox: { maxBytes: TWO } });
+    const dropped = record(conn, "dropped");
     for (const name of ["a", "b", "c"]) socket.message(long(name));
     const info = await conn.closed;
     expect(info).toMatchObject({ by: "local", error: { cause: { code: "inbox-full" } } });
     expect(dropped).toMatchObject([{ payload: long("c"), error: { code: "inbox-full" }, direction: "in" }]);
     expect([await conn.receive(), await conn.receive()]).toEqual([long("a"), long("b")]);
     expect(await rejection(conn.receive())).toBe(info.error);
-    expect(socket.goodbye).toBeDefined();
+    expect(socket.closedWith).toBeDefined();
   });
 
   test("at its bound drops the oldest with drop-oldest, announced", async () => {
-    const { conn, socket } = await openRig({ inbox: { maxBytes: TWO, overflow: "drop-oldest" } });
-    const dropped = told(conn, "dropped");
+    const { conn, socket } = await openConn({ inbox: { maxBytes: TWO, overflow: "drop-oldest" } });
+    const dropped = record(conn, "dropped");
     for (const name of ["a", "b", "c"]) socket.message(long(name));
-    await tick();
+    await settleMicrotasks();
     expect(dropped).toMatchObject([{ payload: long("a"), error: { code: "inbox-full" }, direction: "in" }]);
     expect([await conn.receive(), await conn.receive()]).toEqual([long("b"), long("c")]);
     expect(conn.state).toBe("open");
   });
 
   test("at its bound drops the newest with drop-newest, announced", async () => {
-    const { conn, socket } = await openRig({ inbox: { maxBytes: TWO, overflow: "drop-newest" } });
-    const dropped = told(conn, "dropped");
+    const { conn, socket } = await openConn({ inbox: { maxBytes: TWO, overflow: "drop-newest" } });
+    const dropped = record(conn, "dropped");
     for (const name of ["a", "b", "c"]) socket.message(long(name));
-    await tick();
+    await settleMicrotasks();
     expect(dropped.map(({ payload }) => payload)).toEqual([long("c")]);
     expect([await conn.receive(), await conn.receive()]).toEqual([long("a"), long("b")]);
   });
 
   test("with drop-oldest keeps what waits rather than a message that never fits", async () => {
-    const { conn, socket } = await openRig({ inbox: { maxBytes: TWO, overflow: "drop-oldest" } });
-    const dropped = told(conn, "dropped");
+    const { conn, socket } = await openConn({ inbox: { maxBytes: TWO, overflow: "drop-oldest" } });
+    const dropped = record(conn, "dropped");
     socket.message("a");
     socket.message("x".repeat(TWO));
-    await tick();
+    await settleMicrotasks();
     expect(dropped.map(({ payload }) => payload)).toEqual(["x".repeat(TWO)]);
     expect(await conn.receive()).toBe("a");
   });
 
   test("holds to no bound what somebody waits for", async () => {
-    const { conn, socket } = await openRig({ inbox: { maxBytes: 1 } });
+    const { conn, socket } = await openConn({ inbox: { maxBytes: 1 } });
     const received = conn.receive();
     socket.message("long");
     expect(await received).toBe("long");
   });
 
   test("as false throws away what nobody waits for, and counts it", async () => {
-    const { conn, socket } = await openRig({ inbox: false });
+    const { conn, socket } = await openConn({ inbox: false });
     socket.message("a");
     const received = conn.receive();
     socket.message("b");
@@ -79,20 +79,20 @@ describe("the inbox", () => {
 
 describe("a message over maxPayloadBytes", () => {
   test("ends the Conn with 1009, by us", async () => {
-    const { conn, net, socket } = await openRig({ maxPayloadBytes: 4 });
+    const { conn, net, socket } = await openConn({ maxPayloadBytes: 4 });
     expect(conn.maxPayloadBytes).toBe(4);
-    const heard = told(conn, "message");
+    const heard = record(conn, "message");
     socket.message("éé");
     socket.message("ééx");
     expect(heard).toEqual(["éé"]);
     expect(await conn.closed).toMatchObject({ code: 1009, by: "local", error: { cause: { code: "too-large" } } });
-    expect(socket.goodbye).toEqual({ code: 4009 });
-    await pass(60_000);
+    expect(socket.closedWith).toEqual({ code: 4009 });
+    await advance(60_000);
     expect(net.sockets).toHaveLength(1);
   });
 
   test("is counted in bytes where it is binary", async () => {
-    const { conn, socket } = await openRig({ maxPayloadBytes: 4 });
+    const { conn, socket } = await openConn({ maxPayloadBytes: 4 });
     socket.message(new Uint8Array(4));
     expect(conn.state).toBe("open");
     socket.message(new Uint8Array(5));
@@ -100,18 +100,18 @@ describe("a message over maxPayloadBytes", () => {
   });
 
   test("ends only the connection where shouldRetry thinks so", async () => {
-    const { conn, net, socket } = await openRig({ maxPayloadBytes: 4, shouldRetry: () => true });
-    const lost = told(conn, "disconnected");
+    const { conn, net, socket } = await openConn({ maxPayloadBytes: 4, shouldRetry: () => true });
+    const lost = record(conn, "disconnected");
     socket.message("12345");
     expect(lost).toMatchObject([{ code: 1009, willRetry: true, cause: { code: "too-large" } }]);
-    await pass(1_000);
+    await advance(1_000);
     expect(net.sockets).toHaveLength(2);
   });
 });
 
 describe("a codec on a Conn that has another", () => {
   test("sends in its own form", async () => {
-    const { conn, socket } = await openRig({ codec: text });
+    const { conn, socket } = await openConn({ codec: text });
     await json().send(conn, { a: 1 });
     await bytes.send(conn, new Uint8Array([1]));
     await conn.send("plain");
@@ -119,14 +119,14 @@ describe("a codec on a Conn that has another", () => {
   });
 
   test("passes on what is said of a send", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     socket.drop();
     const why = await rejection(json().send(conn, 1, { volatile: true }));
     expect(why).toMatchObject({ code: "not-writable", payload: "1" });
   });
 
   test("receives in its own form", async () => {
-    const { conn, socket } = await openRig({ codec: text });
+    const { conn, socket } = await openConn({ codec: text });
     socket.message('{"a":1}');
     socket.message("{");
     socket.message("é");
@@ -136,7 +136,7 @@ describe("a codec on a Conn that has another", () => {
   });
 
   test("gives up a receive by its signal", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     const controller = new AbortController();
     const received = json().receive(conn, { signal: controller.signal });
     controller.abort("why");
@@ -146,7 +146,7 @@ describe("a codec on a Conn that has another", () => {
   });
 
   test("iterates in its own form, skips what it can't decode, and ends with the Conn", async () => {
-    const { conn, socket } = await openRig({ codec: text });
+    const { conn, socket } = await openConn({ codec: text });
     for (const value of ["1", "{", "2"]) socket.message(value);
     socket.drop(1000, "", true);
     const values: unknown[] = [];
@@ -155,7 +155,7 @@ describe("a codec on a Conn that has another", () => {
   });
 
   test("takes no message for an iteration whose signal is aborted already", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     socket.message("1");
     const next = json()
       .messages(conn, { signal: AbortSignal.abort("why") })
@@ -165,7 +165,7 @@ describe("a codec on a Conn that has another", () => {
   });
 
   test("throws from iteration when its signal is aborted", async () => {
-    const { conn } = await openRig();
+    const { conn } = await openConn();
     const controller = new AbortController();
     const next = json().messages(conn, { signal: controller.signal }).next();
     controller.abort("why");

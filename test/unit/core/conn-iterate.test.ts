@@ -1,12 +1,12 @@
 import { describe, expect, test, vi } from "vitest";
 import { json, message } from "../../../src/index.ts";
-import { openRig, pass, rejection, tick, told, useFakeTime } from "../../support/conn.ts";
+import { advance, openConn, record, rejection, settleMicrotasks, useFakeTime } from "../../support/conn.ts";
 
 useFakeTime();
 
 describe("push and pull", () => {
   test("exclude each other: a pull rejects while a listener is attached", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     const off = conn.on("message", () => {});
     for (const pull of [conn.receive(), conn.read(), conn[Symbol.asyncIterator]().next()]) {
       expect(await rejection(pull)).toMatchObject({ code: "misuse" });
@@ -18,9 +18,9 @@ describe("push and pull", () => {
   });
 
   test("exclude each other: a listener turns away the pulls that wait", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     const received = conn.receive();
-    const heard = told(conn, "message");
+    const heard = record(conn, "message");
     socket.message("a");
     expect(await rejection(received)).toMatchObject({ code: "misuse" });
     expect(heard).toEqual(["a"]);
@@ -29,22 +29,22 @@ describe("push and pull", () => {
 
 describe("iteration", () => {
   test("yields every message and ends after close()", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     socket.message("a");
     const values: unknown[] = [];
     const loop = (async () => {
       for await (const value of conn) values.push(value);
     })();
-    await tick();
+    await settleMicrotasks();
     socket.message("b");
-    await tick();
+    await settleMicrotasks();
     await conn.close();
     await loop;
     expect(values).toEqual(["a", "b"]);
   });
 
   test("yields what came before the peer's 1000, then ends", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     socket.message("a");
     socket.message("b");
     socket.drop(1000, "", true);
@@ -54,7 +54,7 @@ describe("iteration", () => {
   });
 
   test("throws why the Conn ended by verdict", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     const next = conn[Symbol.asyncIterator]().next();
     socket.drop(1008, "why", true);
     expect(await rejection(next)).toBe((await conn.closed).error);
@@ -62,28 +62,28 @@ describe("iteration", () => {
 
   test("throws the signal's reason when it ended the Conn", async () => {
     const controller = new AbortController();
-    const { conn } = await openRig({ signal: controller.signal });
+    const { conn } = await openConn({ signal: controller.signal });
     const next = conn[Symbol.asyncIterator]().next();
     controller.abort("why");
     expect(await rejection(next)).toMatchObject({ code: "aborted", cause: "why" });
   });
 
   test("goes on across a reconnection", async () => {
-    const { conn, net, socket } = await openRig();
+    const { conn, net, socket } = await openConn();
     const iterator = conn[Symbol.asyncIterator]();
     socket.message("a");
     expect(await iterator.next()).toEqual({ done: false, value: "a" });
     const next = iterator.next();
     socket.drop();
-    await pass(1_000);
+    await advance(1_000);
     net.last.open();
-    await tick();
+    await settleMicrotasks();
     net.last.message("b");
     expect(await next).toEqual({ done: false, value: "b" });
   });
 
   test("lets go on break: the Conn stays open, and the next message is for the next receive", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     socket.message("a");
     for await (const value of conn) {
       expect(value).toBe("a");
@@ -96,7 +96,7 @@ describe("iteration", () => {
   });
 
   test("withdraws a pull that waits when it is let go", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     const iterator = conn[Symbol.asyncIterator]();
     const next = iterator.next();
     expect(await iterator.return?.()).toEqual({ done: true, value: undefined });
@@ -107,15 +107,15 @@ describe("iteration", () => {
   });
 
   test("skips what can't be decoded, which is told as an error", async () => {
-    const { conn, socket } = await openRig({ codec: json() });
-    const errors = told(conn, "error");
+    const { conn, socket } = await openConn({ codec: json() });
+    const errors = record(conn, "error");
     for (const text of ["{", "}", "2"]) socket.message(text);
     expect(await conn[Symbol.asyncIterator]().next()).toEqual({ done: false, value: 2 });
     expect(errors).toHaveLength(2);
   });
 
   test("by two loops shares the messages, each to one", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     const [one, two] = [conn[Symbol.asyncIterator](), conn[Symbol.asyncIterator]()];
     const all = Promise.all([one.next(), two.next(), one.next()]);
     for (const value of ["a", "b", "c"]) socket.message(value);
@@ -127,7 +127,7 @@ test("a loop that ended by throwing leaves no listener on the signal", async () 
   const controller = new AbortController();
   const added = vi.spyOn(controller.signal, "addEventListener");
   const removed = vi.spyOn(controller.signal, "removeEventListener");
-  const { conn, socket } = await openRig();
+  const { conn, socket } = await openConn();
   const next = message.messages(conn, { signal: controller.signal }).next();
   message.messages(conn, { signal: controller.signal });
   socket.drop(1008, "", true);

@@ -1,41 +1,51 @@
 import { expect, test } from "vitest";
 import type { StateName } from "../../../src/index.ts";
-import { openRig, pass, rejection, rig, story, thrown, tick, told, useFakeTime } from "../../support/conn.ts";
+import {
+  advance,
+  createConn,
+  openConn,
+  record,
+  recordAll,
+  rejection,
+  settleMicrotasks,
+  thrown,
+  useFakeTime,
+} from "../../support/conn.ts";
 
 useFakeTime();
 
 test("dials a microtask after construction", async () => {
-  const { conn, net } = rig();
+  const { conn, net } = createConn();
   expect(conn.state).toBe("idle");
   await undefined;
   expect(conn.state).toBe("connecting");
-  await tick();
+  await settleMicrotasks();
   expect(net.sockets).toHaveLength(1);
   expect(net.last.url).toBe("ws://x.test/");
 });
 
 test("hears what comes in the same tick as open", async () => {
-  const { conn, net } = rig();
-  await tick();
+  const { conn, net } = createConn();
+  await settleMicrotasks();
   net.last.open();
   net.last.message("first");
   expect(await conn.receive()).toBe("first");
 });
 
 test("opens although the socket opens before its maker has it", async () => {
-  const { conn, net } = rig();
+  const { conn, net } = createConn();
   net.onDial = (socket) => queueMicrotask(() => socket.open());
-  await tick();
+  await settleMicrotasks();
   expect(conn.state).toBe("open");
 });
 
 test("tells what the server selected when it opens", async () => {
-  const { conn, net } = rig({ protocols: ["a", "b"] });
-  const opens = told(conn, "open");
-  await pass(30);
+  const { conn, net } = createConn({ protocols: ["a", "b"] });
+  const opens = record(conn, "open");
+  await advance(30);
   expect(net.last.protocols).toEqual(["a", "b"]);
   net.last.open({ protocol: "b", extensions: "permessage-deflate" });
-  await tick();
+  await settleMicrotasks();
   expect(conn).toMatchObject({ protocol: "b", extensions: "permessage-deflate", url: "ws://x.test/" });
   expect(opens).toEqual([
     { protocol: "b", extensions: "permessage-deflate", attempt: 0, reconnected: false, resumed: false, downMs: 30 },
@@ -43,38 +53,38 @@ test("tells what the server selected when it opens", async () => {
 });
 
 test("tells of a reconnection how long the Conn was down", async () => {
-  const { conn, net, socket } = await openRig();
-  const opens = told(conn, "open");
-  await pass(6_000);
+  const { conn, net, socket } = await openConn();
+  const opens = record(conn, "open");
+  await advance(6_000);
   socket.drop();
-  await pass(1_200);
+  await advance(1_200);
   net.last.open();
-  await tick();
+  await settleMicrotasks();
   expect(opens).toMatchObject([{ reconnected: true, resumed: false, attempt: 1, downMs: 1_200 }]);
 });
 
 test("asks every socket for bytes as ArrayBuffers", async () => {
-  const { conn, net, socket } = await openRig();
+  const { conn, net, socket } = await openConn();
   socket.drop();
-  await pass(1_000);
+  await advance(1_000);
   net.last.open();
   net.last.message(new Uint8Array([1, 2]));
   expect(await conn.receive()).toEqual(new Uint8Array([1, 2]));
 });
 
 test("stays idle with autoConnect false until connect()", async () => {
-  const { conn, net } = rig({ autoConnect: false });
-  await pass(60_000);
+  const { conn, net } = createConn({ autoConnect: false });
+  await advance(60_000);
   expect(conn.state).toBe("idle");
   conn.connect();
-  await tick();
+  await settleMicrotasks();
   expect(net.sockets).toHaveLength(1);
 });
 
 test("ready() starts an idle Conn and resolves when it is open", async () => {
-  const { conn, net } = rig({ autoConnect: false });
+  const { conn, net } = createConn({ autoConnect: false });
   const ready = conn.ready();
-  await tick();
+  await settleMicrotasks();
   net.last.open();
   await ready;
   expect(conn.state).toBe("open");
@@ -82,17 +92,17 @@ test("ready() starts an idle Conn and resolves when it is open", async () => {
 });
 
 test("ready() waits through failed attempts", async () => {
-  const { conn, net } = rig();
+  const { conn, net } = createConn();
   const ready = conn.ready();
-  await tick();
+  await settleMicrotasks();
   net.last.refuse();
-  await pass(1_000);
+  await advance(1_000);
   net.last.open();
   await expect(ready).resolves.toBeUndefined();
 });
 
 test("ready() rejects once its signal is aborted, and the Conn goes on", async () => {
-  const { conn } = rig();
+  const { conn } = createConn();
   const controller = new AbortController();
   const ready = conn.ready({ signal: controller.signal });
   controller.abort("why");
@@ -102,116 +112,116 @@ test("ready() rejects once its signal is aborted, and the Conn goes on", async (
 });
 
 test("ready() rejects when the Conn is closing or closed", async () => {
-  const { conn, net } = await openRig();
+  const { conn, net } = await openConn();
   net.answersClose = false;
   conn.close();
   expect(await rejection(conn.ready())).toMatchObject({ code: "closed" });
-  await pass(2_000);
+  await advance(2_000);
   expect(await rejection(conn.ready())).toMatchObject({ code: "closed" });
 });
 
 test("connect() and reconnect() throw at the caller's line once closed", async () => {
-  const { conn } = rig();
+  const { conn } = createConn();
   await conn.close();
   expect(thrown(() => conn.connect())).toMatchObject({ code: "closed" });
   expect(thrown(() => conn.reconnect())).toMatchObject({ code: "closed" });
 });
 
 test("connect() changes nothing while connecting or open", async () => {
-  const { conn, net } = rig();
-  await tick();
+  const { conn, net } = createConn();
+  await settleMicrotasks();
   conn.connect();
-  await tick();
+  await settleMicrotasks();
   net.last.open();
-  await tick();
+  await settleMicrotasks();
   conn.connect();
-  await pass(1_000);
+  await advance(1_000);
   expect(net.sockets).toHaveLength(1);
   expect(conn.state).toBe("open");
 });
 
 test("connect() cuts a wait short", async () => {
-  const { conn, net, socket } = await openRig();
+  const { conn, net, socket } = await openConn();
   socket.drop();
   expect(conn.state).toBe("waiting");
-  await pass(250);
+  await advance(250);
   conn.connect();
-  await tick();
+  await settleMicrotasks();
   expect(net.sockets).toHaveLength(2);
-  await pass(5_000);
+  await advance(5_000);
   expect(net.sockets).toHaveLength(2);
 });
 
 test.for(["connect", "reconnect"] as const)(
   "%s() out of a wait dials no sooner than 250 ms after the last dial",
   async (method) => {
-    const { conn, net, socket } = await openRig();
+    const { conn, net, socket } = await openConn();
     conn.on("disconnected", () => conn[method]());
     socket.drop();
-    await pass(249);
+    await advance(249);
     expect(net.sockets).toHaveLength(1);
-    await pass(1);
+    await advance(1);
     expect(net.sockets).toHaveLength(2);
     for (let dials = 2; dials < 6; dials++) {
       net.last.refuse();
-      await pass(249);
+      await advance(249);
       expect(net.sockets).toHaveLength(dials);
-      await pass(1);
+      await advance(1);
     }
     await conn.close();
   },
 );
 
 test("reconnect() while waiting dials at once, and once", async () => {
-  const { conn, net, socket } = await openRig();
+  const { conn, net, socket } = await openConn();
   socket.drop();
   conn.reconnect();
-  await pass(5_000);
+  await advance(5_000);
   expect(net.sockets).toHaveLength(2);
 });
 
 test("reconnect() while open leaves the connection and dials at once", async () => {
-  const { conn, net, socket } = await openRig();
-  const events = story(conn);
+  const { conn, net, socket } = await openConn();
+  const events = recordAll(conn);
   conn.reconnect();
-  await tick();
-  expect(socket.goodbye).toBeDefined();
+  await settleMicrotasks();
+  expect(socket.closedWith).toBeDefined();
   expect(net.sockets).toHaveLength(2);
   net.last.open();
-  await tick();
+  await settleMicrotasks();
   expect(events).toEqual(["open>connecting", "connecting>open", "open"]);
 });
 
 test("reconnect() while connecting leaves the attempt and dials at once", async () => {
-  const { conn, net } = rig();
-  await tick();
+  const { conn, net } = createConn();
+  await settleMicrotasks();
   conn.reconnect();
-  await tick();
-  expect(net.at(0).goodbye).toEqual({});
+  await settleMicrotasks();
+  expect(net.at(0).closedWith).toEqual({});
   expect(net.sockets).toHaveLength(2);
 });
 
 test("tells state, then lost, then waiting", async () => {
-  const { conn, socket } = await openRig();
-  const events = story(conn);
+  const { conn, socket } = await openConn();
+  const events = recordAll(conn);
   socket.drop();
   expect(events).toEqual(["open>waiting", "disconnected", "waiting"]);
 });
 
 test("tells state, then lost, then closed, and settles promises after", async () => {
-  const { conn, socket } = await openRig();
-  const events = story(conn);
+  const { conn, socket } = await openConn();
+  const events = recordAll(conn);
   conn.closed.then(() => events.push("settled closed"));
   conn.receive().catch(() => events.push("settled receive"));
   socket.drop(1008, "", true);
   expect(events).toEqual(["open>closed", "disconnected", "closed"]);
-  await tick();
+  await settleMicrotasks();
   expect(events).toHaveLength(5);
 });
 
 test("tells of an end that it was final, and who ended it", async () => {
-  const { conn, socket } = await openRig();
-  const [lost, closed] = [told(conn, "disconnected"), told(conn, "closed")];
+  const { conn, socket } = await openConn();
+  const [lost, closed] = [record(conn, "disconnected"), record(conn, "closed")];
   socket.drop(1008, "no", true);
   expect(lost).toMatchObject([{ code: 1008, reason: "no", clean: true, wasOpen: true, willRetry: false }]);
   expect(closed).toMatchObject([{ code: 1008, reason: "no", clean: true, by: "policy", unsent: [], inDoubt: [] }]);
@@ -219,18 +229,18 @@ test("tells of an end that it was final, and who ended it", async () => {
 });
 
 test("tells no lost of a connection that we closed ourselves", async () => {
-  const { conn } = await openRig();
-  const events = story(conn);
+  const { conn } = await openConn();
+  const events = recordAll(conn);
   await conn.close();
   expect(events).toEqual(["open>closing", "closing>closed", "closed"]);
 });
 
 test("has the state that it tells of", async () => {
-  const { conn, socket } = await openRig();
+  const { conn, socket } = await openConn();
   const seen: [StateName, StateName][] = [];
   conn.on("state", ({ to }) => seen.push([to, conn.state]));
   socket.drop();
-  await pass(1_000);
+  await advance(1_000);
   await conn.close();
   expect(seen).toEqual([
     ["waiting", "waiting"],

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import type { ConnOptions, HeartbeatOptions, Payload } from "../../../src/index.ts";
-import { openRig, pass, rig, story, tick, told, useFakeTime } from "../../support/conn.ts";
+import { advance, createConn, openConn, record, recordAll, settleMicrotasks, useFakeTime } from "../../support/conn.ts";
 import { FakeLifecycle } from "../../support/fake-lifecycle.ts";
 import { usePage } from "../../support/fake-page.ts";
 
@@ -24,8 +24,8 @@ const DOUBTS = ["online", "visible", "wake"] as const;
 /** An open Conn whose connection is stable, so that no timer but a heartbeat's runs. */
 async function living(options: ConnOptions = {}) {
   const lifecycle = new FakeLifecycle();
-  const all = await openRig({ lifecycle, ...options });
-  await pass(STABLE_MS);
+  const all = await openConn({ lifecycle, ...options });
+  await advance(STABLE_MS);
   return { ...all, lifecycle };
 }
 
@@ -39,11 +39,11 @@ async function waiting(options: ConnOptions = {}) {
 describe("a doubt about an open connection with a heartbeat", () => {
   test.for(DOUBTS)("is asked at once when told %s, and stays if it answers", async (signal) => {
     const { conn, net, socket, lifecycle } = await living({ heartbeat: BEAT });
-    lifecycle.tell(signal);
+    lifecycle.emit(signal);
     expect(socket.sent).toEqual(["ping"]);
-    await pass(PROBE_MS - 1);
+    await advance(PROBE_MS - 1);
     socket.message("pong");
-    await pass(60_000);
+    await advance(60_000);
     expect(conn.state).toBe("open");
     expect(net.sockets).toHaveLength(1);
     expect(socket.sent).toEqual(["ping"]);
@@ -51,34 +51,34 @@ describe("a doubt about an open connection with a heartbeat", () => {
 
   test.for(DOUBTS)("is left 2 s after %s if it stays silent", async (signal) => {
     const { conn, net, socket, lifecycle } = await living({ heartbeat: BEAT });
-    const lost = told(conn, "disconnected");
-    await pass(60_000);
-    lifecycle.tell(signal);
-    await pass(PROBE_MS - 1);
+    const lost = record(conn, "disconnected");
+    await advance(60_000);
+    lifecycle.emit(signal);
+    await advance(PROBE_MS - 1);
     expect(conn.state).toBe("open");
-    await pass(1);
+    await advance(1);
     expect(conn.state).toBe("waiting");
     expect(lost).toMatchObject([{ code: 1006, wasOpen: true, willRetry: true, cause: { code: "timeout" } }]);
-    expect(socket.goodbye).toBeDefined();
-    await pass(1_000);
+    expect(socket.closedWith).toBeDefined();
+    await advance(1_000);
     expect(net.sockets).toHaveLength(2);
   });
 
   test.for(["a message", "a buffer that empties"])("takes %s as an answer", async (sign) => {
     const { conn, socket, lifecycle } = await living({ heartbeat: BEAT });
     socket.stall(1_000);
-    lifecycle.tell("online");
-    await pass(1_000);
+    lifecycle.emit("online");
+    await advance(1_000);
     if (sign === "a message") socket.message("news");
     else socket.stall(500);
-    await pass(60_000);
+    await advance(60_000);
     expect(conn.state).toBe("open");
   });
 
   test("is not raised by offline: the word of the platform is a hint", async () => {
     const { conn, socket, lifecycle } = await living({ heartbeat: BEAT });
-    lifecycle.tell("offline");
-    await pass(60_000);
+    lifecycle.emit("offline");
+    await advance(60_000);
     expect(socket.sent).toEqual([]);
     expect(conn.state).toBe("open");
   });
@@ -87,40 +87,40 @@ describe("a doubt about an open connection with a heartbeat", () => {
 describe("an open connection that can't be asked", () => {
   test.for(["online", "wake"] as const)("is replaced when told %s", async (signal) => {
     const { conn, net, socket, lifecycle } = await living();
-    const events = story(conn);
-    lifecycle.tell(signal);
-    await tick();
-    expect(socket.goodbye).toEqual({ code: 4001 });
+    const events = recordAll(conn);
+    lifecycle.emit(signal);
+    await settleMicrotasks();
+    expect(socket.closedWith).toEqual({ code: 4001 });
     expect(net.sockets).toHaveLength(2);
     net.last.open();
-    await tick();
+    await settleMicrotasks();
     expect(events).toEqual(["open>connecting", "connecting>open", "open"]);
   });
 
   test.for(["visible", "offline"] as const)("stays when told %s", async (signal) => {
     const { conn, net, lifecycle } = await living();
-    lifecycle.tell(signal);
-    await pass(600_000);
+    lifecycle.emit(signal);
+    await advance(600_000);
     expect(conn.state).toBe("open");
     expect(net.sockets).toHaveLength(1);
   });
 
   test("is replaced by a heartbeat that was turned off as well", async () => {
     const { net, lifecycle } = await living({ heartbeat: false });
-    lifecycle.tell("online");
-    await tick();
+    lifecycle.emit("online");
+    await settleMicrotasks();
     expect(net.sockets).toHaveLength(2);
   });
 
   test("is replaced without losing or repeating what is sent meanwhile", async () => {
     const { conn, net, socket, lifecycle } = await living();
     conn.send("before");
-    await tick();
-    lifecycle.tell("online");
+    await settleMicrotasks();
+    lifecycle.emit("online");
     conn.send("meanwhile");
-    await tick();
+    await settleMicrotasks();
     net.last.open();
-    await tick();
+    await settleMicrotasks();
     expect([socket.sent, net.last.sent]).toEqual([["before"], ["meanwhile"]]);
   });
 });
@@ -128,56 +128,56 @@ describe("an open connection that can't be asked", () => {
 describe("a wait", () => {
   test.for(DOUBTS)("of the backoff is cut by %s", async (signal) => {
     const { conn, net, lifecycle } = await waiting();
-    await pass(3_000);
+    await advance(3_000);
     expect(net.sockets).toHaveLength(1);
-    lifecycle.tell(signal);
+    lifecycle.emit(signal);
     expect(conn.state).toBe("connecting");
-    await tick();
+    await settleMicrotasks();
     expect(net.sockets).toHaveLength(2);
   });
 
   test.for(DOUBTS)("for the network is cut by %s", async (signal) => {
     const { conn, net, lifecycle, socket } = await living();
-    lifecycle.tell("offline");
+    lifecycle.emit("offline");
     socket.drop();
-    await pass(3_000);
+    await advance(3_000);
     expect(conn.state).toBe("waiting");
-    lifecycle.tell(signal);
-    await tick();
+    lifecycle.emit(signal);
+    await settleMicrotasks();
     expect(net.sockets).toHaveLength(2);
   });
 
   test.for(DOUBTS)("that a server asked for is not cut by %s", async (signal) => {
     const { conn, net, socket, lifecycle } = await living();
     socket.drop(1013, "retry=20000-20000", true);
-    lifecycle.tell(signal);
-    await pass(19_999);
+    lifecycle.emit(signal);
+    await advance(19_999);
     expect(conn.state).toBe("waiting");
     expect(net.sockets).toHaveLength(1);
   });
 
   test("that a server asked for lasts as long while the platform is offline", async () => {
     const { conn, socket, lifecycle } = await living();
-    const waits = told(conn, "waiting");
-    lifecycle.tell("offline");
+    const waits = record(conn, "waiting");
+    lifecycle.emit("offline");
     socket.drop(1013, "retry=40000-40000", true);
-    lifecycle.tell("online");
+    lifecycle.emit("online");
     expect(waits).toMatchObject([{ reason: "server" }]);
-    await pass(39_999);
+    await advance(39_999);
     expect(conn.state).toBe("waiting");
   });
 
   test.for(DOUBTS)("is not cut by %s until 250 ms after the last dial", async (signal) => {
     const { conn, net, lifecycle } = await waiting();
-    const waits = told(conn, "waiting");
-    lifecycle.tell(signal);
-    await pass(100);
+    const waits = record(conn, "waiting");
+    lifecycle.emit(signal);
+    await advance(100);
     net.last.refuse();
-    for (let i = 0; i < 5; i++) lifecycle.tell(signal);
-    await pass(FLOOR_MS - 101);
+    for (let i = 0; i < 5; i++) lifecycle.emit(signal);
+    await advance(FLOOR_MS - 101);
     expect(net.sockets).toHaveLength(2);
     expect(conn.state).toBe("waiting");
-    await pass(1);
+    await advance(1);
     expect(net.sockets).toHaveLength(3);
     expect(waits.slice(0, 2)).toMatchObject([
       { attempt: 2, delayMs: 10_000, reason: "backoff" },
@@ -189,8 +189,8 @@ describe("a wait", () => {
     const { net, lifecycle } = await waiting();
     net.onDial = (socket) => queueMicrotask(() => socket.refuse());
     for (let ms = 0; ms < 2_500; ms += 10) {
-      lifecycle.tell(ms % 20 ? "offline" : "online");
-      await pass(10);
+      lifecycle.emit(ms % 20 ? "offline" : "online");
+      await advance(10);
     }
     expect(net.sockets.length).toBeGreaterThan(5);
     expect(net.sockets.length).toBeLessThanOrEqual(1 + 1 + 2_500 / FLOOR_MS);
@@ -198,12 +198,12 @@ describe("a wait", () => {
 
   test("that was cut goes on growing when the attempt fails", async () => {
     const { conn, net, lifecycle, socket } = await living();
-    const waits = told(conn, "waiting");
+    const waits = record(conn, "waiting");
     socket.drop();
     for (let i = 0; i < 3; i++) {
-      await pass(FLOOR_MS);
-      lifecycle.tell("online");
-      await tick();
+      await advance(FLOOR_MS);
+      lifecycle.emit("online");
+      await settleMicrotasks();
       net.last.refuse();
     }
     expect(waits.map(({ delayMs }) => delayMs)).toEqual([1_000, 2_000, 4_000, 8_000]);
@@ -211,33 +211,33 @@ describe("a wait", () => {
 
   test("is not cut by offline", async () => {
     const { conn, net, lifecycle } = await waiting();
-    lifecycle.tell("offline");
-    await pass(9_999);
+    lifecycle.emit("offline");
+    await advance(9_999);
     expect([conn.state, net.sockets.length]).toEqual(["waiting", 1]);
-    await pass(1);
+    await advance(1);
     expect(net.sockets).toHaveLength(2);
   });
 
   test("ends for an attempt that no signal disturbs", async () => {
     const { net, lifecycle } = await waiting();
-    await pass(10_000);
-    for (const signal of [...DOUBTS, "offline"] as const) lifecycle.tell(signal);
-    await pass(1_000);
+    await advance(10_000);
+    for (const signal of [...DOUBTS, "offline"] as const) lifecycle.emit(signal);
+    await advance(1_000);
     expect(net.sockets).toHaveLength(2);
-    expect(net.last.goodbye).toBeUndefined();
+    expect(net.last.closedWith).toBeUndefined();
   });
 });
 
 describe("while the platform is offline", () => {
   test("a lost connection waits 30 s for the network, then tries anyway", async () => {
     const { conn, net, socket, lifecycle } = await living();
-    const waits = told(conn, "waiting");
-    lifecycle.tell("offline");
+    const waits = record(conn, "waiting");
+    lifecycle.emit("offline");
     socket.drop();
     expect(waits).toEqual([{ attempt: 1, delayMs: OFFLINE_MS, reason: "offline" }]);
-    await pass(OFFLINE_MS - 1);
+    await advance(OFFLINE_MS - 1);
     expect(net.sockets).toHaveLength(1);
-    await pass(1);
+    await advance(1);
     expect(net.sockets).toHaveLength(2);
     net.last.refuse();
     expect(waits).toMatchObject([{}, { attempt: 2, delayMs: OFFLINE_MS, reason: "offline" }]);
@@ -246,15 +246,15 @@ describe("while the platform is offline", () => {
   test("a new Conn dials all the same", async () => {
     const lifecycle = new FakeLifecycle();
     lifecycle.isUp = false;
-    const { net } = rig({ lifecycle });
-    await tick();
+    const { net } = createConn({ lifecycle });
+    await settleMicrotasks();
     expect(net.sockets).toHaveLength(1);
   });
 
   test("shouldRetry's own wait stands", async () => {
     const { conn, socket, lifecycle } = await living({ shouldRetry: () => 3_000 });
-    const waits = told(conn, "waiting");
-    lifecycle.tell("offline");
+    const waits = record(conn, "waiting");
+    lifecycle.emit("offline");
     socket.drop();
     expect(waits).toMatchObject([{ delayMs: 3_000, reason: "backoff" }]);
   });
@@ -263,19 +263,19 @@ describe("while the platform is offline", () => {
 describe("a page that is cached or frozen", () => {
   test("says 4001 and waits with no timer until it is back, then dials at once", async () => {
     const { conn, net, socket, lifecycle } = await living({ heartbeat: BEAT });
-    const [events, waits] = [story(conn), told(conn, "waiting")];
-    lifecycle.tell("suspend");
-    expect(socket.goodbye).toEqual({ code: 4001 });
+    const [events, waits] = [recordAll(conn), record(conn, "waiting")];
+    lifecycle.emit("suspend");
+    expect(socket.closedWith).toEqual({ code: 4001 });
     expect(events).toEqual(["open>waiting", "waiting"]);
     expect(waits).toEqual([{ attempt: 0, delayMs: Number.POSITIVE_INFINITY, reason: "suspended" }]);
     expect(vi.getTimerCount()).toBe(0);
-    await pass(600_000);
+    await advance(600_000);
     expect(net.sockets).toHaveLength(1);
-    lifecycle.tell("restore");
+    lifecycle.emit("restore");
     expect(conn.state).toBe("connecting");
-    await tick();
+    await settleMicrotasks();
     net.last.open();
-    await tick();
+    await settleMicrotasks();
     expect(events.slice(2)).toEqual(["waiting>connecting", "connecting>open", "open"]);
     expect(net.sockets).toHaveLength(2);
   });
@@ -283,8 +283,8 @@ describe("a page that is cached or frozen", () => {
   test("hears nothing of what the connection it left has to say", async () => {
     const { conn, socket, net, lifecycle } = await living();
     net.answersClose = false;
-    const [events, heard] = [story(conn), told(conn, "message")];
-    lifecycle.tell("suspend");
+    const [events, heard] = [recordAll(conn), record(conn, "message")];
+    lifecycle.emit("suspend");
     socket.onmessage?.({ data: "late" });
     socket.drop();
     expect(heard).toEqual([]);
@@ -294,12 +294,12 @@ describe("a page that is cached or frozen", () => {
   test("keeps its queue, in order", async () => {
     const { conn, net, socket, lifecycle } = await living();
     conn.send("written");
-    lifecycle.tell("suspend");
+    lifecycle.emit("suspend");
     const sends = ["a", "b", "c"].map((text) => conn.send(text));
     expect(conn.stats.outbox.messages).toBe(3);
-    lifecycle.tell("restore");
+    lifecycle.emit("restore");
     conn.send("d");
-    await tick();
+    await settleMicrotasks();
     net.last.open();
     await Promise.all(sends);
     expect(socket.sent).toEqual(["written"]);
@@ -308,39 +308,39 @@ describe("a page that is cached or frozen", () => {
 
   test("is told once, however many events say so", async () => {
     const { conn, net, lifecycle } = await living();
-    const events = story(conn);
-    lifecycle.tell("suspend");
-    lifecycle.tell("suspend");
-    lifecycle.tell("restore");
-    lifecycle.tell("restore");
-    await tick();
+    const events = recordAll(conn);
+    lifecycle.emit("suspend");
+    lifecycle.emit("suspend");
+    lifecycle.emit("restore");
+    lifecycle.emit("restore");
+    await settleMicrotasks();
     expect(events).toEqual(["open>waiting", "waiting", "waiting>connecting"]);
     expect(net.sockets).toHaveLength(2);
   });
 
   test("counts the time in the cache as time without a connection", async () => {
     const { conn, net, lifecycle } = await living();
-    const opens = told(conn, "open");
-    lifecycle.tell("suspend");
-    await pass(600_000);
-    lifecycle.tell("restore");
-    await pass(40);
+    const opens = record(conn, "open");
+    lifecycle.emit("suspend");
+    await advance(600_000);
+    lifecycle.emit("restore");
+    await advance(40);
     net.last.open();
-    await tick();
+    await settleMicrotasks();
     expect(opens).toMatchObject([{ downMs: 600_040, reconnected: true, attempt: 0 }]);
   });
 
   test("abandons an attempt, and makes another when it is back", async () => {
     const lifecycle = new FakeLifecycle();
-    const { conn, net } = rig({ lifecycle });
-    const events = story(conn);
-    await tick();
-    lifecycle.tell("suspend");
-    await tick();
-    expect(net.last.goodbye).toEqual({});
+    const { conn, net } = createConn({ lifecycle });
+    const events = recordAll(conn);
+    await settleMicrotasks();
+    lifecycle.emit("suspend");
+    await settleMicrotasks();
+    expect(net.last.closedWith).toEqual({});
     expect(vi.getTimerCount()).toBe(0);
-    lifecycle.tell("restore");
-    await tick();
+    lifecycle.emit("restore");
+    await settleMicrotasks();
     expect(events).toEqual(["idle>connecting", "connecting>waiting", "waiting", "waiting>connecting"]);
     expect(net.sockets).toHaveLength(2);
   });
@@ -348,27 +348,27 @@ describe("a page that is cached or frozen", () => {
   test("stops a wait, also a server's", async () => {
     const { conn, net, socket, lifecycle } = await living();
     socket.drop(1013, "retry=1000-1000", true);
-    lifecycle.tell("suspend");
-    await pass(60_000);
+    lifecycle.emit("suspend");
+    await advance(60_000);
     expect([conn.state, net.sockets.length]).toEqual(["waiting", 1]);
-    lifecycle.tell("restore");
-    await tick();
+    lifecycle.emit("restore");
+    await settleMicrotasks();
     expect(net.sockets).toHaveLength(2);
   });
 
   test.for(DOUBTS)("does not stir at %s", async (signal) => {
     const { conn, net, lifecycle } = await living();
-    lifecycle.tell("suspend");
-    lifecycle.tell(signal);
-    await pass(60_000);
+    lifecycle.emit("suspend");
+    lifecycle.emit(signal);
+    await advance(60_000);
     expect([conn.state, net.sockets.length]).toEqual(["waiting", 1]);
   });
 
   test("dials when the application says so", async () => {
     const { conn, net, lifecycle } = await living();
-    lifecycle.tell("suspend");
+    lifecycle.emit("suspend");
     conn.connect();
-    await tick();
+    await settleMicrotasks();
     expect(net.sockets).toHaveLength(2);
   });
 
@@ -376,15 +376,15 @@ describe("a page that is cached or frozen", () => {
     const { conn, net, lifecycle } = await living();
     net.answersClose = false;
     const closed = conn.close();
-    await tick();
-    lifecycle.tell("suspend");
+    await settleMicrotasks();
+    lifecycle.emit("suspend");
     expect(await closed).toMatchObject({ code: 1006, clean: false, by: "local" });
     expect(vi.getTimerCount()).toBe(0);
   });
 
   test("can be closed, with its queue handed back", async () => {
     const { conn, lifecycle } = await living();
-    lifecycle.tell("suspend");
+    lifecycle.emit("suspend");
     conn.send("a");
     expect(await conn.close()).toMatchObject({ code: 1000, clean: true, unsent: ["a"] });
     expect(vi.getTimerCount()).toBe(0);
@@ -392,8 +392,8 @@ describe("a page that is cached or frozen", () => {
 
   test("that comes back without having left changes nothing", async () => {
     const { conn, net, lifecycle } = await living();
-    lifecycle.tell("restore");
-    await tick();
+    lifecycle.emit("restore");
+    await settleMicrotasks();
     expect([conn.state, net.sockets.length]).toEqual(["open", 1]);
   });
 });
@@ -401,16 +401,16 @@ describe("a page that is cached or frozen", () => {
 describe("the subscription", () => {
   test("begins with the first dial, and is one however often the Conn reconnects", async () => {
     const lifecycle = new FakeLifecycle();
-    const { conn, net } = rig({ lifecycle, autoConnect: false });
-    await pass(60_000);
+    const { conn, net } = createConn({ lifecycle, autoConnect: false });
+    await advance(60_000);
     expect(lifecycle.size).toBe(0);
     expect(vi.getTimerCount()).toBe(0);
     conn.connect();
     expect(lifecycle.size).toBe(1);
-    await tick();
+    await settleMicrotasks();
     for (let i = 0; i < 3; i++) {
       net.last.refuse();
-      await pass(10_000);
+      await advance(10_000);
     }
     conn.reconnect();
     expect(lifecycle.size).toBe(1);
@@ -421,7 +421,7 @@ describe("the subscription", () => {
     async (how) => {
       const lifecycle = new FakeLifecycle();
       const controller = new AbortController();
-      const { conn, socket } = await openRig({ lifecycle, signal: controller.signal, maxRetries: 0 });
+      const { conn, socket } = await openConn({ lifecycle, signal: controller.signal, maxRetries: 0 });
       expect(lifecycle.size).toBe(1);
       if (how === "closed") conn.close();
       else if (how === "aborted") controller.abort();
@@ -435,16 +435,16 @@ describe("the subscription", () => {
 
   test("is never made by a Conn that is closed while idle", async () => {
     const lifecycle = new FakeLifecycle();
-    const { conn } = rig({ lifecycle, autoConnect: false });
+    const { conn } = createConn({ lifecycle, autoConnect: false });
     await conn.close();
     expect(lifecycle.size).toBe(0);
   });
 
   test("of one Conn is not ended by another", async () => {
     const lifecycle = new FakeLifecycle();
-    const [one, two] = [await openRig({ lifecycle }), await openRig({ lifecycle })];
+    const [one, two] = [await openConn({ lifecycle }), await openConn({ lifecycle })];
     await one.conn.close();
-    lifecycle.tell("suspend");
+    lifecycle.emit("suspend");
     expect(lifecycle.size).toBe(1);
     expect([one.conn.state, two.conn.state]).toEqual(["closed", "waiting"]);
   });
@@ -458,8 +458,8 @@ describe("the subscription", () => {
         return () => {};
       },
     };
-    const { conn } = rig({ lifecycle });
-    await tick();
+    const { conn } = createConn({ lifecycle });
+    await settleMicrotasks();
     expect(conn.state).toBe("waiting");
   });
 });
@@ -467,16 +467,16 @@ describe("the subscription", () => {
 describe("which source", () => {
   test("is the page's own by default, and nothing of it is left after the end", async () => {
     const page = usePage();
-    const { conn, net, socket } = await openRig();
-    await pass(STABLE_MS);
+    const { conn, net, socket } = await openConn();
+    await advance(STABLE_MS);
     page.window.fire("pagehide", { persisted: true });
-    expect(socket.goodbye).toEqual({ code: 4001 });
+    expect(socket.closedWith).toEqual({ code: 4001 });
     page.window.fire("pageshow", { persisted: true });
-    await tick();
+    await settleMicrotasks();
     net.last.open();
-    await tick();
+    await settleMicrotasks();
     page.navigator.onLine = false;
-    const waits = told(conn, "waiting");
+    const waits = record(conn, "waiting");
     net.last.drop();
     expect(waits).toMatchObject([{ reason: "offline" }]);
     await conn.close();
@@ -487,52 +487,52 @@ describe("which source", () => {
   test("may be the user's instead of the page's", async () => {
     const page = usePage();
     const lifecycle = new FakeLifecycle();
-    const { conn } = await openRig({ lifecycle });
+    const { conn } = await openConn({ lifecycle });
     expect(page.listeners).toBe(0);
     page.window.fire("pagehide", { persisted: true });
     expect(conn.state).toBe("open");
-    lifecycle.tell("suspend");
+    lifecycle.emit("suspend");
     expect(conn.state).toBe("waiting");
   });
 
   test("is none when false: nothing is listened to, and no word about the network counts", async () => {
     const page = usePage();
     page.navigator.onLine = false;
-    const { conn, socket } = await openRig({ lifecycle: false });
-    await pass(STABLE_MS);
+    const { conn, socket } = await openConn({ lifecycle: false });
+    await advance(STABLE_MS);
     expect(page.listeners).toBe(0);
     expect(vi.getTimerCount()).toBe(0);
-    const waits = told(conn, "waiting");
+    const waits = record(conn, "waiting");
     socket.drop();
     expect(waits).toMatchObject([{ delayMs: 1_000, reason: "backoff" }]);
   });
 
   test("is none where there is no page: an open Conn without a heartbeat runs no timer", async () => {
-    await openRig();
-    await pass(STABLE_MS);
+    await openConn();
+    await advance(STABLE_MS);
     expect(vi.getTimerCount()).toBe(0);
   });
 });
 
 test("a sleep of over a minute replaces a connection that can't be asked, and one of less does not", async () => {
   usePage();
-  const { net } = await openRig();
+  const { net } = await openConn();
   vi.setSystemTime(Date.now() + 60_000);
-  await pass(30_000);
+  await advance(30_000);
   expect(net.sockets).toHaveLength(1);
   vi.setSystemTime(Date.now() + 60_001);
-  await pass(30_000);
+  await advance(30_000);
   expect(net.sockets).toHaveLength(2);
 });
 
 test("a Conn that is closed on waking up leaves no timer of the page's", async () => {
   usePage();
-  const { conn } = await openRig();
+  const { conn } = await openConn();
   conn.on("state", ({ to }) => {
     if (to === "connecting") conn.close();
   });
   vi.setSystemTime(Date.now() + 3_600_000);
-  await pass(30_000);
+  await advance(30_000);
   await conn.closed;
   expect(vi.getTimerCount()).toBe(0);
 });
@@ -541,11 +541,11 @@ test("a Conn that is closing heeds no doubt: its time is closeTimeoutMs", async 
   const { conn, net, socket, lifecycle } = await living({ heartbeat: BEAT, closeTimeoutMs: 10_000 });
   net.answersClose = false;
   conn.close();
-  await tick();
-  for (const signal of DOUBTS) lifecycle.tell(signal);
-  await pass(9_999);
+  await settleMicrotasks();
+  for (const signal of DOUBTS) lifecycle.emit(signal);
+  await advance(9_999);
   expect(conn.state).toBe("closing");
   expect(socket.sent).toEqual([]);
-  await pass(1);
+  await advance(1);
   expect(conn.state).toBe("closed");
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { fatal, type ProviderContext } from "../../../src/index.ts";
-import { pass, rig, tick, told, useFakeTime } from "../../support/conn.ts";
+import { advance, createConn, record, settleMicrotasks, useFakeTime } from "../../support/conn.ts";
 
 useFakeTime();
 
@@ -9,16 +9,16 @@ const never = () => new Promise<never>(() => {});
 describe("a provider", () => {
   test("of the URL is asked on each attempt, and told why the last one ended", async () => {
     const asked: ProviderContext[] = [];
-    const { conn, net } = rig({}, async (about) => {
+    const { conn, net } = createConn({}, async (about) => {
       asked.push(about);
       return `ws://x.test/${about.attempt}`;
     });
     expect(conn.url).toBe("");
-    await tick();
+    await settleMicrotasks();
     expect(conn.url).toBe("ws://x.test/0");
     net.last.open();
     net.last.drop(4401, "who?", true);
-    await pass(1_000);
+    await advance(1_000);
     expect(net.sockets.map(({ url }) => url)).toEqual(["ws://x.test/0", "ws://x.test/1"]);
     expect(asked).toMatchObject([
       { attempt: 0, previous: undefined },
@@ -27,20 +27,20 @@ describe("a provider", () => {
   });
 
   test("of protocols is asked on each attempt", async () => {
-    const { net } = rig({ protocols: ({ attempt }) => [`v${attempt}`] });
-    await tick();
+    const { net } = createConn({ protocols: ({ attempt }) => [`v${attempt}`] });
+    await settleMicrotasks();
     net.last.refuse();
-    await pass(1_000);
+    await advance(1_000);
     expect(net.sockets.map(({ protocols }) => protocols)).toEqual([["v0"], ["v1"]]);
   });
 
   test("that throws fails the attempt, and is told", async () => {
     const boom = new Error("boom");
-    const { conn, net } = rig({}, () => {
+    const { conn, net } = createConn({}, () => {
       throw boom;
     });
-    const [lost, errors] = [told(conn, "disconnected"), told(conn, "error")];
-    await tick();
+    const [lost, errors] = [record(conn, "disconnected"), record(conn, "error")];
+    await settleMicrotasks();
     expect(lost).toMatchObject([
       { code: 1006, wasOpen: false, willRetry: true, cause: { code: "provider", cause: boom } },
     ]);
@@ -50,41 +50,41 @@ describe("a provider", () => {
   });
 
   test("that throws fatal() ends the Conn", async () => {
-    const { conn } = rig({ protocols: () => Promise.reject(fatal("no licence")) });
+    const { conn } = createConn({ protocols: () => Promise.reject(fatal("no licence")) });
     expect(await conn.closed).toMatchObject({ by: "policy", error: { cause: { message: "no licence" } } });
   });
 
   test("that never settles fails the attempt after connectTimeoutMs, by its signal too", async () => {
     let signal: AbortSignal | undefined;
-    const { conn } = rig({}, (about) => {
+    const { conn } = createConn({}, (about) => {
       signal = about.signal;
       return never();
     });
-    await pass(9_999);
+    await advance(9_999);
     expect(signal?.aborted).toBe(false);
-    await pass(1);
+    await advance(1);
     expect(signal?.aborted).toBe(true);
     expect(conn.state).toBe("waiting");
   });
 
   test("that answers after close() dials no more", async () => {
     let answer = (_url: string) => {};
-    const { conn, net } = rig({}, ({ signal }) => {
+    const { conn, net } = createConn({}, ({ signal }) => {
       signal.addEventListener("abort", () => answer("ws://x.test/"));
       return new Promise((resolve) => {
         answer = resolve;
       });
     });
-    await tick();
+    await settleMicrotasks();
     await conn.close();
-    await tick();
+    await settleMicrotasks();
     expect(net.sockets).toHaveLength(0);
   });
 
   test("that answers a bad URL fails the attempt, and is told", async () => {
-    const { conn } = rig({}, () => "nonsense");
-    const [lost, errors] = [told(conn, "disconnected"), told(conn, "error")];
-    await tick();
+    const { conn } = createConn({}, () => "nonsense");
+    const [lost, errors] = [record(conn, "disconnected"), record(conn, "error")];
+    await settleMicrotasks();
     expect(lost).toMatchObject([{ willRetry: true, cause: { code: "provider", cause: { code: "bad-url" } } }]);
     expect(errors).toEqual([lost[0]?.cause]);
   });
@@ -92,12 +92,12 @@ describe("a provider", () => {
   test.for([[["a", "a"]], ["a b"], [undefined], [null], [[5]]])(
     "that answers %j, which are no protocols, fails the attempt, and is told",
     async ([given]) => {
-      const { conn, net } = rig({ protocols: ({ attempt }) => (attempt === 0 ? (given as string) : "a") });
-      const [lost, errors] = [told(conn, "disconnected"), told(conn, "error")];
-      await tick();
+      const { conn, net } = createConn({ protocols: ({ attempt }) => (attempt === 0 ? (given as string) : "a") });
+      const [lost, errors] = [record(conn, "disconnected"), record(conn, "error")];
+      await settleMicrotasks();
       expect(lost).toMatchObject([{ willRetry: true, cause: { code: "provider", cause: { code: "bad-option" } } }]);
       expect(errors).toEqual([lost[0]?.cause]);
-      await pass(1_000);
+      await advance(1_000);
       expect(net.sockets.map(({ protocols }) => protocols)).toEqual([["a"]]);
     },
   );

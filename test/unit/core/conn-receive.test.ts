@@ -1,13 +1,22 @@
 import { describe, expect, test } from "vitest";
 import { json } from "../../../src/index.ts";
-import { isSettled, openRig, pass, rejection, rig, tick, told, useFakeTime } from "../../support/conn.ts";
+import {
+  advance,
+  createConn,
+  isSettled,
+  openConn,
+  record,
+  rejection,
+  settleMicrotasks,
+  useFakeTime,
+} from "../../support/conn.ts";
 
 useFakeTime();
 
 describe("a listener", () => {
   test("gets every message, decoded", async () => {
-    const { conn, socket } = await openRig({ codec: json<number>() });
-    const heard = told(conn, "message");
+    const { conn, socket } = await openConn({ codec: json<number>() });
+    const heard = record(conn, "message");
     socket.message("1");
     socket.message(new TextEncoder().encode("2"));
     expect(heard).toEqual([1, 2]);
@@ -15,35 +24,35 @@ describe("a listener", () => {
   });
 
   test("gets what came before it, first and in order", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     socket.message("a");
     socket.message("b");
-    const heard = told(conn, "message");
+    const heard = record(conn, "message");
     socket.message("c");
-    await tick();
+    await settleMicrotasks();
     expect(heard).toEqual(["a", "b", "c"]);
   });
 
   test("for one message leaves the others to whoever comes next", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     for (const value of ["a", "b", "c"]) socket.message(value);
     const heard: unknown[] = [];
     conn.on("message", (value) => heard.push(value), { once: true });
-    await tick();
+    await settleMicrotasks();
     expect(heard).toEqual(["a"]);
     expect(await conn.receive()).toBe("b");
   });
 
   test("hears bytes as a Uint8Array", async () => {
-    const { conn, socket } = await openRig();
-    const heard = told(conn, "message");
+    const { conn, socket } = await openConn();
+    const heard = record(conn, "message");
     socket.message(new Uint8Array([1, 2]));
     expect(heard).toEqual([new Uint8Array([1, 2])]);
   });
 
   test("is spared what can't be decoded, which is told as an error", async () => {
-    const { conn, socket } = await openRig({ codec: json() });
-    const [heard, errors] = [told(conn, "message"), told(conn, "error")];
+    const { conn, socket } = await openConn({ codec: json() });
+    const [heard, errors] = [record(conn, "message"), record(conn, "error")];
     for (const text of ["1", "{", "2"]) socket.message(text);
     expect(heard).toEqual([1, 2]);
     expect(errors).toMatchObject([{ code: "unmarshal", payload: "{" }]);
@@ -53,17 +62,17 @@ describe("a listener", () => {
 
 describe("receive()", () => {
   test("waits for the next message", async () => {
-    const { conn, net } = rig();
+    const { conn, net } = createConn();
     const received = conn.receive();
-    await tick();
+    await settleMicrotasks();
     net.last.open();
-    await tick();
+    await settleMicrotasks();
     net.last.message("a");
     expect(await received).toBe("a");
   });
 
   test("is served first in, first out", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     socket.message("a");
     const all = Promise.all([conn.receive(), conn.read(), conn.receive()]);
     socket.message("b");
@@ -72,7 +81,7 @@ describe("receive()", () => {
   });
 
   test("that is aborted loses no message", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     const controller = new AbortController();
     const [first, second] = [conn.receive({ signal: controller.signal }), conn.receive()];
     controller.abort("why");
@@ -83,14 +92,14 @@ describe("receive()", () => {
   });
 
   test("with an aborted signal takes nothing", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     socket.message("a");
     expect(await rejection(conn.receive({ signal: AbortSignal.abort() }))).toMatchObject({ code: "aborted" });
     expect(await conn.receive()).toBe("a");
   });
 
   test("keeps its message although its signal is aborted right after", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     const controller = new AbortController();
     const received = conn.receive({ signal: controller.signal });
     socket.message("a");
@@ -99,8 +108,8 @@ describe("receive()", () => {
   });
 
   test("rejects with what can't be decoded, and the one after it is next", async () => {
-    const { conn, socket } = await openRig({ codec: json() });
-    const errors = told(conn, "error");
+    const { conn, socket } = await openConn({ codec: json() });
+    const errors = record(conn, "error");
     const [first, second] = [conn.receive(), conn.receive()];
     socket.message("{");
     socket.message("2");
@@ -110,18 +119,18 @@ describe("receive()", () => {
   });
 
   test("sees nothing of a reconnection", async () => {
-    const { conn, net, socket } = await openRig();
+    const { conn, net, socket } = await openConn();
     const received = conn.receive();
     socket.drop();
-    await pass(1_000);
+    await advance(1_000);
     net.last.open();
-    await tick();
+    await settleMicrotasks();
     net.last.message("a");
     expect(await received).toBe("a");
   });
 
   test("reads on after the end what came before it", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     socket.message("a");
     socket.message("b");
     socket.drop(1000, "", true);
@@ -130,7 +139,7 @@ describe("receive()", () => {
   });
 
   test("rejects when the Conn ends, with why", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     const received = conn.receive();
     socket.drop(1008, "why", true);
     const { error } = await conn.closed;
@@ -140,13 +149,13 @@ describe("receive()", () => {
 });
 
 test("read() gives the payload as it came, past the codec", async () => {
-  const { conn, socket } = await openRig({ codec: json() });
+  const { conn, socket } = await openConn({ codec: json() });
   socket.message("{raw");
   socket.message(new Uint8Array([1]));
   expect([await conn.read(), await conn.read()]).toEqual(["{raw", new Uint8Array([1])]);
 });
 
 test("what nobody awaits does not settle a receive", async () => {
-  const { conn } = await openRig();
+  const { conn } = await openConn();
   expect(await isSettled(conn.receive())).toBe(false);
 });

@@ -1,12 +1,12 @@
 import { describe, expect, test, vi } from "vitest";
 import { json } from "../../../src/index.ts";
-import { isSettled, openRig, pass, rig, thrown, tick, useFakeTime } from "../../support/conn.ts";
+import { advance, createConn, isSettled, openConn, settleMicrotasks, thrown, useFakeTime } from "../../support/conn.ts";
 
 useFakeTime();
 
 describe("send()", () => {
   test("writes at once while open, in the caller's turn", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     const sent = conn.send("a");
     expect(socket.sent).toEqual(["a"]);
     await expect(sent).resolves.toBeUndefined();
@@ -14,14 +14,14 @@ describe("send()", () => {
   });
 
   test("sends strings as text and bytes as binary", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     conn.send("text");
     conn.send(new Uint8Array([0, 255]));
     expect(socket.sent).toEqual(["text", new Uint8Array([0, 255])]);
   });
 
   test("waits while there is no connection, and goes out in order", async () => {
-    const { conn, net } = rig();
+    const { conn, net } = createConn();
     const fates = ["a", "b", "c"].map((value) => conn.send(value));
     expect(conn.stats).toMatchObject({ sent: 0, outbox: { messages: 3, bytes: 3 } });
     expect(await isSettled(Promise.race(fates))).toBe(false);
@@ -32,25 +32,25 @@ describe("send()", () => {
   });
 
   test("copies the bytes that wait: the caller's buffer is his again", async () => {
-    const { conn, net } = rig();
+    const { conn, net } = createConn();
     const buffer = new Uint8Array([1, 2]);
     conn.send(buffer);
     buffer.fill(9);
-    await tick();
+    await settleMicrotasks();
     net.last.open();
-    await tick();
+    await settleMicrotasks();
     expect(net.last.sent).toEqual([new Uint8Array([1, 2])]);
   });
 
   test("keeps order when the connection drops during a flush", async () => {
-    const { conn, net } = rig();
+    const { conn, net } = createConn();
     const values = Array.from({ length: 10 }, (_, i) => `m${i}`);
     const fates = values.map((value) => conn.send(value));
     net.onDial = (socket) => {
       socket.onSend = () => socket.sent.length === 3 && socket.drop();
     };
     for (let i = 0; i < 4; i++) {
-      await pass(8_000);
+      await advance(8_000);
       net.last.open();
     }
     await Promise.all(fates);
@@ -63,13 +63,13 @@ describe("send()", () => {
   });
 
   test("keeps for the next connection what a dead one would swallow", async () => {
-    const { conn, net, socket } = await openRig();
+    const { conn, net, socket } = await openConn();
     socket.die();
     const sent = conn.send("a");
     conn.send("b");
     expect(await isSettled(sent)).toBe(false);
     socket.drop();
-    await pass(1_000);
+    await advance(1_000);
     net.last.open();
     await sent;
     expect(socket.sent).toEqual([]);
@@ -77,19 +77,19 @@ describe("send()", () => {
   });
 
   test("keeps order when a listener sends while the rest is flushed", async () => {
-    const { conn, net } = rig();
+    const { conn, net } = createConn();
     conn.on("drained", () => void conn.send("from drained"));
     conn.send("a").then(() => conn.send("from promise"));
     conn.on("open", () => void conn.send("from open"));
     conn.send("b");
-    await tick();
+    await settleMicrotasks();
     net.last.open();
-    await tick();
+    await settleMicrotasks();
     expect(net.last.sent).toEqual(["a", "b", "from open", "from promise"]);
   });
 
   test("throws at the caller's line what can't be marshalled", async () => {
-    const { conn, socket } = await openRig({ codec: json() });
+    const { conn, socket } = await openConn({ codec: json() });
     const cycle: Record<string, unknown> = {};
     cycle.cycle = cycle;
     for (const value of [cycle, undefined, () => {}, 1n]) {
@@ -100,12 +100,12 @@ describe("send()", () => {
 
   test("throws at the caller's line when a codec gives neither string nor bytes", async () => {
     const codec = { marshal: () => 5 as unknown as string, unmarshal: String };
-    const { conn } = await openRig({ codec });
+    const { conn } = await openConn({ codec });
     expect(thrown(() => conn.send("x"))).toMatchObject({ code: "marshal" });
   });
 
   test("throws too-large for more than maxSendBytes of UTF-8, with the payload", async () => {
-    const { conn, socket } = await openRig({ maxSendBytes: 4 });
+    const { conn, socket } = await openConn({ maxSendBytes: 4 });
     expect(thrown(() => conn.send("ééé"))).toMatchObject({ code: "too-large", payload: "ééé" });
     expect(thrown(() => conn.write(new Uint8Array(5)))).toMatchObject({ code: "too-large" });
     await conn.send("éé");
@@ -113,18 +113,18 @@ describe("send()", () => {
   });
 
   test("throws closed while closing and once closed, with the payload", async () => {
-    const { conn, net } = await openRig();
+    const { conn, net } = await openConn();
     net.answersClose = false;
     conn.close();
     expect(thrown(() => conn.send("x"))).toMatchObject({ code: "closed", payload: "x" });
-    await pass(2_000);
+    await advance(2_000);
     expect(thrown(() => conn.write("x"))).toMatchObject({ code: "closed", payload: "x" });
   });
 
   test.for([{ ttlMs: 0 }, { ttlMs: -1 }, { ttlMs: Number.NaN }, { key: 5 as unknown as string }])(
     "throws bad-option for %o",
     async (options) => {
-      const { conn } = rig();
+      const { conn } = createConn();
       expect(thrown(() => conn.send("x", options))).toMatchObject({ code: "bad-option" });
     },
   );
@@ -133,7 +133,7 @@ describe("send()", () => {
     vi.useRealTimers();
     const unhandled = vi.fn();
     process.on("unhandledRejection", unhandled);
-    const { conn } = rig({ outbox: { maxMessages: 1 } });
+    const { conn } = createConn({ outbox: { maxMessages: 1 } });
     conn.send("kept");
     conn.send("refused");
     conn.send("volatile", { volatile: true });
@@ -154,13 +154,13 @@ describe("send()", () => {
 
 describe("write()", () => {
   test("bypasses the codec", async () => {
-    const { conn, socket } = await openRig({ codec: json() });
+    const { conn, socket } = await openConn({ codec: json() });
     conn.write("{raw");
     expect(socket.sent).toEqual(["{raw"]);
   });
 
   test("frames bytes as payloadType says", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     const utf8 = new TextEncoder().encode("é");
     expect(conn.payloadType).toBe("binary");
     conn.write(utf8);
@@ -171,14 +171,14 @@ describe("write()", () => {
   });
 
   test("throws marshal for bytes that are no UTF-8 when payloadType is text", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     conn.payloadType = "text";
     expect(thrown(() => conn.write(new Uint8Array([0xff])))).toMatchObject({ code: "marshal" });
     expect(socket.sent).toEqual([]);
   });
 
   test("throws marshal for what is neither string nor bytes", async () => {
-    const { conn } = await openRig();
+    const { conn } = await openConn();
     for (const payload of [undefined, 5, {}, new ArrayBuffer(1)]) {
       expect(thrown(() => conn.write(payload as string))).toMatchObject({ code: "marshal" });
     }

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import { fatal, json, type SetupContext } from "../../../src/index.ts";
-import { openRig, pass, rig, story, tick, told, useFakeTime } from "../../support/conn.ts";
+import { advance, createConn, openConn, record, recordAll, settleMicrotasks, useFakeTime } from "../../support/conn.ts";
 
 useFakeTime();
 
@@ -15,91 +15,91 @@ describe("setup", () => {
         done = resolve;
       });
     };
-    const { conn, net } = rig<never, string>({ setup });
+    const { conn, net } = createConn<never, string>({ setup });
     conn.send("queued");
-    await tick();
+    await settleMicrotasks();
     net.last.open();
-    await pass(1_000);
+    await advance(1_000);
     expect(net.last.sent).toEqual(["auth"]);
     expect(conn.state).toBe("connecting");
     done();
-    await tick();
+    await settleMicrotasks();
     expect(net.last.sent).toEqual(["auth", "queued"]);
     expect(conn.state).toBe("open");
   });
 
   test("runs on each new connection, with the number of the attempt", async () => {
     const attempts: number[] = [];
-    const { net, socket } = await openRig({ setup: ({ attempt }) => void attempts.push(attempt) });
+    const { net, socket } = await openConn({ setup: ({ attempt }) => void attempts.push(attempt) });
     socket.drop();
-    await pass(1_000);
+    await advance(1_000);
     net.last.open();
-    await tick();
+    await settleMicrotasks();
     expect(attempts).toEqual([0, 1]);
   });
 
   test("receives in order, by the codec, and leaves the rest to the inbox, in order", async () => {
     const seen: unknown[] = [];
-    const { conn, net } = rig({
+    const { conn, net } = createConn({
       codec: json<number>(),
       setup: async ({ receive }) => {
         seen.push(await receive(), await receive());
       },
     });
-    await tick();
+    await settleMicrotasks();
     net.last.open();
     for (const text of ["1", "2", "3", "4"]) net.last.message(text);
-    await tick();
+    await settleMicrotasks();
     net.last.message("5");
     expect(seen).toEqual([1, 2]);
     expect([await conn.receive(), await conn.receive(), await conn.receive()]).toEqual([3, 4, 5]);
   });
 
   test("leaves the rest to a listener, after open is told", async () => {
-    const { conn, net } = rig({ setup: () => {} });
-    const events = story(conn);
+    const { conn, net } = createConn({ setup: () => {} });
+    const events = recordAll(conn);
     conn.on("message", (value) => events.push(`message ${value}`));
-    await tick();
+    await settleMicrotasks();
     net.last.open();
     net.last.message("a");
     expect(events).not.toContain("message a");
-    await tick();
+    await settleMicrotasks();
     expect(events).toEqual(["idle>connecting", "connecting>open", "open", "message a"]);
   });
 
   test("keeps its messages from the application", async () => {
-    const { conn, net } = rig({ setup: async ({ receive }) => void (await receive()) });
-    const heard = told(conn, "message");
-    await tick();
+    const { conn, net } = createConn({ setup: async ({ receive }) => void (await receive()) });
+    const heard = record(conn, "message");
+    await settleMicrotasks();
     net.last.open();
     net.last.message("welcome");
     net.last.message("first");
-    await tick();
+    await settleMicrotasks();
     expect(heard).toEqual(["first"]);
   });
 
   test("that throws fails the attempt, and is told", async () => {
     const boom = new Error("boom");
-    const { conn, net } = rig({ setup: () => Promise.reject(boom) });
-    const [lost, errors, opens] = [told(conn, "disconnected"), told(conn, "error"), told(conn, "open")];
-    await tick();
+    const { conn, net } = createConn({ setup: () => Promise.reject(boom) });
+    const [lost, errors, opens] = [record(conn, "disconnected"), record(conn, "error"), record(conn, "open")];
+    await settleMicrotasks();
     net.last.open();
-    await tick();
+    await settleMicrotasks();
     expect(opens).toEqual([]);
     expect(lost).toMatchObject([{ wasOpen: false, willRetry: true, cause: { code: "setup", cause: boom } }]);
     expect(errors).toMatchObject([{ code: "setup", cause: boom }]);
-    expect(net.last.goodbye).toBeDefined();
-    await pass(1_000);
+    expect(net.last.closedWith).toBeDefined();
+    await advance(1_000);
     expect(net.sockets).toHaveLength(2);
   });
 
   test("that throws fatal() ends the Conn with it", async () => {
-    const { conn, net } = rig({
+    const { conn, net } = createConn({
       setup: () => {
         throw fatal("bad password");
       },
     });
-    await tick();
+    await settleMicrotasks();
     net.last.open();
     const info = await conn.closed;
     expect(info).toMatchObject({ by: "policy", error: { cause: { code: "setup", message: "bad password" } } });
@@ -108,38 +108,38 @@ describe("setup", () => {
 
   test("that hangs fails the attempt after connectTimeoutMs, by its signal too", async () => {
     let signal: AbortSignal | undefined;
-    const { conn, net } = rig({
+    const { conn, net } = createConn({
       connectTimeoutMs: 3_000,
       setup: (context) => {
         signal = context.signal;
         return never();
       },
     });
-    await pass(1_000);
+    await advance(1_000);
     net.last.open();
-    await pass(1_999);
+    await advance(1_999);
     expect(conn.state).toBe("connecting");
-    await pass(1);
+    await advance(1);
     expect(conn.state).toBe("waiting");
     expect(signal?.aborted).toBe(true);
-    expect(net.last.goodbye).toBeDefined();
+    expect(net.last.closedWith).toBeDefined();
   });
 
   test("is woken when the connection is lost under it", async () => {
     const failures: unknown[] = [];
-    const { conn, net } = rig({
+    const { conn, net } = createConn({
       setup: ({ receive }) =>
         receive().then(
           () => {},
           (error) => void failures.push(error),
         ),
     });
-    const errors = told(conn, "error");
-    await tick();
+    const errors = record(conn, "error");
+    await settleMicrotasks();
     net.last.open();
-    await tick();
+    await settleMicrotasks();
     net.last.drop();
-    await tick();
+    await settleMicrotasks();
     expect(failures).toMatchObject([{ code: "aborted" }]);
     expect(errors).toEqual([]);
     expect(conn.state).toBe("waiting");
@@ -151,10 +151,10 @@ describe("setup", () => {
       contexts.push(context);
       return never();
     };
-    const { net } = rig<unknown, string>({ setup });
-    await tick();
+    const { net } = createConn<unknown, string>({ setup });
+    await settleMicrotasks();
     net.last.open();
-    await tick();
+    await settleMicrotasks();
     net.last.drop();
     expect(() => contexts[0]?.send("late")).toThrow(expect.objectContaining({ code: "closed" }));
     expect(net.last.sent).toEqual([]);
@@ -162,7 +162,7 @@ describe("setup", () => {
 
   test("refuses what conn.send() would", async () => {
     const failures: unknown[] = [];
-    const { net } = rig<string>({
+    const { net } = createConn<string>({
       maxSendBytes: 3,
       setup: ({ send }) => {
         for (const value of ["long", 1 as unknown as string]) {
@@ -174,20 +174,20 @@ describe("setup", () => {
         }
       },
     });
-    await tick();
+    await settleMicrotasks();
     net.last.open();
-    await tick();
+    await settleMicrotasks();
     expect(failures).toMatchObject([{ code: "too-large" }, { code: "marshal" }]);
   });
 
   test("is no failure of the Conn when it is closed meanwhile", async () => {
-    const { conn, net } = rig({ setup: ({ receive }) => receive().then(() => {}) });
-    const errors = told(conn, "error");
-    await tick();
+    const { conn, net } = createConn({ setup: ({ receive }) => receive().then(() => {}) });
+    const errors = record(conn, "error");
+    await settleMicrotasks();
     net.last.open();
-    await tick();
+    await settleMicrotasks();
     expect(await conn.close()).toMatchObject({ by: "local" });
-    await tick();
+    await settleMicrotasks();
     expect(errors).toEqual([]);
   });
 });
@@ -197,13 +197,13 @@ test("what a failed setup left unread is dropped, and never reaches the applicat
     await receive();
     throw new Error("rejected");
   };
-  const { conn, net } = rig({ setup });
-  const dropped = told(conn, "dropped");
-  await tick();
+  const { conn, net } = createConn({ setup });
+  const dropped = record(conn, "dropped");
+  await settleMicrotasks();
   net.last.open();
   net.last.message("nonce");
   net.last.message("login rejected");
-  await tick();
+  await settleMicrotasks();
   expect(conn.state).toBe("waiting");
   expect(dropped).toMatchObject([{ payload: "login rejected", direction: "in", error: { code: "setup" } }]);
   expect(conn.stats.inbox.messages).toBe(0);

@@ -1,21 +1,21 @@
 import { describe, expect, test, vi } from "vitest";
 import type { DisconnectInfo } from "../../../src/index.ts";
-import { openRig, pass, rig, tick, told, useFakeTime } from "../../support/conn.ts";
+import { advance, createConn, openConn, record, settleMicrotasks, useFakeTime } from "../../support/conn.ts";
 
 useFakeTime();
 
 describe("the verdict", () => {
   test.for([1003, 1007, 1008, 1009, 1010, 4400, 4404, 4499])("%i ends the Conn", async (code) => {
-    const { conn, net, socket } = await openRig();
+    const { conn, net, socket } = await openConn();
     socket.drop(code, "why", true);
     expect(await conn.closed).toMatchObject({ code, reason: "why", clean: true, by: "policy" });
-    await pass(60_000);
+    await advance(60_000);
     expect(net.sockets).toHaveLength(1);
     expect(vi.getTimerCount()).toBe(0);
   });
 
   test("1000 is the peer's goodbye, and no error", async () => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     socket.drop(1000, "bye", true);
     const info = await conn.closed;
     expect(info).toMatchObject({ code: 1000, reason: "bye", clean: true, by: "peer" });
@@ -25,27 +25,27 @@ describe("the verdict", () => {
   test.for([1001, 1002, 1005, 1006, 1011, 1012, 1013, 1014, 1015, 3008, 4000, 4408, 4425, 4429, 4500, 4999])(
     "%i is retried",
     async (code) => {
-      const { conn, net, socket } = await openRig();
-      const lost = told(conn, "disconnected");
+      const { conn, net, socket } = await openConn();
+      const lost = record(conn, "disconnected");
       socket.drop(code, "", code !== 1006);
-      await pass(1_000);
+      await advance(1_000);
       expect(net.sockets).toHaveLength(2);
       expect(lost).toMatchObject([{ code, wasOpen: true, willRetry: true }]);
     },
   );
 
   test.for([3000, 3003, 4401, 4403])("%i is final at once without a provider", async (code) => {
-    const { conn, socket } = await openRig();
+    const { conn, socket } = await openConn();
     socket.drop(code, "", true);
     expect(await conn.closed).toMatchObject({ code, by: "policy" });
   });
 
   test.for([3000, 3003, 4401, 4403])("%i gets one more try with a provider", async (code) => {
-    const { conn, net } = rig({}, () => "ws://x.test/");
-    await tick();
+    const { conn, net } = createConn({}, () => "ws://x.test/");
+    await settleMicrotasks();
     net.last.open();
     net.last.drop(code, "", true);
-    await pass(1_000);
+    await advance(1_000);
     expect(net.sockets).toHaveLength(2);
     net.last.open();
     net.last.drop(code, "", true);
@@ -53,12 +53,12 @@ describe("the verdict", () => {
   });
 
   test("gives a stable connection one more try, and not two", async () => {
-    const { conn, net } = rig({}, () => "ws://x.test/");
-    await tick();
+    const { conn, net } = createConn({}, () => "ws://x.test/");
+    await settleMicrotasks();
     net.last.open();
-    await pass(6_000);
+    await advance(6_000);
     net.last.drop(4401, "", true);
-    await pass(1_000);
+    await advance(1_000);
     expect(net.sockets).toHaveLength(2);
     net.last.open();
     net.last.drop(4401, "", true);
@@ -66,11 +66,11 @@ describe("the verdict", () => {
   });
 
   test("gives every stable connection its one more try", async () => {
-    const { conn, net } = rig({ setup: () => {} });
+    const { conn, net } = createConn({ setup: () => {} });
     for (let i = 0; i < 3; i++) {
-      await pass(2_000);
+      await advance(2_000);
       net.last.open();
-      await pass(5_000);
+      await advance(5_000);
       net.last.drop(4401, "", true);
       expect(conn.state).toBe("waiting");
     }
@@ -84,10 +84,10 @@ describe("shouldRetry", () => {
       seen.push(info);
       return !info.willRetry;
     };
-    const { conn, net, socket } = await openRig({ shouldRetry });
+    const { conn, net, socket } = await openConn({ shouldRetry });
     socket.drop(1008, "", true);
     expect(conn.state).toBe("waiting");
-    await pass(1_000);
+    await advance(1_000);
     net.last.refuse();
     expect(await conn.closed).toMatchObject({ code: 1006, by: "policy" });
     expect(seen).toMatchObject([
@@ -97,17 +97,17 @@ describe("shouldRetry", () => {
   });
 
   test("answers with the wait in milliseconds", async () => {
-    const { net, socket } = await openRig({ shouldRetry: () => 7_000 });
+    const { net, socket } = await openConn({ shouldRetry: () => 7_000 });
     socket.drop();
-    await pass(6_999);
+    await advance(6_999);
     expect(net.sockets).toHaveLength(1);
-    await pass(1);
+    await advance(1);
     expect(net.sockets).toHaveLength(2);
   });
 
   test("is not asked about the answer to our own close", async () => {
     const shouldRetry = vi.fn(() => true);
-    const { conn } = await openRig({ shouldRetry });
+    const { conn } = await openConn({ shouldRetry });
     await conn.close();
     expect(shouldRetry).not.toHaveBeenCalled();
   });
@@ -116,8 +116,8 @@ describe("shouldRetry", () => {
     const shouldRetry = () => {
       throw new Error("boom");
     };
-    const { conn, socket } = await openRig({ shouldRetry });
-    const errors = told(conn, "error");
+    const { conn, socket } = await openConn({ shouldRetry });
+    const errors = record(conn, "error");
     socket.drop();
     expect(conn.state).toBe("waiting");
     expect(errors).toMatchObject([{ cause: { message: "boom" } }]);

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import type { HeartbeatOptions, Payload } from "../../../src/index.ts";
-import { openRig, pass, rig, story, tick, told, useFakeTime } from "../../support/conn.ts";
+import { advance, createConn, openConn, record, recordAll, settleMicrotasks, useFakeTime } from "../../support/conn.ts";
 import { FakeLifecycle } from "../../support/fake-lifecycle.ts";
 
 useFakeTime();
@@ -13,54 +13,54 @@ const BEAT: HeartbeatOptions = {
 };
 
 test("asks once an interval, from open on", async () => {
-  const { socket } = await openRig({ heartbeat: BEAT });
+  const { socket } = await openConn({ heartbeat: BEAT });
   socket.onSend = () => queueMicrotask(() => socket.message("pong"));
-  await pass(9_999);
+  await advance(9_999);
   expect(socket.sent).toEqual([]);
-  await pass(1);
+  await advance(1);
   expect(socket.sent).toEqual(["ping"]);
-  await pass(60_000);
+  await advance(60_000);
   expect(socket.sent.length).toBeGreaterThanOrEqual(6);
   expect(socket.sent.length).toBeLessThanOrEqual(7);
 });
 
 test("asks once an interval, also where that is much shorter than the timeout", async () => {
-  const { socket } = await openRig({ heartbeat: { ...BEAT, intervalMs: 100 } });
+  const { socket } = await openConn({ heartbeat: { ...BEAT, intervalMs: 100 } });
   socket.onSend = () => queueMicrotask(() => socket.message("pong"));
-  await pass(1_000);
+  await advance(1_000);
   expect(socket.sent.length).toBeGreaterThanOrEqual(9);
   expect(socket.sent.length).toBeLessThanOrEqual(10);
 });
 
 test("finds a dead peer within interval and timeout, and leaves it at once", async () => {
-  const { conn, net, socket } = await openRig({ heartbeat: BEAT });
+  const { conn, net, socket } = await openConn({ heartbeat: BEAT });
   net.answersClose = false;
-  const lost = told(conn, "disconnected");
-  await pass(13_999);
+  const lost = record(conn, "disconnected");
+  await advance(13_999);
   expect(conn.state).toBe("open");
-  await pass(1);
+  await advance(1);
   expect(conn.state).toBe("waiting");
   expect(lost).toMatchObject([
     { code: 1006, clean: false, wasOpen: true, willRetry: true, cause: { code: "timeout" } },
   ]);
   expect(socket.readyState).toBe(2);
-  await pass(1_000);
+  await advance(1_000);
   expect(net.sockets).toHaveLength(2);
 });
 
 test("finds a peer that falls silent after a pong within interval and timeout of it", async () => {
-  const { conn, socket } = await openRig({ heartbeat: BEAT });
-  await pass(10_000);
+  const { conn, socket } = await openConn({ heartbeat: BEAT });
+  await advance(10_000);
   socket.message("pong");
-  await pass(14_000);
+  await advance(14_000);
   expect(conn.state).toBe("waiting");
 });
 
 test("keeps the pong from the application, and tells the latency", async () => {
-  const { conn, socket } = await openRig({ heartbeat: BEAT });
-  const [heard, latencies] = [told(conn, "message"), told(conn, "latency")];
-  await pass(10_000);
-  await pass(30);
+  const { conn, socket } = await openConn({ heartbeat: BEAT });
+  const [heard, latencies] = [record(conn, "message"), record(conn, "latency")];
+  await advance(10_000);
+  await advance(30);
   socket.message("pong");
   socket.message("news");
   expect(heard).toEqual(["news"]);
@@ -69,9 +69,9 @@ test("keeps the pong from the application, and tells the latency", async () => {
 });
 
 test("takes any message after the ping as life", async () => {
-  const { conn, socket } = await openRig({ heartbeat: BEAT });
+  const { conn, socket } = await openConn({ heartbeat: BEAT });
   for (let i = 0; i < 20; i++) {
-    await pass(3_000);
+    await advance(3_000);
     socket.message("news");
   }
   expect(socket.sent.length).toBeGreaterThanOrEqual(5);
@@ -79,68 +79,68 @@ test("takes any message after the ping as life", async () => {
 });
 
 test("takes a message before the ping as no answer to it", async () => {
-  const { conn, socket } = await openRig({ heartbeat: BEAT });
-  await pass(9_999);
+  const { conn, socket } = await openConn({ heartbeat: BEAT });
+  await advance(9_999);
   socket.message("news");
-  await pass(4_001);
+  await advance(4_001);
   expect(conn.state).toBe("waiting");
 });
 
 test("takes a buffer that empties as life", async () => {
-  const { conn, socket } = await openRig({ heartbeat: BEAT });
+  const { conn, socket } = await openConn({ heartbeat: BEAT });
   socket.stall(1_000_000);
-  await pass(10_000);
+  await advance(10_000);
   for (let left = 900_000; left > 0; left -= 100_000) {
     socket.stall(left);
-    await pass(3_000);
+    await advance(3_000);
     expect(conn.state).toBe("open");
   }
 });
 
 test("takes a buffer that grows as no life", async () => {
-  const { conn, socket } = await openRig({ heartbeat: BEAT });
+  const { conn, socket } = await openConn({ heartbeat: BEAT });
   socket.stall(1_000);
-  await pass(10_000);
+  await advance(10_000);
   socket.stall(2_000);
-  await pass(4_000);
+  await advance(4_000);
   expect(conn.state).toBe("waiting");
 });
 
 test("does not kill for a late timer alone: a machine that slept asks again", async () => {
-  const { conn, socket } = await openRig({ heartbeat: BEAT });
-  await pass(10_000);
+  const { conn, socket } = await openConn({ heartbeat: BEAT });
+  await advance(10_000);
   vi.setSystemTime(Date.now() + 3_600_000);
-  await pass(1_000);
+  await advance(1_000);
   expect(socket.sent).toEqual(["ping", "ping"]);
   expect(conn.state).toBe("open");
   socket.message("pong");
-  await pass(4_000);
+  await advance(4_000);
   expect(conn.state).toBe("open");
 });
 
 test("finds a peer that died during the sleep within 2 s of the wake-up", async () => {
-  const { conn } = await openRig({ heartbeat: BEAT });
-  await pass(5_000);
+  const { conn } = await openConn({ heartbeat: BEAT });
+  await advance(5_000);
   vi.setSystemTime(Date.now() + 3_600_000);
-  await pass(5_000);
+  await advance(5_000);
   expect(conn.state).toBe("open");
-  await pass(2_000);
+  await advance(2_000);
   expect(conn.state).toBe("waiting");
 });
 
 test("does not kill for a sleep within a probe: its last look is late, and the answer still on its way", async () => {
-  const { conn, socket } = await openRig({ heartbeat: BEAT });
-  await pass(5_000);
+  const { conn, socket } = await openConn({ heartbeat: BEAT });
+  await advance(5_000);
   vi.setSystemTime(Date.now() + 3_600_000);
-  await pass(5_000);
-  await pass(1_900);
+  await advance(5_000);
+  await advance(1_900);
   vi.setSystemTime(Date.now() + 3_600_000);
-  await pass(100);
+  await advance(100);
   expect(conn.state).toBe("open");
   expect(socket.sent).toEqual(["ping", "ping"]);
-  await pass(1_900);
+  await advance(1_900);
   socket.message("pong");
-  await pass(5_000);
+  await advance(5_000);
   expect(conn.state).toBe("open");
 });
 
@@ -154,11 +154,11 @@ describe.for([
     ["resting", 5_000],
     ["waiting for a pong", 11_000],
   ] as const)("kills no healthy connection while %s", async ([, at]) => {
-    const { conn, socket } = await openRig({ heartbeat: BEAT });
+    const { conn, socket } = await openConn({ heartbeat: BEAT });
     socket.onSend = () => setTimeout(() => socket.message("pong"), 1_500);
-    await pass(at);
+    await advance(at);
     set();
-    await pass(120_000);
+    await advance(120_000);
     expect(conn.state).toBe("open");
     // And asks on as ever: neither a storm nor a silence of an hour.
     expect(socket.sent.length).toBeGreaterThanOrEqual(10);
@@ -171,55 +171,55 @@ describe.for([
     ["probing", 100, 4_000],
   ] as const)("hides a dead connection for one more question at most, while %s", async ([situation, at, knownAt]) => {
     const lifecycle = new FakeLifecycle();
-    const { conn } = await openRig({ heartbeat: BEAT, lifecycle });
-    const lost = told(conn, "disconnected");
-    if (situation === "probing") lifecycle.tell("visible");
-    await pass(at);
+    const { conn } = await openConn({ heartbeat: BEAT, lifecycle });
+    const lost = record(conn, "disconnected");
+    if (situation === "probing") lifecycle.emit("visible");
+    await advance(at);
     set();
-    await pass(knownAt - at);
+    await advance(knownAt - at);
     expect(lost).toMatchObject([{ wasOpen: true, cause: { code: "timeout" } }]);
   });
 });
 
 test("starts anew with each connection and stops with it", async () => {
-  const { conn, net, socket } = await openRig({ heartbeat: BEAT });
-  await pass(9_000);
+  const { conn, net, socket } = await openConn({ heartbeat: BEAT });
+  await advance(9_000);
   socket.drop();
-  await pass(1_000);
+  await advance(1_000);
   net.last.open();
-  await pass(9_999);
+  await advance(9_999);
   expect(net.last.sent).toEqual([]);
-  await pass(1);
+  await advance(1);
   expect(net.last.sent).toEqual(["ping"]);
   await conn.close();
   expect(vi.getTimerCount()).toBe(0);
 });
 
 test("waits for open: setup is under the connect timeout alone", async () => {
-  const { conn, net } = rig({
+  const { conn, net } = createConn({
     heartbeat: { ...BEAT, intervalMs: 10, timeoutMs: 10 },
     setup: () => new Promise(() => {}),
   });
-  await tick();
+  await settleMicrotasks();
   net.last.open();
-  await pass(1_000);
+  await advance(1_000);
   expect(net.last.sent).toEqual([]);
   expect(conn.state).toBe("connecting");
 });
 
 test("passes by the outbox: a ping goes out above the high-water mark and is not counted", async () => {
-  const { conn, socket } = await openRig({ heartbeat: BEAT, outbox: { highWaterMark: 10 } });
+  const { conn, socket } = await openConn({ heartbeat: BEAT, outbox: { highWaterMark: 10 } });
   socket.stall(100);
   conn.send("a");
   conn.send("b");
-  await pass(10_000);
+  await advance(10_000);
   expect(socket.sent).toEqual(["a", "ping"]);
   expect(conn.stats).toMatchObject({ sent: 1, outbox: { messages: 1 } });
 });
 
 test("does without where the platform can't ping and no ping is given", async () => {
-  const { conn, socket } = await openRig();
-  await pass(600_000);
+  const { conn, socket } = await openConn();
+  await advance(600_000);
   expect(conn.state).toBe("open");
   expect(socket.sent).toEqual([]);
 });
@@ -228,9 +228,9 @@ test.for(["ping", "isPong"] as const)("survives a %s that throws, which is told"
   const boom = () => {
     throw new Error("boom");
   };
-  const { conn, socket } = await openRig({ heartbeat: { ...BEAT, [name]: boom } });
-  const [errors, heard] = [told(conn, "error"), told(conn, "message")];
-  await pass(10_000);
+  const { conn, socket } = await openConn({ heartbeat: { ...BEAT, [name]: boom } });
+  const [errors, heard] = [record(conn, "error"), record(conn, "message")];
+  await advance(10_000);
   socket.message("news");
   expect(errors.length).toBeGreaterThan(0);
   expect(errors[0]).toMatchObject({ cause: { message: "boom" } });
@@ -239,20 +239,20 @@ test.for(["ping", "isPong"] as const)("survives a %s that throws, which is told"
 });
 
 test("tells state, lost and waiting of a dead peer, once", async () => {
-  const { conn, net } = await openRig({ heartbeat: BEAT });
+  const { conn, net } = await openConn({ heartbeat: BEAT });
   net.answersClose = true;
-  await pass(13_000);
-  const events = story(conn);
-  await pass(1_000);
+  await advance(13_000);
+  const events = recordAll(conn);
+  await advance(1_000);
   expect(events).toEqual(["open>waiting", "disconnected", "waiting"]);
 });
 
 test("a pong that nobody asked for says nothing of the round trip", async () => {
-  const { conn, socket } = await openRig({ heartbeat: BEAT });
-  const latencies = told(conn, "latency");
+  const { conn, socket } = await openConn({ heartbeat: BEAT });
+  const latencies = record(conn, "latency");
   socket.message("pong");
-  await pass(10_000);
-  await pass(5);
+  await advance(10_000);
+  await advance(5);
   socket.message("pong");
   socket.message("pong");
   expect(latencies).toEqual([{ rttMs: 5 }]);
@@ -264,19 +264,19 @@ test("a ping() that leaves the connection leaves no timer of it", async () => {
     controller.abort();
     return "ping";
   };
-  const { conn } = await openRig({ signal: controller.signal, heartbeat: { ...BEAT, ping } });
-  await pass(10_000);
+  const { conn } = await openConn({ signal: controller.signal, heartbeat: { ...BEAT, ping } });
+  await advance(10_000);
   expect(await conn.closed).toMatchObject({ by: "signal" });
   expect(vi.getTimerCount()).toBe(0);
 });
 
 test("is not asked for by an inbox that empties where the peer can't be held back", async () => {
-  const { conn, socket } = await openRig({ heartbeat: BEAT, inbox: { highWaterMark: 200 } });
-  await pass(2_000);
+  const { conn, socket } = await openConn({ heartbeat: BEAT, inbox: { highWaterMark: 200 } });
+  await advance(2_000);
   for (let i = 0; i < 4; i++) socket.message("x".repeat(100));
   for (let i = 0; i < 4; i++) await conn.receive();
-  await pass(7_999);
+  await advance(7_999);
   expect(socket.sent).toEqual([]);
-  await pass(1);
+  await advance(1);
   expect(socket.sent).toEqual(["ping"]);
 });

@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import { describe, expect, test, vi } from "vitest";
 import { Conn, type ConnError, type ConnOptions } from "../../../src/index.ts";
-import { rig, thrown, tick, useFakeTime } from "../../support/conn.ts";
+import { createConn, settleMicrotasks, thrown, useFakeTime } from "../../support/conn.ts";
 import { fakeNet } from "../../support/fake-socket.ts";
 
 useFakeTime();
@@ -144,12 +144,12 @@ test("undefined means the default, for every option", async () => {
     "inbox",
     "heartbeat",
   ];
-  const { conn, net } = rig(Object.fromEntries(all.map((name) => [name, undefined])) as ConnOptions);
-  await tick();
+  const { conn, net } = createConn(Object.fromEntries(all.map((name) => [name, undefined])) as ConnOptions);
+  await settleMicrotasks();
   expect(net.sockets).toHaveLength(1);
   expect(net.last.protocols).toEqual([]);
   net.last.open();
-  await tick();
+  await settleMicrotasks();
   expect(conn.state).toBe("open");
   expect(conn.maxPayloadBytes).toBe(32 * 2 ** 20);
 });
@@ -165,7 +165,7 @@ test("undefined means the default, inside a group too", () => {
 
 test("what the caller changes in his options later changes nothing", async () => {
   const outbox = { maxMessages: 1 };
-  const { conn } = rig({ outbox });
+  const { conn } = createConn({ outbox });
   outbox.maxMessages = 0;
   conn.send("x");
   expect(conn.stats.outbox.messages).toBe(1);

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { pageLifecycle } from "../../../src/core/page-lifecycle.ts";
 import type { LifecycleSignal } from "../../../src/index.ts";
-import { pass, useFakeTime } from "../../support/conn.ts";
+import { advance, useFakeTime } from "../../support/conn.ts";
 import { usePage } from "../../support/fake-page.ts";
 
 useFakeTime();
@@ -104,12 +104,12 @@ describe("a page", () => {
     const { heard, undo } = listen();
     expect(page.listeners).toBe(7);
     expect(vi.getTimerCount()).toBe(1);
-    await pass(300_000);
+    await advance(300_000);
     undo();
     expect(page.listeners).toBe(0);
     expect(vi.getTimerCount()).toBe(0);
     undo();
-    await pass(300_000);
+    await advance(300_000);
     expect(heard).toEqual([]);
     expect(vi.getTimerCount()).toBe(0);
   });
@@ -140,21 +140,21 @@ describe("the clock", () => {
   test("tells nothing while timers are on time", async () => {
     usePage();
     const { heard } = listen();
-    await pass(3_600_000);
+    await advance(3_600_000);
     expect(heard).toEqual([]);
   });
 
   test("tells a gap of more than a minute, once", async () => {
     usePage();
     const { heard } = listen();
-    await pass(10_000);
+    await advance(10_000);
     sleep(60_001);
-    await pass(20_000);
+    await advance(20_000);
     expect(heard).toEqual(["wake"]);
-    await pass(300_000);
+    await advance(300_000);
     expect(heard).toEqual(["wake"]);
     sleep(28_800_000);
-    await pass(30_000);
+    await advance(30_000);
     expect(heard).toEqual(["wake", "wake"]);
   });
 
@@ -163,7 +163,7 @@ describe("the clock", () => {
     const { heard } = listen();
     for (const lateMs of [1_000, 30_000, 60_000, 60_000]) {
       sleep(lateMs);
-      await pass(30_000);
+      await advance(30_000);
     }
     expect(heard).toEqual([]);
   });
@@ -172,7 +172,7 @@ describe("the clock", () => {
     usePage();
     const { heard } = listen();
     sleep(-3_600_000);
-    await pass(300_000);
+    await advance(300_000);
     expect(heard).toEqual([]);
   });
 
@@ -180,7 +180,7 @@ describe("the clock", () => {
     usePage();
     const undo = pageLifecycle.subscribe(() => undo?.());
     sleep(100_000);
-    await pass(30_000);
+    await advance(30_000);
     expect(vi.getTimerCount()).toBe(0);
   });
 });

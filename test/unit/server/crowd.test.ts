@@ -6,9 +6,9 @@ import { resume } from "../../../src/resume/client/index.ts";
 import { decode } from "../../../src/resume/protocol/control.ts";
 import { withResume } from "../../../src/resume/protocol/subprotocol.ts";
 import type { ServerConn } from "../../../src/server/index.ts";
-import { told } from "../../support/conn.ts";
+import { record } from "../../support/conn.ts";
 import { site, until } from "../../support/ws-server.ts";
-import { hand, inUse, serving, take, vanish } from "./serving.ts";
+import { acceptControl, dropClient, openSession, rawClient, serving } from "./serving.ts";
 
 const numbered = (name: string, count: number, from = 0) =>
   Array.from({ length: count }, (_, n) => `${name}${from + n}`);
@@ -34,8 +34,8 @@ describe("two Conns with the key to one session, as a process and its copy have 
    */
   async function twins({ returnedOnce = false } = {}) {
     const server = await serving();
-    const issuer = await hand(server.url());
-    const greeting = String(issuer.heard[0]);
+    const issuer = await rawClient(server.url());
+    const greeting = String(issuer.received[0]);
     const leave = new Map<string, () => void>();
     const elsewhere = await site((http) => {
       new WebSocketServer({ server: http, handleProtocols: () => RESUME }).on("connection", (socket, { url = "" }) => {
@@ -77,7 +77,7 @@ describe("two Conns with the key to one session, as a process and its copy have 
     const name = isFirst ? "b" : "a";
     for (const text of numbered(name, 10, 10)) conn.send(text);
     await conn.flush();
-    expect(server.heard).toEqual(numbered(name, 20));
+    expect(server.received).toEqual(numbered(name, 20));
     expect(conn.state).toBe("open");
     expect(server.conns).toHaveLength(1);
     expect(upgrades).toHaveLength(2);
@@ -86,7 +86,7 @@ describe("two Conns with the key to one session, as a process and its copy have 
   test("that come one after the other: the late one is told, and the one in use hears nothing of it", async () => {
     const { server, upgrades, first, second } = await twins();
     await first.release();
-    const losses = told(first.conn, "disconnected");
+    const losses = record(first.conn, "disconnected");
     first.conn.send("a0");
     await first.conn.flush();
     second.conn.send("b0");
@@ -94,7 +94,7 @@ describe("two Conns with the key to one session, as a process and its copy have 
     expect(await second.conn.closed).toMatchObject({ code: 4409, by: "policy", inDoubt: ["b0"] });
     for (const text of numbered("a", 10, 1)) first.conn.send(text);
     await first.conn.flush();
-    expect(server.heard).toEqual(numbered("a", 11));
+    expect(server.received).toEqual(numbered("a", 11));
     expect(losses).toEqual([]);
     expect(upgrades).toHaveLength(2);
   });
@@ -107,7 +107,7 @@ describe("two Conns with the key to one session, as a process and its copy have 
     expect(await first.conn.closed).toMatchObject({ code: 4409, by: "policy", unsent: [], inDoubt: [] });
     for (const text of numbered("b", 10)) second.conn.send(text);
     await second.conn.flush();
-    expect(server.heard).toEqual(numbered("b", 10));
+    expect(server.received).toEqual(numbered("b", 10));
     expect(server.conns).toHaveLength(1);
     expect(upgrades).toHaveLength(2);
   });
@@ -122,7 +122,7 @@ describe("two Conns with the key to one session, as a process and its copy have 
     expect(await first.conn.closed).toMatchObject({ code: 4409, by: "policy", unsent: [], inDoubt: [] });
     expect(await second.conn.closed).toMatchObject({ code: 4400, by: "policy", inDoubt: ["b0"] });
     expect(await server.conns[0]?.closed).toMatchObject({ code: 4400, by: "policy" });
-    expect(server.heard).toEqual(numbered("a", 5));
+    expect(server.received).toEqual(numbered("a", 5));
     expect(upgrades).toHaveLength(2);
   });
 });
@@ -137,7 +137,7 @@ test("a crowd that is cut off comes back by its slots, each to its session, and 
     const conn = client(server.url());
     const echoes: Payload[] = [];
     conn.on("message", (message) => echoes.push(message));
-    return { name, conn, echoes, opens: told(conn, "open"), waits: told(conn, "waiting") };
+    return { name, conn, echoes, opens: record(conn, "open"), waits: record(conn, "waiting") };
   });
   const putOff = () => members.filter(({ waits }) => waits.some(({ reason }) => reason === "server")).length;
   let sent = 0;
@@ -152,7 +152,7 @@ test("a crowd that is cut off comes back by its slots, each to its session, and 
     expect(putOff()).toBeGreaterThanOrEqual(2);
     for (const { waits } of members) waits.length = 0;
     if (n === cuts) break;
-    // Clients are open before the server has heard of it.
+    // Clients are open before the server has received of it.
     await until(() => expect(server.conns.map(({ state }) => state)).toEqual(members.map(() => "open")));
     talk(20);
     cut(server.conns);
@@ -163,7 +163,7 @@ test("a crowd that is cut off comes back by its slots, each to its session, and 
     expect(opens.map(({ resumed }) => resumed)).toEqual([false, true, true]);
   }
   for (const { name } of members) {
-    const own = server.heard.filter((text) => String(text).startsWith(`${name}: `));
+    const own = server.received.filter((text) => String(text).startsWith(`${name}: `));
     expect(own).toEqual(numbered(`${name}: `, sent));
   }
   expect(server.conns).toHaveLength(crowd);
@@ -198,12 +198,12 @@ describe("a client that leaves session after session behind", () => {
     const comeBack = await idle.leave(server.conns[0]);
     idle.conn.send("idle1");
     const busy = [client(server.url()), client(server.url())];
-    const lost = busy.map((conn) => told(conn, "disconnected"));
+    const lost = busy.map((conn) => record(conn, "disconnected"));
     await until(() => expect(server.conns).toHaveLength(1 + busy.length));
     for (let n = 0; n < 24; n++) {
       // The echo is kept for it. First there are too many of them, then too much is kept.
-      const thief = await inUse(server, "x".repeat(n < 12 ? 10 : 20_000));
-      await vanish(thief, server.conns.at(-1));
+      const thief = await openSession(server, "x".repeat(n < 12 ? 10 : 20_000));
+      await dropClient(thief, server.conns.at(-1));
       const kept = away().map(({ stats }) => stats.unacknowledged.bytes + stats.outbox.bytes);
       expect(kept.length).toBeLessThanOrEqual(bounds.maxSessions);
       expect(kept.reduce((sum, bytes) => sum + bytes, 0)).toBeLessThanOrEqual(bounds.maxBytes);
@@ -214,13 +214,13 @@ describe("a client that leaves session after session behind", () => {
     }
     expect(lost).toEqual([[], []]);
     expect(server.conns[0]).toMatchObject({ state: "closed" });
-    const losses = told(idle.conn, "session-lost");
+    const losses = record(idle.conn, "session-lost");
     const open = new Promise((resolve) => idle.conn.on("open", resolve, { once: true }));
     comeBack();
     expect(await open).toMatchObject({ resumed: false, reconnected: true });
     await idle.conn.flush();
     expect(losses).toEqual([{ delivered: [], undelivered: [], inDoubt: [] }]);
-    expect(server.heard.filter((text) => String(text).startsWith("idle"))).toEqual(["idle0", "idle1"]);
+    expect(server.received.filter((text) => String(text).startsWith("idle"))).toEqual(["idle0", "idle1"]);
   });
 
   test("pushes out nobody else where each principal has a share", async () => {
@@ -232,10 +232,10 @@ describe("a client that leaves session after session behind", () => {
     const comeBack = await ada.leave(server.conns[0]);
     server.conns[0]?.send("kept for ada");
     for (let n = 1; n <= 20; n++) {
-      const eve = await hand(server.url(), { "x-user": "eve" });
-      eve.say(take, `eve${n}`);
-      await until(() => expect(server.heard).toHaveLength(n + 1));
-      await vanish(eve, server.conns.at(-1));
+      const eve = await rawClient(server.url(), { "x-user": "eve" });
+      eve.send(acceptControl, `eve${n}`);
+      await until(() => expect(server.received).toHaveLength(n + 1));
+      await dropClient(eve, server.conns.at(-1));
       expect(server.conns.slice(1).filter(({ state }) => state === "waiting").length).toBeLessThanOrEqual(3);
     }
     const open = new Promise((resolve) => ada.conn.on("open", resolve, { once: true }));

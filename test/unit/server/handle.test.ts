@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { expect, test } from "vitest";
 import { handle, handler } from "../../../src/server/index.ts";
-import { dial, rawClient, site, statusOf, until, upgradeRequest } from "../../support/ws-server.ts";
+import { dial, rawSocket, site, statusOf, until, upgradeRequest } from "../../support/ws-server.ts";
 
 /** Sends its name, so that it is known who serves. */
 const named = (name: string) => handler((conn) => void conn.send(name));
@@ -15,10 +15,10 @@ function other(path: string): (request: IncomingMessage, socket: Duplex) => void
 }
 
 async function greeting(url: string): Promise<unknown> {
-  const { heard } = await dial(url);
+  const { received } = await dial(url);
   return until(() => {
-    expect(heard).toHaveLength(1);
-    return heard[0];
+    expect(received).toHaveLength(1);
+    return received[0];
   });
 }
 
@@ -45,7 +45,7 @@ test("leaves a path that it does not serve to other listeners", async () => {
     expect(await statusOf(url("/theirs"))).toBe(418);
     expect(await greeting(url("/ws"))).toBe("ws");
     // A path that neither serves stays unanswered: it may be that of a listener that takes its time.
-    const client = rawClient(port, upgradeRequest("/nobody"));
+    const client = rawSocket(port, upgradeRequest("/nobody"));
     await greeting(url("/ws"));
     expect([client.input(), client.isClosed()]).toEqual(["", false]);
   }
@@ -61,7 +61,7 @@ test("survives the reset of an upgrade that nobody answers", async () => {
       socket.resume();
     });
   });
-  const { socket } = rawClient(port, upgradeRequest("/nobody"));
+  const { socket } = rawSocket(port, upgradeRequest("/nobody"));
   await greeting(url("/ws"));
   socket.resetAndDestroy();
   await until(() => expect(ended).toEqual(["/nobody"]));
@@ -107,12 +107,12 @@ test("stops accepting when undone, and ends no Conn", async () => {
     undo = handle(server, "/ws", ws);
     handle(server, "/stays", named("stays"));
   });
-  const { socket, heard } = await dial(url("/ws"));
+  const { socket, received } = await dial(url("/ws"));
   undo();
   expect(await statusOf(url("/ws"))).toBe(404);
   expect(await greeting(url("/stays"))).toBe("stays");
   socket.send("still here");
-  await until(() => expect(heard).toEqual(["still here"]));
+  await until(() => expect(received).toEqual(["still here"]));
   expect(server.listenerCount("upgrade")).toBe(1);
 });
 

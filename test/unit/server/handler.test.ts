@@ -5,7 +5,7 @@ import { type Handler, type HandlerOptions, handle, handler, type ServerConn } f
 import {
   clientFrame,
   dial,
-  rawClient,
+  rawSocket,
   type Site,
   settled,
   site,
@@ -77,7 +77,7 @@ describe("the connection", () => {
       }
     });
     const first = Buffer.concat([Buffer.from(upgradeRequest("/ws")), clientFrame("one"), clientFrame("two")]);
-    const { input, socket } = rawClient(port, first);
+    const { input, socket } = rawSocket(port, first);
     await until(() => expect(input()).toContain("got two"));
     socket.write(clientFrame("three"));
     await until(() => expect(heard).toEqual(["one", "two", "three"]));
@@ -85,7 +85,7 @@ describe("the connection", () => {
 
   test("loses no message that comes before the function reads", async () => {
     const { port, conn } = await serving();
-    rawClient(port, Buffer.concat([Buffer.from(upgradeRequest("/ws")), clientFrame("early")]));
+    rawSocket(port, Buffer.concat([Buffer.from(upgradeRequest("/ws")), clientFrame("early")]));
     const it = await conn();
     await until(() => expect(it.stats.inbox.messages).toBe(1));
     expect(await it.receive()).toBe("early");
@@ -102,7 +102,7 @@ describe("the connection", () => {
   test("never selects a protocol that it does not know", async () => {
     const answer = async (options: HandlerOptions) => {
       const { port } = await serving(() => {}, options);
-      const { input } = rawClient(port, upgradeRequest("/ws", { "Sec-WebSocket-Protocol": "unknown, other" }));
+      const { input } = rawSocket(port, upgradeRequest("/ws", { "Sec-WebSocket-Protocol": "unknown, other" }));
       await until(() => expect(input()).toContain("\r\n\r\n"));
       return input();
     };
@@ -118,10 +118,10 @@ describe("the connection", () => {
     const packed = await serving(echo, { serverOptions: { perMessageDeflate: true } });
     const options = { perMessageDeflate: true };
     expect((await dial(plain.url(), options)).socket.extensions).toBe("");
-    const { socket, heard } = await dial(packed.url(), options);
+    const { socket, received } = await dial(packed.url(), options);
     expect(socket.extensions).toContain("permessage-deflate");
     socket.send("x".repeat(100_000));
-    await until(() => expect(heard).toEqual(["x".repeat(100_000)]));
+    await until(() => expect(received).toEqual(["x".repeat(100_000)]));
   });
 
   test("ends with 1009 for the client on a message longer than maxPayloadBytes, and takes one of just that length", async () => {
@@ -175,9 +175,9 @@ describe("the function", () => {
     const { url, errors } = await serving(async (conn) => {
       for (let i = 0; i < 100; i++) conn.send(`${i}`);
     });
-    const { heard, closed } = await dial(url());
+    const { received, closed } = await dial(url());
     expect(await closed).toEqual({ code: 1000, reason: "" });
-    expect(heard).toEqual(Array.from({ length: 100 }, (_, i) => `${i}`));
+    expect(received).toEqual(Array.from({ length: 100 }, (_, i) => `${i}`));
     expect(errors).toEqual([]);
   });
 
@@ -234,10 +234,10 @@ describe("the function", () => {
     const { url, conn, errors } = await serving((conn) => {
       conn.on("message", (message) => conn.send(message));
     });
-    const { socket, heard } = await dial(url());
+    const { socket, received } = await dial(url());
     const it = await conn();
     socket.send("one");
-    await until(() => expect(heard).toEqual(["one"]));
+    await until(() => expect(received).toEqual(["one"]));
     expect(it.state).toBe("open");
     socket.close(4001, "bye");
     expect(await it.closed).toMatchObject({ code: 4001, reason: "bye", clean: true, by: "peer" });
@@ -271,13 +271,13 @@ describe("the function", () => {
         story.push("end");
       }
     });
-    const { socket, heard } = await dial(url());
+    const { socket, received } = await dial(url());
     socket.send("one");
     await until(() => expect(story).toEqual(["one"]));
     socket.terminate();
     await until(() => expect(story).toEqual(["one", "end"]));
     await until(() => expect(ws.conns.size).toBe(0));
-    expect([heard, errors]).toEqual([[], []]);
+    expect([received, errors]).toEqual([[], []]);
   });
 
   test("that sends to a client that has left is not at fault", async () => {
@@ -309,9 +309,9 @@ describe("the function", () => {
       for (const bytes of [small, large]) bytes.fill(9);
       await conn.flush();
     });
-    const { heard, closed } = await dial(url());
+    const { received, closed } = await dial(url());
     await closed;
-    const [small, large] = heard as Buffer[];
+    const [small, large] = received as Buffer[];
     expect([...(small ?? [])]).toEqual([1, 2, 3]);
     expect(large?.equals(Buffer.alloc(2 ** 20, 1))).toBe(true);
   });
@@ -326,9 +326,9 @@ describe("the function", () => {
       },
       { serverOptions: { perMessageDeflate: true } },
     );
-    const { heard, closed } = await dial(url(), { perMessageDeflate: true });
+    const { received, closed } = await dial(url(), { perMessageDeflate: true });
     await closed;
-    expect((heard[0] as Buffer).equals(Buffer.alloc(2 ** 16, 1))).toBe(true);
+    expect((received[0] as Buffer).equals(Buffer.alloc(2 ** 16, 1))).toBe(true);
   });
 
   test("holds back a client that floods, when it does not read", async () => {
@@ -382,9 +382,9 @@ describe("shutdown", () => {
     const done = ws.shutdown();
     expect(await statusOf(url())).toBe(503);
     await done;
-    for (const { heard, closed } of clients) {
+    for (const { received, closed } of clients) {
       expect(await closed).toEqual({ code: 1001, reason: "" });
-      expect(heard).toEqual(["last words"]);
+      expect(received).toEqual(["last words"]);
     }
     expect(ws.conns.size).toBe(0);
     expect(await statusOf(url())).toBe(503);
@@ -392,7 +392,7 @@ describe("shutdown", () => {
 
   test("resolves within its deadline though a client never answers", async () => {
     const { port, ws } = await serving(forever);
-    const client = rawClient(port, upgradeRequest("/ws"));
+    const client = rawSocket(port, upgradeRequest("/ws"));
     await until(() => expect(ws.conns.size).toBe(1));
     const start = performance.now();
     await ws.shutdown({ timeoutMs: 200 });
@@ -501,11 +501,11 @@ describe("whatever comes in", () => {
     ["another protocol to upgrade to", upgradeRequest("/ws", { Upgrade: "h2c" })],
   ])("an upgrade with %s is answered, and the next one served", async (_name, request) => {
     const { port, url, errors } = await serving(echo);
-    const { input } = rawClient(port, Buffer.from(request, "latin1"));
+    const { input } = rawSocket(port, Buffer.from(request, "latin1"));
     await until(() => expect(input()).toMatch(/^HTTP\/1\.1 (101|400|404|405|426) /));
-    const { socket, heard } = await dial(url());
+    const { socket, received } = await dial(url());
     socket.send("alive");
-    await until(() => expect(heard).toEqual(["alive"]));
+    await until(() => expect(received).toEqual(["alive"]));
     expect(errors).toEqual([]);
   });
 
@@ -516,7 +516,7 @@ describe("whatever comes in", () => {
     ["that claims to be huge", Buffer.from([0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0])],
   ])("a frame %s ends that connection alone", async (_name, frame) => {
     const { port, url, ws, errors } = await serving(echo);
-    const { isClosed } = rawClient(port, Buffer.concat([Buffer.from(upgradeRequest("/ws")), frame]));
+    const { isClosed } = rawSocket(port, Buffer.concat([Buffer.from(upgradeRequest("/ws")), frame]));
     await until(() => expect(isClosed()).toBe(true));
     await until(() => expect(ws.conns.size).toBe(0));
     expect(await statusOf(url())).toBe(101);
@@ -526,7 +526,7 @@ describe("whatever comes in", () => {
   test("a client that is gone before it is answered does no harm", async () => {
     const { port, url, ws } = await serving(echo);
     for (let i = 0; i < 20; i++) {
-      const { socket } = rawClient(port, upgradeRequest("/ws"));
+      const { socket } = rawSocket(port, upgradeRequest("/ws"));
       socket.once("ready", () => socket.resetAndDestroy());
     }
     expect(await statusOf(url())).toBe(101);

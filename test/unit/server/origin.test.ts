@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import { type HandlerOptions, handle, handler } from "../../../src/server/index.ts";
-import { rawClient, type Site, site, statusOf, until, upgradeRequest } from "../../support/ws-server.ts";
+import { rawSocket, type Site, site, statusOf, until, upgradeRequest } from "../../support/ws-server.ts";
 
 function serving(options: HandlerOptions = {}): Promise<Site> {
   return site((server) =>
@@ -51,7 +51,7 @@ describe("by default", () => {
 
   test("one refused is told so in full, and its connection ended", async () => {
     const { port } = await serving();
-    const { input, isClosed } = rawClient(port, upgradeRequest("/ws", { Origin: "http://example.com" }));
+    const { input, isClosed } = rawSocket(port, upgradeRequest("/ws", { Origin: "http://example.com" }));
     await until(() => expect(isClosed()).toBe(true));
     expect(input()).toBe(
       "HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\nForbidden",

@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { expect, onTestFinished, test } from "vitest";
 import { Conn } from "../../../src/index.ts";
 import { handle, handler, type ServerConn } from "../../../src/server/index.ts";
-import { rawClient, site, until, upgradeRequest } from "../../support/ws-server.ts";
+import { rawSocket, site, until, upgradeRequest } from "../../support/ws-server.ts";
 
 /** What ws may hold of answers for a peer that takes none: 60 of the longest, and what one write adds. */
 const MOST_BUFFERED = 64 * 1024;
@@ -45,7 +45,7 @@ test("a client that floods with pings and reads no answer is left, and little is
   const conns: ServerConn[] = [];
   const ws = handler((conn) => void conns.push(conn));
   const { port } = await site((server) => handle(server, "/ws", ws));
-  const { socket } = rawClient(port, upgradeRequest("/ws"));
+  const { socket } = rawSocket(port, upgradeRequest("/ws"));
   const conn = await until(() => {
     const [first] = conns;
     if (!first) throw new Error("There is no Conn yet.");

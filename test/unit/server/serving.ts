@@ -12,7 +12,7 @@ import { type Client, dial, type Site, site, until } from "../../support/ws-serv
 
 export interface Serving extends Site {
   readonly conns: readonly ServerConn[];
-  readonly heard: Payload[];
+  readonly received: Payload[];
   readonly shutdown: (options?: object) => Promise<void>;
 }
 
@@ -23,22 +23,22 @@ export async function serving(
   serve?: (conn: ServerConn) => unknown,
 ) {
   const conns: ServerConn[] = [];
-  const heard: Payload[] = [];
+  const received: Payload[] = [];
   const ws = handler(
     (conn) => {
       conns.push(conn);
-      conn.on("message", (message) => heard.push(message));
+      conn.on("message", (message) => received.push(message));
       return serve?.(conn);
     },
     { resume: given, onError: () => {}, closeTimeoutMs: 300, ...options },
   );
   const all = await site((server) => handle(server, "/ws", ws));
-  return { ...all, conns, heard, shutdown: (more?: object) => ws.shutdown(more) } satisfies Serving;
+  return { ...all, conns, received, shutdown: (more?: object) => ws.shutdown(more) } satisfies Serving;
 }
 
 /** A client that speaks resume by hand. */
-export interface Hand extends Client {
-  say(...frames: (ControlFrame | string)[]): void;
+export interface RawClient extends Client {
+  send(...frames: (ControlFrame | string)[]): void;
   /** What the server has said, read where it is control. */
   read(): (ControlFrame | string | Buffer)[];
   /** The session of this socket. */
@@ -46,24 +46,24 @@ export interface Hand extends Client {
   readonly secret: string;
 }
 
-export async function hand(url: string, headers: Record<string, string> = {}): Promise<Hand> {
+export async function rawClient(url: string, headers: Record<string, string> = {}): Promise<RawClient> {
   const client = await dial(url, { protocols: ["resume.v1"], headers });
-  await until(() => expect(client.heard).not.toEqual([]));
-  const greeting = decode(String(client.heard[0]));
-  if (greeting?.type !== "H") throw new Error(`The server began with ${String(client.heard[0])}.`);
+  await until(() => expect(client.received).not.toEqual([]));
+  const greeting = decode(String(client.received[0]));
+  if (greeting?.type !== "H") throw new Error(`The server began with ${String(client.received[0])}.`);
   return {
     ...client,
     sid: greeting.sid,
     secret: greeting.secret,
-    say: (...frames) => {
+    send: (...frames) => {
       for (const frame of frames) client.socket.send(typeof frame === "string" ? frame : encode(frame));
     },
-    read: () => client.heard.slice(1).map((said) => (typeof said === "string" && decode(said)) || said),
+    read: () => client.received.slice(1).map((said) => (typeof said === "string" && decode(said)) || said),
   };
 }
 
-export const take: ControlFrame = { type: "N", win: 10_000 };
-export const back = ({ sid, secret }: Hand, more: object = {}): ControlFrame => ({
+export const acceptControl: ControlFrame = { type: "N", win: 10_000 };
+export const resumeControl = ({ sid, secret }: RawClient, more: object = {}): ControlFrame => ({
   type: "R",
   sid,
   secret,
@@ -73,19 +73,19 @@ export const back = ({ sid, secret }: Hand, more: object = {}): ControlFrame => 
   ...more,
 });
 
-/** A session in use, in which `messages` were heard. */
-export async function inUse({ url, heard, conns }: Serving, ...messages: string[]): Promise<Hand> {
-  const client = await hand(url());
-  const before = heard.length;
+/** A session in use, in which `messages` were received. */
+export async function openSession({ url, received, conns }: Serving, ...messages: string[]): Promise<RawClient> {
+  const client = await rawClient(url());
+  const before = received.length;
   const served = conns.length;
-  client.say(take, ...messages);
+  client.send(acceptControl, ...messages);
   await until(() => expect(conns).toHaveLength(served + 1));
-  await until(() => expect(heard.length - before).toBe(messages.length));
+  await until(() => expect(received.length - before).toBe(messages.length));
   return client;
 }
 
 /** Leaves without a word, and waits until the server knows. */
-export async function vanish(client: Hand, conn: ServerConn | undefined): Promise<void> {
+export async function dropClient(client: RawClient, conn: ServerConn | undefined): Promise<void> {
   client.socket.terminate();
   await until(() => expect(conn?.state).toBe("waiting"));
 }

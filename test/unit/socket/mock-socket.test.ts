@@ -1,7 +1,7 @@
 import { Server, WebSocket } from "mock-socket";
 import { afterEach, expect, test, vi } from "vitest";
 import { Conn, type ConnOptions, exponential, json, type WebSocketConstructor } from "../../../src/index.ts";
-import { pass, story, told, useFakeTime } from "../../support/conn.ts";
+import { advance, record, recordAll, useFakeTime } from "../../support/conn.ts";
 
 interface Product {
   name: string;
@@ -39,22 +39,22 @@ test("connects, and reads and writes JSON", async () => {
     socket.send(JSON.stringify(PRODUCTS));
   });
   const conn = dial<Product[], { top: number }>({ codec: json() });
-  const heard = told(conn, "message");
-  await pass(10);
+  const heard = record(conn, "message");
+  await advance(10);
   expect(conn.state).toBe("open");
   expect(heard).toEqual([PRODUCTS]);
   await conn.send({ top: 10 });
-  await pass(10);
+  await advance(10);
   expect(commands).toEqual([{ top: 10 }]);
 });
 
 test("is closed by both sides once", async () => {
   serve();
   const conn = dial({});
-  await pass(10);
-  const events = story(conn);
+  await advance(10);
+  const events = recordAll(conn);
   conn.close();
-  await pass(10);
+  await advance(10);
   expect(await conn.closed).toMatchObject({ code: 1000, by: "local" });
   expect(events).toEqual(["open>closing", "closing>closed", "closed"]);
   expect(vi.getTimerCount()).toBe(0);
@@ -63,7 +63,7 @@ test("is closed by both sides once", async () => {
 test("comes back when the server does, and a queued message arrives", async () => {
   const first = serve();
   const conn = dial({});
-  await pass(10);
+  await advance(10);
   first.close({ code: 1012, reason: "restart", wasClean: true });
   expect(conn.state).toBe("waiting");
   const sent = conn.send("queued");
@@ -72,26 +72,26 @@ test("comes back when the server does, and a queued message arrives", async () =
   const second = serve();
   const received: unknown[] = [];
   second.on("connection", (socket) => socket.on("message", (text) => received.push(text)));
-  await pass(1_010);
+  await advance(1_010);
   await sent;
-  await pass(10);
+  await advance(10);
   expect(conn.state).toBe("open");
   expect(received).toEqual(["queued"]);
 });
 
 test("tries again where nobody listens yet", async () => {
   const conn = dial({ shouldRetry: () => true });
-  await pass(10);
+  await advance(10);
   expect(conn.state).toBe("waiting");
   serve();
-  await pass(1_010);
+  await advance(1_010);
   expect(conn.state).toBe("open");
 });
 
 test("ends with the server's goodbye", async () => {
   const server = serve();
   const conn = dial({});
-  await pass(10);
+  await advance(10);
   server.close({ code: 1000, reason: "bye", wasClean: true });
   expect(await conn.closed).toMatchObject({ code: 1000, reason: "bye", by: "peer" });
 });
@@ -100,6 +100,6 @@ test("offers its protocols and takes the one selected", async () => {
   const selectProtocol = (protocols: string[]) => protocols[1] ?? "";
   servers.push(new Server(URL, { mock: false, selectProtocol }));
   const conn = dial({ protocols: ["a", "b"] });
-  await pass(10);
+  await advance(10);
   expect(conn.protocol).toBe("b");
 });

@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import { beforeEach, describe, expect, test } from "vitest";
 import { Conn, type ConnError, type ConnOptions, exponential, type Provider, type Url } from "../../../src/index.ts";
-import { pass, thrown, tick, told, uncaught, useFakeTime } from "../../support/conn.ts";
+import { advance, record, settleMicrotasks, thrown, uncaught, useFakeTime } from "../../support/conn.ts";
 import { FakeWs } from "../../support/fake-ws.ts";
 
 useFakeTime();
@@ -17,16 +17,16 @@ function dial(options: ConnOptions = {}, url: Provider<Url> = "wss://x.test/path
 
 async function opened(options: ConnOptions = {}): Promise<{ conn: Conn; socket: FakeWs }> {
   const conn = dial(options);
-  await tick();
+  await settleMicrotasks();
   FakeWs.last.open();
-  await tick();
+  await settleMicrotasks();
   return { conn, socket: FakeWs.last };
 }
 
 describe("the upgrade", () => {
   test("has the URL's own origin, no compression, and the limit of a message", async () => {
     dial({ maxPayloadBytes: 5 });
-    await tick();
+    await settleMicrotasks();
     expect(FakeWs.last.options).toMatchObject({
       origin: "https://x.test",
       perMessageDeflate: false,
@@ -36,15 +36,15 @@ describe("the upgrade", () => {
 
   test("has the origin and the client options that were given", async () => {
     dial({ origin: "https://other.test", clientOptions: { perMessageDeflate: true, ca: "ca" } });
-    await tick();
+    await settleMicrotasks();
     expect(FakeWs.last.options).toMatchObject({ origin: "https://other.test", perMessageDeflate: true, ca: "ca" });
   });
 
   test("asks for its headers on each attempt, with why the last one ended", async () => {
     dial({ headers: ({ attempt, previous }) => ({ token: `${attempt} after ${previous?.status}` }) });
-    await tick();
+    await settleMicrotasks();
     FakeWs.last.refuse(401);
-    await pass(1_000);
+    await advance(1_000);
     expect(FakeWs.made.map(({ options }) => options.headers)).toEqual([
       { token: "0 after undefined" },
       { token: "1 after 401" },
@@ -87,20 +87,20 @@ describe("the upgrade", () => {
 
   test("fails the attempt where the function gives headers that no request can have, and tells it", async () => {
     const conn = dial({ headers: ({ attempt }) => ({ a: attempt === 0 ? "SECRET\n" : "b" }) });
-    const [errors, waits] = [told(conn, "error"), told(conn, "waiting")];
-    await tick();
+    const [errors, waits] = [record(conn, "error"), record(conn, "waiting")];
+    await settleMicrotasks();
     expect(errors).toMatchObject([{ code: "provider", cause: { code: "bad-option" } }]);
     expect(inspect(errors, { depth: 5 })).not.toContain("SECRET");
     expect(waits).toMatchObject([{ attempt: 1, delayMs: 1_000, reason: "backoff" }]);
     expect(FakeWs.made).toHaveLength(0);
-    await pass(1_000);
+    await advance(1_000);
     expect(FakeWs.last.options.headers).toEqual({ a: "b" });
   });
 
   test.for([400, 404, 410])("refused with %i before the first open ends the Conn", async (status) => {
     const conn = dial();
-    const lost = told(conn, "disconnected");
-    await tick();
+    const lost = record(conn, "disconnected");
+    await settleMicrotasks();
     FakeWs.last.refuse(status);
     expect(await conn.closed).toMatchObject({
       code: 1006,
@@ -112,15 +112,15 @@ describe("the upgrade", () => {
 
   test("refused with 401 is final at once without a provider", async () => {
     const conn = dial();
-    await tick();
+    await settleMicrotasks();
     FakeWs.last.refuse(401);
     expect(conn.state).toBe("closed");
   });
 
   test("refused with 503 obeys Retry-After", async () => {
     const conn = dial();
-    const waits = told(conn, "waiting");
-    await tick();
+    const waits = record(conn, "waiting");
+    await settleMicrotasks();
     FakeWs.last.refuse(503, { "retry-after": "7" });
     expect(waits).toMatchObject([{ reason: "server" }]);
     expect(waits[0]?.delayMs).toBeGreaterThanOrEqual(7_000);
@@ -131,11 +131,11 @@ describe("the upgrade", () => {
     "refused with a Retry-After of %j, which asks for no wait, waits longer with each attempt",
     async (after) => {
       const conn = dial();
-      const waits = told(conn, "waiting");
-      await tick();
+      const waits = record(conn, "waiting");
+      await settleMicrotasks();
       for (const ms of [1_000, 2_000, 4_000]) {
         FakeWs.last.refuse(503, { "retry-after": after });
-        await pass(ms);
+        await advance(ms);
       }
       expect(waits.map(({ delayMs }) => delayMs)).toEqual([1_000, 2_000, 4_000]);
     },
@@ -143,9 +143,9 @@ describe("the upgrade", () => {
 
   test("that is abandoned ends in an error that is handled", async () => {
     const conn = dial();
-    await tick();
+    await settleMicrotasks();
     conn.close();
-    await tick();
+    await settleMicrotasks();
     expect(FakeWs.last.isTerminated).toBe(true);
     expect(FakeWs.last.listenerCount("error")).toBeGreaterThan(0);
   });
@@ -162,28 +162,28 @@ test("bytes are the caller's again after write(), also where a generateMask of z
 describe("the heartbeat", () => {
   test("pings by protocol every 15 s, and tells the latency", async () => {
     const { conn, socket } = await opened();
-    const latencies = told(conn, "latency");
-    await pass(15_000);
+    const latencies = record(conn, "latency");
+    await advance(15_000);
     expect(socket.pings).toBe(1);
-    await pass(20);
+    await advance(20);
     socket.emit("pong");
     expect(latencies).toEqual([{ rttMs: 20 }]);
-    await pass(15_000);
+    await advance(15_000);
     expect(socket.pings).toBe(2);
   });
 
   test("leaves a silent peer 25 s after the last sign of life, at once", async () => {
     const { conn, socket } = await opened();
-    await pass(24_999);
+    await advance(24_999);
     expect(conn.state).toBe("open");
-    await pass(1);
+    await advance(1);
     expect(conn.state).toBe("waiting");
     expect(socket.isTerminated).toBe(true);
   });
 
   test("is none with false", async () => {
     const { conn, socket } = await opened({ heartbeat: false });
-    await pass(600_000);
+    await advance(600_000);
     expect(socket.pings).toBe(0);
     expect(conn.state).toBe("open");
   });
@@ -206,16 +206,16 @@ describe("a full inbox", () => {
     const { conn, socket } = await opened({ inbox: { highWaterMark: 1 } });
     socket.message("a");
     expect(socket.isPaused).toBe(true);
-    await pass(120_000);
+    await advance(120_000);
     expect(conn.state).toBe("open");
     // Two in each of the peer's waits, were it of the same habits.
     expect(socket.pongs).toBe(24);
     await conn.receive();
     expect(socket.isPaused).toBe(false);
-    await tick();
+    await settleMicrotasks();
     expect(socket.pings).toBe(1);
     socket.emit("pong");
-    await pass(10_000);
+    await advance(10_000);
     expect(conn.state).toBe("open");
   });
 
@@ -236,21 +236,21 @@ test("a message over maxPayloadBytes that ws refused is reported as 1009, by us"
 
 test("what a peer sends against the protocol ends the connection at once, though the peer never closes", async () => {
   const { conn, socket } = await opened();
-  const lost = told(conn, "disconnected");
+  const lost = record(conn, "disconnected");
   const error = Object.assign(new RangeError("Invalid frame"), { code: "WS_ERR_UNEXPECTED_RSV_1" });
   // ws has sent its close frame by then, and would wait for the peer's.
   socket.close();
   socket.emit("error", error);
   expect(lost).toMatchObject([{ code: 1006, clean: false, wasOpen: true, willRetry: true, cause: error }]);
   expect(socket.isTerminated).toBe(false);
-  await pass(1_000);
+  await advance(1_000);
   expect(socket.isTerminated).toBe(true);
 });
 
 test("why a connection was lost is told where ws knows it", async () => {
   const conn = dial();
-  const lost = told(conn, "disconnected");
-  await tick();
+  const lost = record(conn, "disconnected");
+  await settleMicrotasks();
   const error = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
   FakeWs.last.emit("error", error);
   FakeWs.last.drop();
@@ -264,7 +264,7 @@ describe("the end of a turn", () => {
     const told: string[] = [];
     const failures = uncaught();
     const conns = [dial(), dial()];
-    await tick();
+    await settleMicrotasks();
     const [bad, good] = FakeWs.made as [FakeWs, FakeWs];
     const failing = () => {
       throw new Error("of one");
@@ -272,11 +272,11 @@ describe("the end of a turn", () => {
     bad.emit("upgrade", { socket: tcp(failing) });
     good.emit("upgrade", { socket: tcp(() => told.push("gone")) });
     for (const socket of [bad, good]) socket.open();
-    await tick();
+    await settleMicrotasks();
     for (let turn = 1; turn <= 2; turn++) {
       for (const conn of conns) conn.send("x");
       await new Promise((resolve) => process.nextTick(resolve));
-      await tick();
+      await settleMicrotasks();
       expect(told).toHaveLength(turn);
     }
     expect(failures).toHaveLength(2);

@@ -32,7 +32,7 @@ function settled(): ClientHandshake<Item> {
 }
 
 /** Dials once more, up to the server's answer to the return. */
-function back(made: ClientHandshake<Item>, sid = "two") {
+function reconnect(made: ClientHandshake<Item>, sid = "two") {
   onDisconnected(made);
   prepareOffer(made);
   onOpen(made, true);
@@ -138,14 +138,14 @@ describe("a return", () => {
     const made = settled();
     flowOf(made).received = 7;
     const frame = { type: "R", sid: "one", secret: "one-secret", rx: 7, win: WINDOW };
-    expect(back(made)).toEqual({ type: "reply", frame: { ...frame, gen: 1 } });
-    expect(back(made, "three")).toEqual({ type: "reply", frame: { ...frame, gen: 2 } });
+    expect(reconnect(made)).toEqual({ type: "reply", frame: { ...frame, gen: 1 } });
+    expect(reconnect(made, "three")).toEqual({ type: "reply", frame: { ...frame, gen: 2 } });
   });
 
   test("goes on from the server's count", () => {
     const made = settled();
     for (const id of [1, 2, 3]) retain(flowOf(made), item(id));
-    back(made);
+    reconnect(made);
     const step = onMessage(made, encode({ type: "A", rx: 1 }));
     expect(step.type === "resumed" && ids(step.back.resend)).toEqual([2, 3]);
     expect(made.phase).toBe("active");
@@ -156,7 +156,7 @@ describe("a return", () => {
     (answer) => {
       const made = settled();
       for (const id of [1, 2, 3]) retain(flowOf(made), item(id));
-      back(made);
+      reconnect(made);
       expect(onMessage(made, answer)).toEqual({ type: "protocolError" });
     },
   );
@@ -165,7 +165,7 @@ describe("a return", () => {
     "answered with %j is a breach",
     (answer) => {
       const made = settled();
-      back(made);
+      reconnect(made);
       expect(onMessage(made, answer)).toEqual({ type: "protocolError" });
     },
   );
@@ -173,7 +173,7 @@ describe("a return", () => {
   test("to a session that had ended well learns how far it had come", () => {
     const made = settled();
     for (const id of [1, 2, 3]) retain(flowOf(made), item(id));
-    back(made);
+    reconnect(made);
     const step = onMessage(made, encode({ type: "a", n: 2 }));
     expect(step.type === "ended" && ids(step.delivered)).toEqual([1, 2]);
   });
@@ -190,7 +190,7 @@ describe("a return", () => {
       [false, false],
     ];
     expect(dials).toEqual([...asked, ...asked]);
-    expect(back(made).type).toBe("reply");
+    expect(reconnect(made).type).toBe("reply");
   });
 
   test("tries the offer again before it believes a server that opens without", () => {
@@ -238,7 +238,7 @@ describe("a lost session", () => {
     retain(flow, item(2, { resend: true }));
     retain(flow, item(3, { volatile: true }));
     retain(flow, item(4));
-    back(made);
+    reconnect(made);
     const step = onMessage(made, answer);
     if (step.type !== "started" || !step.remains) throw new Error(step.type);
     const { delivered, undelivered, inDoubt } = step.remains;
@@ -262,7 +262,7 @@ describe("a lost session", () => {
     const { made } = lost(encode({ type: "X", why: "e", rx: 0 }));
     onActivated(made);
     retain(flowOf(made), made.carriedOver.shift() as Item);
-    back(made, "three");
+    reconnect(made, "three");
     onMessage(made, encode({ type: "X", why: "e", rx: 0 }));
     expect(ids(made.carriedOver)).toEqual([1, 2, 4]);
   });
@@ -273,7 +273,7 @@ describe("a lost session", () => {
     onOpen(made, true);
     onMessage(made, greeting("one"));
     retain(flowOf(made), item(1));
-    expect(back(made).type).toBe("started");
+    expect(reconnect(made).type).toBe("started");
     expect(made.carriedOver).toEqual([]);
   });
 });

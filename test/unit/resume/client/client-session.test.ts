@@ -2,7 +2,17 @@ import { describe, expect, test } from "vitest";
 import type { ConnOptions } from "../../../../src/index.ts";
 import { type ResumeOptions, resume } from "../../../../src/resume/client/index.ts";
 import { type ControlFrame, decode, encode } from "../../../../src/resume/protocol/control.ts";
-import { isSettled, pass, rejection, rig, story, thrown, tick, told, useFakeTime } from "../../../support/conn.ts";
+import {
+  advance,
+  createConn,
+  isSettled,
+  record,
+  recordAll,
+  rejection,
+  settleMicrotasks,
+  thrown,
+  useFakeTime,
+} from "../../../support/conn.ts";
 import type { FakeSocket } from "../../../support/fake-socket.ts";
 
 useFakeTime();
@@ -19,13 +29,13 @@ const taken = (socket: FakeSocket) => {
 };
 
 function resuming(given: ResumeOptions = {}, options: ConnOptions = {}) {
-  return rig({ heartbeat: false, backoff: () => 300, resume: resume(given), ...options });
+  return createConn({ heartbeat: false, backoff: () => 300, resume: resume(given), ...options });
 }
 
 /** A Conn whose session is in use. */
-async function inUse(given: ResumeOptions = {}, options: ConnOptions = {}) {
+async function openSession(given: ResumeOptions = {}, options: ConnOptions = {}) {
   const { net, conn } = resuming(given, options);
-  await tick();
+  await settleMicrotasks();
   await greet(net.last);
   taken(net.last);
   return { net, conn, socket: net.last };
@@ -34,13 +44,13 @@ async function inUse(given: ResumeOptions = {}, options: ConnOptions = {}) {
 async function greet(socket: FakeSocket, sid = "one", protocol = NAME) {
   socket.open({ protocol });
   socket.message(greeting(sid));
-  await tick();
+  await settleMicrotasks();
 }
 
 /** The connection drops, and the next is greeted. */
 async function dropped(net: { readonly last: FakeSocket }) {
   net.last.drop();
-  await pass(300);
+  await advance(300);
   await greet(net.last, "two");
   return net.last;
 }
@@ -49,14 +59,14 @@ describe("the handshake", () => {
   test("offers the name, and is silent until the server has greeted", async () => {
     const { net, conn } = resuming();
     conn.send("early");
-    await tick();
+    await settleMicrotasks();
     expect(net.last.protocols).toEqual([NAME]);
     net.last.open({ protocol: NAME });
-    await pass(900);
+    await advance(900);
     expect(net.last.sent).toEqual([]);
     expect(conn.state).toBe("connecting");
     net.last.message(greeting("one"));
-    await tick();
+    await settleMicrotasks();
     expect(frames(net.last)).toEqual([{ type: "N", win: 2 ** 20 }, "early"]);
     expect(conn.state).toBe("open");
     expect(conn.protocol).toBe("");
@@ -64,7 +74,7 @@ describe("the handshake", () => {
 
   test("names the application's own protocols too, which are all that it sees", async () => {
     const { net, conn } = resuming({}, { protocols: ["chat", "chit"] });
-    await tick();
+    await settleMicrotasks();
     expect(net.last.protocols).toEqual([`chat+${NAME}`, `chit+${NAME}`, "chat", "chit"]);
     await greet(net.last, "one", `chit+${NAME}`);
     expect(conn.protocol).toBe("chit");
@@ -82,13 +92,13 @@ describe("the handshake", () => {
 describe("a server without resume", () => {
   test("that echoes the name and says nothing is dialed again without it, in the same attempt", async () => {
     const { net, conn } = resuming();
-    const events = story(conn);
-    await tick();
+    const events = recordAll(conn);
+    await settleMicrotasks();
     net.last.open({ protocol: NAME });
-    await pass(1_000);
+    await advance(1_000);
     expect(net.sockets.map(({ protocols }) => protocols)).toEqual([[NAME], []]);
     net.last.open();
-    await tick();
+    await settleMicrotasks();
     conn.send("unsupported");
     expect(net.last.sent).toEqual(["unsupported"]);
     expect(events).toEqual(["idle>connecting", "connecting>open", "open"]);
@@ -96,33 +106,33 @@ describe("a server without resume", () => {
 
   test("that refuses the name is dialed again at once without it, and never asked again", async () => {
     const { net, conn } = resuming();
-    await tick();
+    await settleMicrotasks();
     net.last.refuse();
-    await tick();
+    await settleMicrotasks();
     net.last.open();
-    await tick();
+    await settleMicrotasks();
     expect(conn.state).toBe("open");
     net.last.drop();
-    await pass(2_000);
+    await advance(2_000);
     expect(net.sockets.map(({ protocols }) => protocols)).toEqual([[NAME], [], []]);
   });
 
   test("that is down is dialed twice for each wait, with and without the name", async () => {
     const { net } = resuming();
     net.onDial = (socket) => queueMicrotask(() => socket.refuse());
-    await pass(500);
+    await advance(500);
     expect(net.sockets.map(({ protocols }) => protocols)).toEqual([[NAME], [], [NAME], []]);
   });
 
   test("that speaks first is plain at once, and what it said is heard after open", async () => {
     const { net, conn } = resuming();
-    const messages = told(conn, "message");
-    await tick();
+    const messages = record(conn, "message");
+    await settleMicrotasks();
     net.last.open({ protocol: NAME });
     net.last.message("\u0010\u0010welcome");
     net.last.message("again");
     expect(conn.state).toBe("connecting");
-    await tick();
+    await settleMicrotasks();
     expect(messages).toEqual(["\u0010\u0010welcome", "again"]);
     conn.send("\u0010x");
     expect(net.last.sent).toEqual(["\u0010x"]);
@@ -130,29 +140,29 @@ describe("a server without resume", () => {
 
   test("can confirm nothing, and is not sent what should be", async () => {
     const { net, conn } = resuming();
-    const drops = told(conn, "dropped");
-    await tick();
+    const drops = record(conn, "dropped");
+    await settleMicrotasks();
     net.last.open({ protocol: "" });
-    await tick();
+    await settleMicrotasks();
     expect(await rejection(conn.send("sure", { confirm: true }))).toMatchObject({
       code: "unsupported",
       payload: "sure",
     });
-    await tick();
+    await settleMicrotasks();
     expect(drops).toMatchObject([{ payload: "sure", error: { code: "unsupported" } }]);
     expect(net.last.sent).toEqual([]);
   });
 
   test("after one that spoke it is told of as a lost session", async () => {
-    const { net, conn, socket } = await inUse();
-    const lost = told(conn, "session-lost");
+    const { net, conn, socket } = await openSession();
+    const lost = record(conn, "session-lost");
     conn.send("doubtful");
     conn.send("twice", { resend: true });
     socket.drop();
-    await pass(2_000);
+    await advance(2_000);
     net.last.open({ protocol: NAME });
     net.last.message("what?");
-    await tick();
+    await settleMicrotasks();
     expect(lost).toEqual([{ delivered: [], undelivered: [], inDoubt: ["doubtful", "twice"] }]);
     expect(net.last.sent).toEqual(["twice"]);
   });
@@ -160,9 +170,9 @@ describe("a server without resume", () => {
 
 describe("a return", () => {
   test("states what came and sends what was not counted again", async () => {
-    const { net, conn, socket } = await inUse();
-    const opens = told(conn, "open");
-    const messages = told(conn, "message");
+    const { net, conn, socket } = await openSession();
+    const opens = record(conn, "open");
+    const messages = record(conn, "message");
     const bytes = new Uint8Array([1, 2, 3]);
     for (const payload of ["a", bytes, "\u0010c"]) conn.send(payload);
     bytes.fill(9);
@@ -172,7 +182,7 @@ describe("a return", () => {
     expect(taken(next)).toEqual([{ type: "R", sid: "one", secret: "one-key", gen: 1, rx: 2, win: 2 ** 20 }]);
     conn.send("d");
     next.message(encode({ type: "A", rx: 1 }));
-    await tick();
+    await settleMicrotasks();
     // What was acknowledged on the last connection may not have arrived.
     expect(taken(next)).toEqual([{ type: "a", n: 2 }, new Uint8Array([1, 2, 3]), "\u0010\u0010c", "d"]);
     expect(messages).toEqual(["x", "\u0010y"]);
@@ -180,58 +190,58 @@ describe("a return", () => {
   });
 
   test("counts its attempts, and keeps the session through those that fail", async () => {
-    const { net } = await inUse();
+    const { net } = await openSession();
     let next = await dropped(net);
     next = await dropped(net);
     expect(taken(next)).toMatchObject([{ type: "R", sid: "one", gen: 2 }]);
   });
 
   test("gives the place of a lost volatile message to the next", async () => {
-    const { net, conn, socket } = await inUse();
+    const { net, conn, socket } = await openSession();
     conn.send("old");
     conn.send("now", { volatile: true });
     conn.send("new");
     expect(taken(socket)).toEqual(["old", "now", "new"]);
     const next = await dropped(net);
     next.message(encode({ type: "A", rx: 1 }));
-    await tick();
+    await settleMicrotasks();
     expect(taken(next).slice(1)).toEqual(["new"]);
     next.message(ack(2));
     expect(conn.stats.unacknowledged).toEqual({ messages: 0, bytes: 0 });
   });
 
   test("sets a message aside that three returns sent to no avail", async () => {
-    const { net, conn } = await inUse();
-    const drops = told(conn, "dropped");
+    const { net, conn } = await openSession();
+    const drops = record(conn, "dropped");
     const call = rejection(conn.send("bad", { confirm: true }));
     conn.send("good");
     for (let trial = 0; trial < 4; trial++) (await dropped(net)).message(encode({ type: "A", rx: 0 }));
-    await tick();
+    await settleMicrotasks();
     expect(await call).toMatchObject({ code: "poison", payload: "bad" });
     expect(drops).toMatchObject([{ payload: "bad", error: { code: "poison" } }]);
     expect(taken(net.last).slice(1)).toEqual(["good"]);
   });
 
   test("that is answered with a count that can't be ends the Conn with 4400", async () => {
-    const { net, conn } = await inUse();
+    const { net, conn } = await openSession();
     const next = await dropped(net);
     next.message(encode({ type: "A", rx: 1 }));
     expect(await conn.closed).toMatchObject({ code: 4400, by: "policy", error: { cause: { code: "session-lost" } } });
-    expect(next.goodbye).toEqual({ code: 4400 });
+    expect(next.closedWith).toEqual({ code: 4400 });
   });
 });
 
 describe("a lost session", () => {
   test("is told exactly, and goes on with what was not delivered", async () => {
-    const { net, conn } = await inUse();
-    const lost = told(conn, "session-lost");
-    const opens = told(conn, "open");
+    const { net, conn } = await openSession();
+    const lost = record(conn, "session-lost");
+    const opens = record(conn, "open");
     const calls = ["a", "b"].map((payload) => conn.send(payload, { confirm: true }));
     conn.send("c");
     const next = await dropped(net);
     taken(next);
     next.message(encode({ type: "X", why: "e", rx: 1 }));
-    await tick();
+    await settleMicrotasks();
     expect(lost).toEqual([{ delivered: ["a"], undelivered: ["b", "c"], inDoubt: [] }]);
     await calls[0];
     expect(taken(next)).toEqual([{ type: "N", win: 2 ** 20 }, "b", "c", { type: "?" }]);
@@ -241,7 +251,7 @@ describe("a lost session", () => {
   });
 
   test("rejects what nobody knows of, and flush() with it", async () => {
-    const { net, conn } = await inUse();
+    const { net, conn } = await openSession();
     const call = rejection(conn.send("a", { confirm: true }));
     const flush = rejection(conn.flush());
     const next = await dropped(net);
@@ -253,11 +263,11 @@ describe("a lost session", () => {
 
   test("runs setup again, ahead of what it left", async () => {
     const setup: ConnOptions["setup"] = ({ send }) => send("login");
-    const { net } = await inUse({}, { setup });
+    const { net } = await openSession({}, { setup });
     const next = await dropped(net);
     expect(taken(next)).toMatchObject([{ type: "R" }]);
     next.message(encode({ type: "X", why: "o", rx: 0 }));
-    await tick();
+    await settleMicrotasks();
     // The login of the lost session is a message like any other, and was not counted.
     expect(taken(next)).toMatchObject([{ type: "N" }, "login", "login"]);
   });
@@ -271,16 +281,16 @@ describe("setup", () => {
 
   test("does not run on a resumed session", async () => {
     let runs = 0;
-    const { net, conn } = await inUse({}, { setup: () => void runs++ });
+    const { net, conn } = await openSession({}, { setup: () => void runs++ });
     (await dropped(net)).message(encode({ type: "A", rx: 0 }));
-    await tick();
+    await settleMicrotasks();
     expect(conn.state).toBe("open");
     expect(runs).toBe(1);
   });
 
   test("that is cut off ends the session, and what it said is not sent again", async () => {
     const { net } = resuming({}, { setup: loginThenWait });
-    await tick();
+    await settleMicrotasks();
     await greet(net.last);
     expect(frames(net.last)).toEqual([{ type: "N", win: 2 ** 20 }, "login"]);
     const next = await dropped(net);
@@ -294,118 +304,118 @@ describe("acknowledging", () => {
   };
 
   test("comes after 128 messages", async () => {
-    const { socket } = await inUse();
+    const { socket } = await openSession();
     receive(socket, 127);
-    await tick();
+    await settleMicrotasks();
     expect(taken(socket)).toEqual([]);
     receive(socket, 1);
-    await tick();
+    await settleMicrotasks();
     expect(taken(socket)).toEqual([{ type: "a", n: 128 }]);
   });
 
   test("comes once for all that came in a turn", async () => {
-    const { socket } = await inUse();
+    const { socket } = await openSession();
     receive(socket, 1_000);
     expect(taken(socket)).toEqual([]);
-    await tick();
+    await settleMicrotasks();
     expect(taken(socket)).toEqual([{ type: "a", n: 1_000 }]);
     receive(socket, 127);
-    await tick();
+    await settleMicrotasks();
     expect(taken(socket)).toEqual([]);
   });
 
   test("comes after a quarter of the window", async () => {
-    const { socket } = await inUse({ windowBytes: 4_000 });
+    const { socket } = await openSession({ windowBytes: 4_000 });
     receive(socket, 1, "x".repeat(900));
-    await tick();
+    await settleMicrotasks();
     expect(taken(socket)).toEqual([]);
     receive(socket, 1);
-    await tick();
+    await settleMicrotasks();
     expect(taken(socket)).toEqual([{ type: "a", n: 2 }]);
   });
 
   test("comes two seconds after the first message, once", async () => {
-    const { socket } = await inUse();
+    const { socket } = await openSession();
     receive(socket, 1);
-    await pass(1_500);
+    await advance(1_500);
     receive(socket, 1);
-    await pass(499);
+    await advance(499);
     expect(taken(socket)).toEqual([]);
-    await pass(1);
+    await advance(1);
     expect(taken(socket)).toEqual([{ type: "a", n: 2 }]);
-    await pass(60_000);
+    await advance(60_000);
     expect(taken(socket)).toEqual([]);
   });
 
   test("answers a turn's questions once", async () => {
-    const { socket } = await inUse();
+    const { socket } = await openSession();
     for (let n = 0; n < 9; n++) socket.message(encode({ type: "?" }));
     receive(socket, 1);
-    await tick();
+    await settleMicrotasks();
     expect(taken(socket)).toEqual([{ type: "a", n: 1 }]);
   });
 
   test("counts what was pulled where that is asked for", async () => {
-    const { conn, socket } = await inUse({ ack: "consumed" });
+    const { conn, socket } = await openSession({ ack: "consumed" });
     receive(socket, 200, "x");
-    await pass(10_000);
+    await advance(10_000);
     expect(taken(socket)).toEqual([]);
     await conn.receive();
-    await pass(2_000);
+    await advance(2_000);
     expect(taken(socket)).toEqual([{ type: "a", n: 1 }]);
     for (let n = 1; n < 129; n++) await conn.receive();
     expect(taken(socket)).toEqual([{ type: "a", n: 129 }]);
   });
 
   test("holds back a peer whose messages are not taken in", async () => {
-    const { conn, socket } = await inUse({}, { inbox: { highWaterMark: 1_000 } });
+    const { conn, socket } = await openSession({}, { inbox: { highWaterMark: 1_000 } });
     receive(socket, 10, "x".repeat(100));
     expect(taken(socket)).toEqual([]);
     receive(socket, 300, "x".repeat(100));
     socket.message(encode({ type: "?" }));
-    await tick();
+    await settleMicrotasks();
     expect(taken(socket)).toEqual([{ type: "a", n: 0 }]);
     while (conn.stats.inbox.messages > 0) await conn.receive();
-    await tick();
+    await settleMicrotasks();
     expect(taken(socket).at(-1)).toEqual({ type: "a", n: 310 });
   });
 
   test("goes on holding the peer back after a return", async () => {
-    const { net, conn, socket } = await inUse({}, { inbox: { highWaterMark: 1_000 } });
+    const { net, conn, socket } = await openSession({}, { inbox: { highWaterMark: 1_000 } });
     receive(socket, 20, "x".repeat(100));
     await conn.receive();
     const next = await dropped(net);
     taken(next);
     next.message(encode({ type: "A", rx: 0 }));
     next.message(encode({ type: "?" }));
-    await tick();
+    await settleMicrotasks();
     expect(taken(next)).toEqual([
       { type: "a", n: 1 },
       { type: "a", n: 1 },
     ]);
     while (conn.stats.inbox.messages > 0) await conn.receive();
-    await tick();
+    await settleMicrotasks();
     expect(taken(next).at(-1)).toEqual({ type: "a", n: 20 });
   });
 
   test("lets the peer go on after a return when the application followed meanwhile", async () => {
-    const { net, conn, socket } = await inUse({}, { inbox: { highWaterMark: 1_000 } });
+    const { net, conn, socket } = await openSession({}, { inbox: { highWaterMark: 1_000 } });
     receive(socket, 20, "x".repeat(100));
     net.last.drop();
     while (conn.stats.inbox.messages > 0) await conn.receive();
-    await pass(300);
+    await advance(300);
     await greet(net.last, "two");
     net.last.message(encode({ type: "A", rx: 0 }));
-    await tick();
+    await settleMicrotasks();
     taken(net.last);
     receive(net.last, 5, "x");
     net.last.message(encode({ type: "?" }));
-    await tick();
+    await settleMicrotasks();
     expect(taken(net.last)).toEqual([{ type: "a", n: 25 }]);
   });
 
   test("comes after a quarter of the window that the peer may use, where that is the smaller one", async () => {
-    const { conn, socket } = await inUse({ windowBytes: 2 ** 20, ack: "consumed" });
+    const { conn, socket } = await openSession({ windowBytes: 2 ** 20, ack: "consumed" });
     receive(socket, 40, "x".repeat(9_936));
     for (let n = 0; n < 2; n++) await conn.receive();
     expect(taken(socket)).toEqual([]);
@@ -414,47 +424,47 @@ describe("acknowledging", () => {
   });
 
   test("answers a turn's pings once", async () => {
-    const { socket } = await inUse();
+    const { socket } = await openSession();
     for (let n = 0; n < 1_000; n++) socket.message(encode({ type: "p", n: 0 }));
     socket.message(encode({ type: "?" }));
-    await tick();
+    await settleMicrotasks();
     expect(taken(socket)).toEqual([{ type: "q", n: 0 }]);
   });
 });
 
 describe("sending", () => {
   test("waits while the peer's window is full, and goes on when it opens", async () => {
-    const { conn, socket } = await inUse({ windowBytes: 200 });
+    const { conn, socket } = await openSession({ windowBytes: 200 });
     const calls = ["a", "b", "c", "d", "e"].map((payload) => conn.send(payload));
     expect(taken(socket)).toEqual(["a", "b", { type: "?" }, "c", "d"]);
     expect(await isSettled(calls[3] as Promise<void>)).toBe(false);
     socket.message(ack(1));
-    await tick();
+    await settleMicrotasks();
     expect(taken(socket)).toEqual([{ type: "?" }, "e"]);
     socket.message(ack(5));
     await Promise.all(calls);
   });
 
   test("lets a message larger than the window through, alone", async () => {
-    const { conn, socket } = await inUse({ windowBytes: 100 });
+    const { conn, socket } = await openSession({ windowBytes: 100 });
     const large = "x".repeat(10_000);
     conn.send(large);
     conn.send("next");
     expect(taken(socket)).toEqual([large, { type: "?" }]);
     socket.message(ack(1));
-    await tick();
+    await settleMicrotasks();
     expect(taken(socket)).toEqual(["next", { type: "?" }]);
   });
 
   test("does not ask in circles where the peer has nothing to acknowledge", async () => {
-    const { conn, socket } = await inUse({ windowBytes: 100 });
+    const { conn, socket } = await openSession({ windowBytes: 100 });
     conn.send("x".repeat(100));
     for (let n = 0; n < 5; n++) socket.message(ack(0));
     expect(taken(socket)).toEqual(["x".repeat(100), { type: "?" }]);
   });
 
   test("confirms what the peer has counted, and asks for it", async () => {
-    const { conn, socket } = await inUse();
+    const { conn, socket } = await openSession();
     const call = conn.send("a", { confirm: true });
     expect(taken(socket)).toEqual(["a", { type: "?" }]);
     expect(await isSettled(call)).toBe(false);
@@ -463,7 +473,7 @@ describe("sending", () => {
   });
 
   test("gives up waiting for a confirmation when its signal says so", async () => {
-    const { conn } = await inUse();
+    const { conn } = await openSession();
     const controller = new AbortController();
     const call = rejection(conn.send("a", { confirm: true, signal: controller.signal }));
     controller.abort();
@@ -471,14 +481,14 @@ describe("sending", () => {
   });
 
   test("flushes until all is acknowledged, across a drop", async () => {
-    const { net, conn, socket } = await inUse();
+    const { net, conn, socket } = await openSession();
     conn.send("a");
     const flush = conn.flush();
-    await tick();
+    await settleMicrotasks();
     expect(taken(socket)).toEqual(["a", { type: "?" }]);
     const next = await dropped(net);
     next.message(encode({ type: "A", rx: 0 }));
-    await tick();
+    await settleMicrotasks();
     expect(taken(next).slice(1)).toEqual(["a", { type: "?" }]);
     expect(await isSettled(flush)).toBe(false);
     next.message(ack(1));
@@ -487,7 +497,7 @@ describe("sending", () => {
   });
 
   test("takes confirm for misuse where there is no resume", () => {
-    const { conn } = rig();
+    const { conn } = createConn();
     expect(thrown(() => conn.send("a", { confirm: true }))).toMatchObject({ code: "misuse" });
   });
 });
@@ -502,18 +512,18 @@ describe("control", () => {
     ["the mark alone", "\u0010"],
     ["too much of it", `\u0010a ${"0".repeat(300)}`],
   ])("ends the Conn with 4400 and is no message: %s", async (_what, frame) => {
-    const { conn, socket } = await inUse();
-    const messages = told(conn, "message");
-    const losses = told(conn, "disconnected");
+    const { conn, socket } = await openSession();
+    const messages = record(conn, "message");
+    const losses = record(conn, "disconnected");
     socket.message(typeof frame === "string" ? frame : encode(frame));
     expect(await conn.closed).toMatchObject({ code: 4400 });
-    expect(socket.goodbye).toEqual({ code: 4400 });
+    expect(socket.closedWith).toEqual({ code: 4400 });
     expect(losses).toMatchObject([{ code: 4400, willRetry: false, cause: { code: "session-lost" } }]);
     expect(messages).toEqual([]);
   });
 
   test("an acknowledgement that goes back ends it too", async () => {
-    const { conn, socket } = await inUse();
+    const { conn, socket } = await openSession();
     conn.send("a");
     conn.send("b");
     socket.message(ack(2));
@@ -522,11 +532,11 @@ describe("control", () => {
   });
 
   test("bytes that look like it are a message", async () => {
-    const { conn, socket } = await inUse();
-    const messages = told(conn, "message");
+    const { conn, socket } = await openSession();
+    const messages = record(conn, "message");
     const bytes = new TextEncoder().encode(ack(9));
     socket.message(bytes);
-    await tick();
+    await settleMicrotasks();
     expect(messages).toEqual([bytes]);
   });
 });
@@ -535,89 +545,89 @@ describe("pings", () => {
   const heartbeat = { intervalMs: 5_000, timeoutMs: 2_000 };
 
   test("carry the acknowledgement, and tell the latency where the platform has no pings", async () => {
-    const { conn, socket } = await inUse({}, { heartbeat });
-    const latencies = told(conn, "latency");
+    const { conn, socket } = await openSession({}, { heartbeat });
+    const latencies = record(conn, "latency");
     socket.message("x");
-    await pass(1_500);
-    await pass(3_500);
+    await advance(1_500);
+    await advance(3_500);
     expect(taken(socket)).toEqual([
       { type: "a", n: 1 },
       { type: "p", n: 1 },
     ]);
-    await pass(40);
+    await advance(40);
     socket.message(encode({ type: "q", n: 0 }));
     expect(latencies).toEqual([{ rttMs: 40 }]);
   });
 
   test("find a dead line", async () => {
-    const { conn } = await inUse({}, { heartbeat });
-    const losses = told(conn, "disconnected");
-    await pass(7_001);
+    const { conn } = await openSession({}, { heartbeat });
+    const losses = record(conn, "disconnected");
+    await advance(7_001);
     expect(losses).toMatchObject([{ code: 1006, cause: { code: "timeout" } }]);
   });
 
   test("of the peer are answered", async () => {
-    const { socket } = await inUse();
+    const { socket } = await openSession();
     socket.message("x");
     socket.message(encode({ type: "p", n: 0 }));
-    await tick();
+    await settleMicrotasks();
     expect(taken(socket)).toEqual([{ type: "q", n: 1 }]);
   });
 });
 
 describe("a Conn that is told to move", () => {
   test("stays until its moment, then returns over another connection, and nothing was lost", async () => {
-    const { net, conn, socket } = await inUse();
-    const events = story(conn);
+    const { net, conn, socket } = await openSession();
+    const events = recordAll(conn);
     socket.message(encode({ type: "m", min: 5_000, max: 9_000 }));
-    await pass(4_999);
+    await advance(4_999);
     expect(conn.state).toBe("open");
-    await pass(4_001);
-    expect(socket.goodbye).toEqual({ code: 4001 });
+    await advance(4_001);
+    expect(socket.closedWith).toEqual({ code: 4001 });
     expect(net.sockets).toHaveLength(2);
     await greet(net.last, "two");
     net.last.message(encode({ type: "A", rx: 0 }));
-    await tick();
+    await settleMicrotasks();
     expect(events).toEqual(["open>connecting", "connecting>open", "open"]);
   });
 
   test("moves no more once it has left that connection", async () => {
-    const { net, socket } = await inUse();
+    const { net, socket } = await openSession();
     socket.message(encode({ type: "m", min: 5_000, max: 5_000 }));
     (await dropped(net)).message(encode({ type: "A", rx: 0 }));
-    await pass(20_000);
+    await advance(20_000);
     expect(net.sockets).toHaveLength(2);
   });
 });
 
 describe("closing", () => {
   test("waits until all is acknowledged, says how far it has come, and takes nothing more in", async () => {
-    const { conn, socket } = await inUse();
+    const { conn, socket } = await openSession();
     socket.message("x");
     conn.send("a");
     const closing = conn.close();
-    await tick();
+    await settleMicrotasks();
     expect(taken(socket)).toEqual(["a", { type: "?" }]);
     socket.message(ack(1));
-    await tick();
+    await settleMicrotasks();
     expect(taken(socket)).toEqual([{ type: "a", n: 1 }]);
-    expect(socket.goodbye).toEqual({ code: 1000 });
+    expect(socket.closedWith).toEqual({ code: 1000 });
     expect(await closing).toMatchObject({ code: 1000, clean: true, unsent: [], inDoubt: [] });
   });
 
   test("gives back what nobody acknowledged in time", async () => {
-    const { net, conn } = await inUse();
+    const { net, conn } = await openSession();
     net.answersClose = false;
     const call = rejection(conn.send("a", { confirm: true }));
     conn.send("b");
     const closing = conn.close();
-    await pass(2_000);
+    await advance(2_000);
     expect(await closing).toMatchObject({ clean: false, unsent: [], inDoubt: ["a", "b"] });
     expect(await call).toMatchObject({ code: "closed", payload: "a" });
   });
 
   test("knows of a peer that closes how far it had come", async () => {
-    const { conn, socket } = await inUse();
+    const { conn, socket } = await openSession();
     for (const payload of ["a", "b", "c"]) conn.send(payload);
     socket.message(ack(1));
     socket.drop(1000, "", true);
@@ -625,14 +635,14 @@ describe("closing", () => {
   });
 
   test("is in doubt about the rest where the peer closed without a word", async () => {
-    const { conn, socket } = await inUse();
+    const { conn, socket } = await openSession();
     conn.send("a");
     socket.drop(1000, "", true);
     expect(await conn.closed).toMatchObject({ by: "peer", unsent: [], inDoubt: ["a"] });
   });
 
   test("counts what a return showed to be received as delivered, though it is not acknowledged", async () => {
-    const { net, conn } = await inUse();
+    const { net, conn } = await openSession();
     const call = conn.send("a", { confirm: true });
     conn.send("b");
     const next = await dropped(net);
@@ -640,12 +650,12 @@ describe("closing", () => {
     await call;
     net.answersClose = false;
     const closing = conn.close();
-    await pass(2_000);
+    await advance(2_000);
     expect(await closing).toMatchObject({ clean: false, unsent: [], inDoubt: ["b"] });
   });
 
   test("of a session that had ended well is learned on the return", async () => {
-    const { net, conn } = await inUse();
+    const { net, conn } = await openSession();
     conn.send("a");
     conn.send("b");
     const next = await dropped(net);

@@ -12,7 +12,7 @@ import {
 } from "../../../../src/resume/protocol/control.ts";
 import { retain } from "../../../../src/resume/protocol/delivery-state.ts";
 import { answerHandshake, createSessionRecord } from "../../../../src/resume/server/server-handshake.ts";
-import { pass, tick, told, useFakeTime } from "../../../support/conn.ts";
+import { advance, record, settleMicrotasks, useFakeTime } from "../../../support/conn.ts";
 import { fakeNet } from "../../../support/fake-socket.ts";
 
 useFakeTime();
@@ -48,19 +48,19 @@ describe("dialogues", () => {
       backoff: () => 300,
       resume: resume({ windowBytes: 1_000 }),
     });
-    const messages = told(conn, "message");
-    await tick();
+    const messages = record(conn, "message");
+    await settleMicrotasks();
     for (const [index, lines] of sockets.entries()) {
       if (index > 0) {
         net.last.drop();
-        await pass(300);
+        await advance(300);
       }
       net.last.open({ protocol: "resume.v1" });
       const expected: string[] = [];
       for (const [who, text = ""] of lines) {
         if (who === "server") {
           net.last.message(text);
-          await tick();
+          await settleMicrotasks();
           continue;
         }
         expected.push(loose(text));

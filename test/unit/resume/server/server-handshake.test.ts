@@ -28,14 +28,14 @@ const store = {
   get: (sid: string) => sessions.get(sid),
   beforeResume: ({ sid }: SessionRecord<Item>) => claimed.push(sid),
 };
-const says = (arrival: PendingHandshake<Item>, text: string) => answerHandshake(arrival, text, store);
-const take = encode({ type: "N", win: 300 });
-const back = (sid: string, more: object = {}) =>
+const answer = (arrival: PendingHandshake<Item>, text: string) => answerHandshake(arrival, text, store);
+const acceptControl = encode({ type: "N", win: 300 });
+const resumeControl = (sid: string, more: object = {}) =>
   encode({ type: "R", sid, secret: `${sid}-secret`, gen: 1, rx: 0, win: 400, ...more });
 
 /** A session in use, as deep as can be told apart afterwards. */
 function used(sid = "one", principal?: string): SessionRecord<Item> {
-  const step = says(arrive(sid, principal), take);
+  const step = answer(arrive(sid, principal), acceptControl);
   if (step.type !== "accepted") throw new Error(step.type);
   step.session.delivery.received = 5;
   for (const id of [1, 2, 3]) retain(step.session.delivery, { id, cost: 10 });
@@ -59,12 +59,12 @@ test("greets with a fresh session, its time in seconds and its window", () => {
 
 describe("a client that takes its session", () => {
   test("gets it, with the smaller window", () => {
-    const step = says(arrive("one"), take);
+    const step = answer(arrive("one"), acceptControl);
     expect(step).toMatchObject({
       type: "accepted",
       session: { sid: "one", isAccepted: true, delivery: { window: 300 } },
     });
-    expect(says(arrive("two"), encode({ type: "N", win: 9_999 }))).toMatchObject({
+    expect(answer(arrive("two"), encode({ type: "N", win: 9_999 }))).toMatchObject({
       session: { delivery: { window: WINDOW } },
     });
   });
@@ -78,19 +78,22 @@ describe("a client that takes its session", () => {
     encode({ type: "a", n: 0 }),
     encode({ type: "m", min: 0, max: 1 }),
   ])("is refused where it says %j first", (first) => {
-    expect(says(arrive("one"), first)).toEqual({ type: "refuse", code: 4400 });
+    expect(answer(arrive("one"), first)).toEqual({ type: "refuse", code: 4400 });
   });
 
   test("is refused where it says so in bytes", () => {
     const arrival = arrive("one");
-    expect(answerHandshake(arrival, new TextEncoder().encode(take), store)).toEqual({ type: "refuse", code: 4400 });
+    expect(answerHandshake(arrival, new TextEncoder().encode(acceptControl), store)).toEqual({
+      type: "refuse",
+      code: 4400,
+    });
   });
 });
 
 describe("a client that returns", () => {
   test("goes on from its count, with the window it names now", () => {
     used();
-    const step = says(arrive("two"), back("one", { rx: 1 }));
+    const step = answer(arrive("two"), resumeControl("one", { rx: 1 }));
     expect(step).toMatchObject({
       type: "resumed",
       session: { sid: "one", generation: 1, delivery: { received: 5, window: 400 } },
@@ -100,7 +103,7 @@ describe("a client that returns", () => {
 
   test("takes a session that was only issued, so that a lost N loses nothing", () => {
     arrive("one");
-    expect(says(arrive("two"), back("one"))).toMatchObject({
+    expect(answer(arrive("two"), resumeControl("one"))).toMatchObject({
       type: "resumed",
       session: { sid: "one", isAccepted: true },
     });
@@ -108,26 +111,33 @@ describe("a client that returns", () => {
 
   test("finds nothing that it could not have received", () => {
     arrive("one");
-    expect(says(arrive("two"), back("one", { rx: 1 }))).toMatchObject({ type: "refuse", code: 4400 });
+    expect(answer(arrive("two"), resumeControl("one", { rx: 1 }))).toMatchObject({ type: "refuse", code: 4400 });
   });
 
   test("is refused where it names the session of this very greeting", () => {
     const arrival = arrive("one");
-    expect(says(arrival, back("one"))).toEqual({ type: "refuse", code: 4400 });
+    expect(answer(arrival, resumeControl("one"))).toEqual({ type: "refuse", code: 4400 });
   });
 
   test.each([0, 36 ** 10 - 1])("with a count that can't be ends the session: %d", (rx) => {
     const record = used();
-    says(arrive("two"), back("one", { rx: 2 }));
-    expect(says(arrive("three"), back("one", { gen: 2, rx }))).toEqual({ type: "refuse", code: 4400, over: record });
+    answer(arrive("two"), resumeControl("one", { rx: 2 }));
+    expect(answer(arrive("three"), resumeControl("one", { gen: 2, rx }))).toEqual({
+      type: "refuse",
+      code: 4400,
+      over: record,
+    });
   });
 
   test("late, with a number that was used, is refused and changes nothing", () => {
     used();
-    says(arrive("two"), back("one", { gen: 3, rx: 1 }));
+    answer(arrive("two"), resumeControl("one", { gen: 3, rx: 1 }));
     const before = structuredClone(sessions.get("one"));
     for (const gen of [1, 3]) {
-      expect(says(arrive(`late${gen}`), back("one", { gen, rx: 3 }))).toEqual({ type: "refuse", code: 4409 });
+      expect(answer(arrive(`late${gen}`), resumeControl("one", { gen, rx: 3 }))).toEqual({
+        type: "refuse",
+        code: 4409,
+      });
     }
     expect(sessions.get("one")).toEqual(before);
     expect(claimed).toEqual(["one"]);
@@ -138,15 +148,15 @@ describe("a client that is turned away", () => {
   const turnedAway = (text: string, principal?: string) => {
     const arrival = arrive("two", principal);
     const before = structuredClone(sessions.get("one"));
-    const step = says(arrival, text);
+    const step = answer(arrival, text);
     return { arrival, step, before };
   };
 
   test.each([
-    ["an unknown session", back("none"), "u"],
-    ["a name from a prototype", back("constructor"), "u"],
-    ["a wrong secret", back("one", { secret: "two-secret" }), "u"],
-    ["a secret of another length", back("one", { secret: "x" }), "u"],
+    ["an unknown session", resumeControl("none"), "u"],
+    ["a name from a prototype", resumeControl("constructor"), "u"],
+    ["a wrong secret", resumeControl("one", { secret: "two-secret" }), "u"],
+    ["a secret of another length", resumeControl("one", { secret: "x" }), "u"],
   ])("for %s learns no count, and the session stays as it is", (_what, text, why) => {
     used();
     const { step, before } = turnedAway(text);
@@ -161,7 +171,7 @@ describe("a client that is turned away", () => {
     ["ada", undefined],
   ])("as another principal leaves the session alone: %s, then %s", (first, second) => {
     used("one", first);
-    const { step, before } = turnedAway(back("one"), second);
+    const { step, before } = turnedAway(resumeControl("one"), second);
     expect(step).toEqual({ type: "reply", frame: { type: "X", why: "p", rx: undefined } });
     expect(sessions.get("one")).toEqual(before);
     expect(claimed).toEqual([]);
@@ -169,20 +179,20 @@ describe("a client that is turned away", () => {
 
   test.each(["e", "o", "u"] as const)("from a session that is over (%s) learns what had been received", (why) => {
     used().outcome = why;
-    const { step, arrival } = turnedAway(back("one"));
+    const { step, arrival } = turnedAway(resumeControl("one"));
     expect(step).toEqual({ type: "reply", frame: { type: "X", why, rx: 5 } });
     // A lost answer is asked for again.
-    expect(says(arrive("three"), back("one", { gen: 2 }))).toEqual(step);
-    expect(says(arrival, take)).toMatchObject({ type: "accepted", session: { sid: "two" } });
+    expect(answer(arrive("three"), resumeControl("one", { gen: 2 }))).toEqual(step);
+    expect(answer(arrival, acceptControl)).toMatchObject({ type: "accepted", session: { sid: "two" } });
   });
 
   test("can't return a second time on the same socket", () => {
-    const { arrival } = turnedAway(back("none"));
-    expect(says(arrival, back("none", { gen: 2 }))).toEqual({ type: "refuse", code: 4400 });
+    const { arrival } = turnedAway(resumeControl("none"));
+    expect(answer(arrival, resumeControl("none", { gen: 2 }))).toEqual({ type: "refuse", code: 4400 });
   });
 
   test("from a session that ended well is told its count, and goodbye", () => {
     used().outcome = "ended";
-    expect(turnedAway(back("one")).step).toEqual({ type: "ended", frame: { type: "a", n: 5 } });
+    expect(turnedAway(resumeControl("one")).step).toEqual({ type: "ended", frame: { type: "a", n: 5 } });
   });
 });

@@ -4,7 +4,15 @@ import { resume } from "../../../../src/resume/client/index.ts";
 import { type ControlFrame, decode } from "../../../../src/resume/protocol/control.ts";
 import { handler } from "../../../../src/server/index.ts";
 import { dial, statusOf, until } from "../../../support/ws-server.ts";
-import { back, type Hand, hand, inUse, serving, take, vanish } from "../../server/serving.ts";
+import {
+  acceptControl,
+  dropClient,
+  openSession,
+  type RawClient,
+  rawClient,
+  resumeControl,
+  serving,
+} from "../../server/serving.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -13,18 +21,18 @@ afterEach(() => {
 describe("a session", () => {
   test("begins with the greeting, and the function runs when it is taken", async () => {
     const server = await serving({ ttlMs: 90_000, windowBytes: 5_000 });
-    const client = await hand(server.url());
-    expect(decode(String(client.heard[0]))).toMatchObject({ ttl: 90, win: 5_000 });
+    const client = await rawClient(server.url());
+    expect(decode(String(client.received[0]))).toMatchObject({ ttl: 90, win: 5_000 });
     expect(server.conns).toHaveLength(0);
-    client.say(take, "hello");
-    await until(() => expect(server.heard).toEqual(["hello"]));
+    client.send(acceptControl, "hello");
+    await until(() => expect(server.received).toEqual(["hello"]));
     expect(server.conns).toHaveLength(1);
     expect(server.conns[0]).toMatchObject({ state: "open", protocol: "" });
   });
 
   test("is one Conn while its client drops and returns", async () => {
     const server = await serving();
-    const first = await inUse(server, "one");
+    const first = await openSession(server, "one");
     const [conn] = server.conns;
     const opens: unknown[] = [];
     const waits: unknown[] = [];
@@ -32,13 +40,13 @@ describe("a session", () => {
     conn?.on("waiting", ({ reason, delayMs }) => waits.push([reason, delayMs]));
     conn?.send("a");
     await until(() => expect(first.read()).toEqual(["a"]));
-    await vanish(first, conn);
+    await dropClient(first, conn);
     conn?.send("b");
-    const second = await hand(server.url("/ws?again"));
-    second.say(back(first, { rx: 1 }));
+    const second = await rawClient(server.url("/ws?again"));
+    second.send(resumeControl(first, { rx: 1 }));
     await until(() => expect(second.read()).toEqual([{ type: "A", rx: 1 }, { type: "a", n: 1 }, "b"]));
-    second.say("two");
-    await until(() => expect(server.heard).toEqual(["one", "two"]));
+    second.send("two");
+    await until(() => expect(server.received).toEqual(["one", "two"]));
     expect(server.conns).toHaveLength(1);
     expect(conn?.request.url).toBe("/ws?again");
     expect(opens).toEqual([true]);
@@ -79,11 +87,11 @@ describe("a session", () => {
 
   test("is no matter for a client that speaks no resume", async () => {
     const server = await serving({}, { protocols: ["chat"] });
-    const { socket, heard, closed } = await dial(server.url(), { protocols: ["chat"] });
+    const { socket, received, closed } = await dial(server.url(), { protocols: ["chat"] });
     socket.send("\u0010x");
-    await until(() => expect(server.heard).toEqual(["\u0010x"]));
+    await until(() => expect(server.received).toEqual(["\u0010x"]));
     server.conns[0]?.send("\u0010y");
-    await until(() => expect(heard).toEqual(["\u0010y"]));
+    await until(() => expect(received).toEqual(["\u0010y"]));
     socket.close(4000);
     await closed;
     await until(() => expect(server.conns[0]?.state).toBe("closed"));
@@ -93,54 +101,54 @@ describe("a session", () => {
 describe("a client that returns", () => {
   test("while the server still holds its old socket leaves that one unheard", async () => {
     const server = await serving();
-    const first = await inUse(server, "one");
-    const second = await hand(server.url());
-    second.say(back(first));
-    first.say("ghost");
+    const first = await openSession(server, "one");
+    const second = await rawClient(server.url());
+    second.send(resumeControl(first));
+    first.send("ghost");
     await until(() => expect(second.read()[0]).toEqual({ type: "A", rx: 1 }));
     expect(await first.closed).toMatchObject({ code: 4409 });
-    second.say("two");
-    await until(() => expect(server.heard).toEqual(["one", "two"]));
+    second.send("two");
+    await until(() => expect(server.received).toEqual(["one", "two"]));
   });
 
   test("finds a session that was only issued, and the socket that issued it is left", async () => {
     const server = await serving();
-    const first = await hand(server.url());
-    const second = await hand(server.url());
-    second.say(back(first), "hello");
-    first.say(take, "ghost");
+    const first = await rawClient(server.url());
+    const second = await rawClient(server.url());
+    second.send(resumeControl(first), "hello");
+    first.send(acceptControl, "ghost");
     await until(() => expect(second.read()).toEqual([{ type: "A", rx: 0 }]));
-    await until(() => expect(server.heard).toEqual(["hello"]));
+    await until(() => expect(server.received).toEqual(["hello"]));
     expect(await first.closed).toMatchObject({ code: 4409 });
     expect(server.conns).toHaveLength(1);
   });
 
   test("late, on an old path, changes nothing", async () => {
     const server = await serving();
-    const first = await inUse(server);
-    const second = await hand(server.url());
-    second.say(back(first, { gen: 2 }));
+    const first = await openSession(server);
+    const second = await rawClient(server.url());
+    second.send(resumeControl(first, { gen: 2 }));
     await until(() => expect(second.read()).toEqual([{ type: "A", rx: 0 }]));
-    const late = await hand(server.url());
-    late.say(back(first, { gen: 1 }));
+    const late = await rawClient(server.url());
+    late.send(resumeControl(first, { gen: 1 }));
     expect(await late.closed).toMatchObject({ code: 4409 });
-    second.say("still here");
-    await until(() => expect(server.heard).toEqual(["still here"]));
+    second.send("still here");
+    await until(() => expect(server.received).toEqual(["still here"]));
   });
 
   test("with a wrong secret or as somebody else is turned away, and the session goes on", async () => {
     const server = await serving({ principal: ({ headers }) => headers["x-user"] as string });
-    const first = await hand(server.url(), { "x-user": "ada" });
-    first.say(take);
-    const guess = await hand(server.url(), { "x-user": "ada" });
-    guess.say(back(first, { secret: guess.secret }));
+    const first = await rawClient(server.url(), { "x-user": "ada" });
+    first.send(acceptControl);
+    const guess = await rawClient(server.url(), { "x-user": "ada" });
+    guess.send(resumeControl(first, { secret: guess.secret }));
     await until(() => expect(guess.read()).toEqual([{ type: "X", why: "u" }]));
-    const thief = await hand(server.url(), { "x-user": "eve" });
-    thief.say(back(first));
+    const thief = await rawClient(server.url(), { "x-user": "eve" });
+    thief.send(resumeControl(first));
     await until(() => expect(thief.read()).toEqual([{ type: "X", why: "p" }]));
-    thief.say(take);
-    first.say("mine");
-    await until(() => expect(server.heard).toEqual(["mine"]));
+    thief.send(acceptControl);
+    first.send("mine");
+    await until(() => expect(server.received).toEqual(["mine"]));
     expect(server.conns).toHaveLength(2);
   });
 
@@ -150,21 +158,21 @@ describe("a client that returns", () => {
     };
     const principal = ({ headers }: { headers: object }) => (headers as { "x-user"?: string })["x-user"];
     const server = await serving({ principal }, { setup });
-    const first = await hand(server.url(), { "x-user": "ada" });
-    first.say(take);
-    const guess = await hand(server.url(), { "x-user": "ada" });
-    guess.say(back(first, { secret: guess.secret }));
+    const first = await rawClient(server.url(), { "x-user": "ada" });
+    first.send(acceptControl);
+    const guess = await rawClient(server.url(), { "x-user": "ada" });
+    guess.send(resumeControl(first, { secret: guess.secret }));
     await until(() => expect(guess.read()).toEqual([{ type: "X", why: "u" }]));
-    const thief = await hand(server.url(), { "x-user": "eve" });
-    thief.say(back(first));
+    const thief = await rawClient(server.url(), { "x-user": "eve" });
+    thief.send(resumeControl(first));
     await until(() => expect(thief.read()).toEqual([{ type: "X", why: "p" }]));
-    first.say("login", "hello");
-    await until(() => expect(server.heard).toEqual(["hello"]));
+    first.send("login", "hello");
+    await until(() => expect(server.received).toEqual(["hello"]));
   });
 
   test("too late is told why, and how far it had come", async () => {
     const server = await serving({ ttlMs: 300 });
-    const first = await inUse(server, "one", "two");
+    const first = await openSession(server, "one", "two");
     const [conn] = server.conns;
     conn?.send("kept");
     first.socket.terminate();
@@ -173,22 +181,22 @@ describe("a client that returns", () => {
       inDoubt: ["kept"],
       error: { cause: { code: "session-lost" } },
     });
-    const second = await hand(server.url());
-    second.say(back(first));
+    const second = await rawClient(server.url());
+    second.send(resumeControl(first));
     await until(() => expect(second.read()).toEqual([{ type: "X", why: "e", rx: 2 }]));
-    second.say(take, "again");
-    await until(() => expect(server.heard).toEqual(["one", "two", "again"]));
+    second.send(acceptControl, "again");
+    await until(() => expect(server.received).toEqual(["one", "two", "again"]));
     expect(server.conns).toHaveLength(2);
   });
 
   test("to a Conn that was closed in the meantime is told goodbye", async () => {
     const server = await serving();
-    const first = await inUse(server, "one");
+    const first = await openSession(server, "one");
     const [conn] = server.conns;
-    await vanish(first, conn);
+    await dropClient(first, conn);
     await conn?.close();
-    const second = await hand(server.url());
-    second.say(back(first));
+    const second = await rawClient(server.url());
+    second.send(resumeControl(first));
     expect(await second.closed).toMatchObject({ code: 1000 });
     expect(second.read()).toEqual([{ type: "a", n: 1 }]);
   });
@@ -200,14 +208,14 @@ describe("a client that returns", () => {
       await receive();
     };
     const server = await serving({}, { setup });
-    const first = await hand(server.url());
-    first.say(take);
+    const first = await rawClient(server.url());
+    first.send(acceptControl);
     await until(() => expect(runs).toBe(1));
-    const second = await hand(server.url());
-    second.say(back(first));
+    const second = await rawClient(server.url());
+    second.send(resumeControl(first));
     await until(() => expect(second.read()).toEqual([{ type: "X", why: "e", rx: 0 }]));
-    second.say(take, "login", "hello");
-    await until(() => expect(server.heard).toEqual(["hello"]));
+    second.send(acceptControl, "login", "hello");
+    await until(() => expect(server.received).toEqual(["hello"]));
     expect(runs).toBe(2);
   });
 });
@@ -219,39 +227,39 @@ describe("what is not of the protocol", () => {
     ["a server's word", { type: "A", rx: 0 }],
   ])("ends the socket with 4400, and no other session: %s", async (_what, frame) => {
     const server = await serving();
-    const other = await inUse(server);
-    const client = await hand(server.url());
-    client.say(frame);
+    const other = await openSession(server);
+    const client = await rawClient(server.url());
+    client.send(frame);
     expect(await client.closed).toMatchObject({ code: 4400 });
-    other.say("untouched");
-    await until(() => expect(server.heard).toEqual(["untouched"]));
+    other.send("untouched");
+    await until(() => expect(server.received).toEqual(["untouched"]));
     expect(server.conns).toHaveLength(1);
   });
 
   test.each<[string, ControlFrame | string]>([
     ["an acknowledgement beyond what was sent", { type: "a", n: 36 ** 10 - 1 }],
     ["a wish to move", { type: "m", min: 0, max: 1 }],
-    ["a second session", take],
+    ["a second session", acceptControl],
   ])("ends the session with 4400: %s", async (_what, frame) => {
     const server = await serving();
-    const other = await inUse(server);
-    const client = await inUse(server, "one");
-    client.say(frame);
+    const other = await openSession(server);
+    const client = await openSession(server, "one");
+    client.send(frame);
     expect(await client.closed).toMatchObject({ code: 4400 });
     expect(await server.conns[1]?.closed).toMatchObject({ code: 4400, by: "policy" });
-    other.say("untouched");
-    await until(() => expect(server.heard).toEqual(["one", "untouched"]));
+    other.send("untouched");
+    await until(() => expect(server.received).toEqual(["one", "untouched"]));
   });
 
   test("a count that can't be ends the session that it names", async () => {
     const server = await serving();
-    const first = await inUse(server);
-    const second = await hand(server.url());
-    second.say(back(first, { rx: 1 }));
+    const first = await openSession(server);
+    const second = await rawClient(server.url());
+    second.send(resumeControl(first, { rx: 1 }));
     expect(await second.closed).toMatchObject({ code: 4400 });
     await server.conns[0]?.closed;
-    const third = await hand(server.url());
-    third.say(back(first, { gen: 2 }));
+    const third = await rawClient(server.url());
+    third.send(resumeControl(first, { gen: 2 }));
     await until(() => expect(third.read()).toEqual([{ type: "X", why: "u", rx: 0 }]));
   });
 
@@ -259,8 +267,8 @@ describe("what is not of the protocol", () => {
     const server = await serving();
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
     const socket = dial(server.url(), { protocols: ["resume.v1"] });
-    const { closed, heard } = await socket;
-    await vi.waitFor(() => expect(heard).toHaveLength(1), { interval: 5 });
+    const { closed, received } = await socket;
+    await vi.waitFor(() => expect(received).toHaveLength(1), { interval: 5 });
     await vi.advanceTimersByTimeAsync(10_000);
     vi.useRealTimers();
     expect(await closed).toMatchObject({ code: 4408 });
@@ -270,22 +278,22 @@ describe("what is not of the protocol", () => {
 describe("memory", () => {
   test("has room for so many who are away: the longest away is forgotten", async () => {
     const server = await serving({ maxSessions: 2 });
-    const clients = [await inUse(server), await inUse(server), await inUse(server)];
+    const clients = [await openSession(server), await openSession(server), await openSession(server)];
     for (const [index, client] of clients.entries()) {
       client.socket.terminate();
       await until(() => expect(server.conns[index]?.state).not.toBe("open"));
     }
     expect(await server.conns[0]?.closed).toMatchObject({ by: "gave-up" });
     expect(server.conns.map(({ state }) => state)).toEqual(["closed", "waiting", "waiting"]);
-    const late = await hand(server.url());
-    late.say(back(clients[0] as Hand));
+    const late = await rawClient(server.url());
+    late.send(resumeControl(clients[0] as RawClient));
     await until(() => expect(late.read()).toEqual([{ type: "X", why: "o", rx: 0 }]));
   });
 
   test("has room for so many bytes: what is sent to those away counts at once", async () => {
     const server = await serving({ maxBytes: 10_000 });
-    const clients = [await inUse(server), await inUse(server)];
-    for (const [index, client] of clients.entries()) await vanish(client, server.conns[index]);
+    const clients = [await openSession(server), await openSession(server)];
+    for (const [index, client] of clients.entries()) await dropClient(client, server.conns[index]);
     const [first, second] = server.conns;
     second?.send("x".repeat(6_000));
     expect(first?.state).toBe("waiting");
@@ -298,9 +306,9 @@ describe("memory", () => {
     const principal = ({ url = "" }) => url.slice(-1);
     const server = await serving({ maxSessionsPerPrincipal: 1, principal });
     for (const user of ["a", "b", "a"]) {
-      const client = await hand(server.url(`/ws?${user}`));
-      client.say(take, user);
-      await until(() => expect(server.heard.at(-1)).toBe(user));
+      const client = await rawClient(server.url(`/ws?${user}`));
+      client.send(acceptControl, user);
+      await until(() => expect(server.received.at(-1)).toBe(user));
       client.socket.terminate();
       await until(() => expect(server.conns.at(-1)?.state).toBe("waiting"));
     }
@@ -310,9 +318,9 @@ describe("memory", () => {
 
   test("counts nobody who is just coming back", async () => {
     const server = await serving({ maxSessions: 0 });
-    const first = await inUse(server, "one");
-    const second = await hand(server.url());
-    second.say(back(first));
+    const first = await openSession(server, "one");
+    const second = await rawClient(server.url());
+    second.send(resumeControl(first));
     await until(() =>
       expect(second.read()).toEqual([
         { type: "A", rx: 1 },
@@ -324,9 +332,9 @@ describe("memory", () => {
 
   test("has room for those who are just coming, however few may be away", async () => {
     const server = await serving({ maxSessions: 0 });
-    const clients = [await hand(server.url()), await hand(server.url()), await hand(server.url())];
-    for (const [index, client] of clients.entries()) client.say(take, `${index}`);
-    await until(() => expect(new Set(server.heard)).toEqual(new Set(["0", "1", "2"])));
+    const clients = [await rawClient(server.url()), await rawClient(server.url()), await rawClient(server.url())];
+    for (const [index, client] of clients.entries()) client.send(acceptControl, `${index}`);
+    await until(() => expect(new Set(server.received)).toEqual(new Set(["0", "1", "2"])));
   });
 
   test.each([
@@ -347,23 +355,23 @@ describe("memory", () => {
 describe("the end", () => {
   test("of the function closes the Conn, and its client learns how far it had come", async () => {
     const server = await serving({}, {}, (conn) => new Promise<void>((done) => conn.on("message", () => done())));
-    const client = await hand(server.url());
-    client.say(take, "only");
+    const client = await rawClient(server.url());
+    client.send(acceptControl, "only");
     expect(await client.closed).toMatchObject({ code: 1000 });
     expect(client.read()).toEqual([{ type: "a", n: 1 }]);
   });
 
   test("said by the client is the session's, and leaves nothing behind", async () => {
     const server = await serving();
-    const client = await inUse(server, "one");
-    client.say({ type: "a", n: 0 });
+    const client = await openSession(server, "one");
+    client.send({ type: "a", n: 0 });
     client.socket.close(1000);
     expect(await server.conns[0]?.closed).toMatchObject({ by: "peer", code: 1000 });
   });
 
   test("of the server asks clients to move, and lets the others go one after another", async () => {
     const server = await serving();
-    const resuming = await inUse(server);
+    const resuming = await openSession(server);
     const others = [await dial(server.url()), await dial(server.url()), await dial(server.url())];
     await until(() => expect(server.conns).toHaveLength(4));
     const ends: number[] = [];
@@ -381,8 +389,8 @@ describe("the end", () => {
 
   test("of the server is that of clients who are away", async () => {
     const server = await serving();
-    const client = await inUse(server);
-    await vanish(client, server.conns[0]);
+    const client = await openSession(server);
+    await dropClient(client, server.conns[0]);
     await server.shutdown();
     expect(server.conns[0]?.state).toBe("closed");
   });

@@ -14,7 +14,7 @@ afterEach(() => {
 const WAIT_MS = 1_000;
 
 const server = () => fakeServer<string>({ codec: json<string>(), resume: true });
-const pass = (ms = 0) => vi.advanceTimersByTimeAsync(ms);
+const advance = (ms = 0) => vi.advanceTimersByTimeAsync(ms);
 
 function dial({ WebSocket }: FakeServer<string>, options: ConnOptions<string> = {}): Conn<string> {
   const backoff = () => WAIT_MS;
@@ -27,12 +27,12 @@ test("a drop loses nothing in either direction, and each message is in one conne
   const first = await fake.next();
   await conn.ready();
   conn.send("one");
-  await pass();
+  await advance();
   conn.send("two");
   first.send("a");
   first.drop();
   first.send("b");
-  await pass(WAIT_MS);
+  await advance(WAIT_MS);
   const second = await fake.next();
   second.send("c");
   await conn.flush();
@@ -50,9 +50,9 @@ test("a black hole that the client leaves loses nothing, and its line is closed 
   first.blackhole();
   conn.send("up");
   first.send("down");
-  await pass(300);
+  await advance(300);
   expect(conn.state).toBe("waiting");
-  await pass(WAIT_MS);
+  await advance(WAIT_MS);
   const second = await fake.next();
   expect(await second.receive()).toBe("up");
   expect(await conn.receive()).toBe("down");
@@ -68,9 +68,9 @@ test("restart() loses the session, and what was not acknowledged is in doubt", a
   await fake.next();
   await conn.ready();
   conn.send("one");
-  await pass();
+  await advance();
   fake.restart();
-  await pass(WAIT_MS);
+  await advance(WAIT_MS);
   const second = await fake.next();
   await conn.ready();
   expect(second.resumed).toBe(false);
@@ -84,7 +84,7 @@ test("close(1000) ends the session well, and with it the Conn", async () => {
   const first = await fake.next();
   await conn.ready();
   conn.send("one");
-  await pass();
+  await advance();
   first.send("last");
   first.close();
   expect(await conn.closed).toMatchObject({ code: 1000, by: "peer", unsent: [], inDoubt: [] });
@@ -100,9 +100,9 @@ test("close(1012) ends the session: the client comes back to a new one, and know
   const first = await fake.next();
   await conn.ready();
   conn.send("one");
-  await pass();
+  await advance();
   first.close(1012);
-  await pass(WAIT_MS);
+  await advance(WAIT_MS);
   expect((await fake.next()).resumed).toBe(false);
   await conn.ready();
   expect(losses).toEqual([{ delivered: [], undelivered: [], inDoubt: [] }]);
@@ -147,7 +147,7 @@ test("leaves no timer behind but that of acknowledgements", async () => {
   const connection = await fake.next();
   await conn.ready();
   conn.send("one");
-  await pass();
+  await advance();
   expect(vi.getTimerCount()).toBe(1);
   await conn.close();
   await connection.closed;
