@@ -1,3 +1,5 @@
+import { byteLength } from "./payload.ts";
+
 /** Close codes of RFC 6455, section 7.4.1, and those of this library, by the name of their meaning. */
 
 export const NORMAL = 1000;
@@ -29,4 +31,21 @@ export const INBOX_FULL = 4413;
 /** Whether `code` means that no close frame came (RFC 6455, section 7.4.1). Deno gives 0 where others give 1006. */
 export function isUnclean(code: number): boolean {
   return code === 0 || code === ABNORMAL || code === 1015;
+}
+
+/** Bytes of UTF-8 that a reason may have beside its code (RFC 6455, section 5.5.1). */
+const MAX_REASON_BYTES = 123;
+
+/** Returns as much of `reason` as a close frame holds, cut between characters. */
+export function cutReason(reason: string): string {
+  // Three bytes for each UTF-16 unit at most, so that a short reason is not counted.
+  if (reason.length * 3 <= MAX_REASON_BYTES) return reason;
+  let bytes = 0;
+  let end = 0;
+  for (const character of reason) {
+    bytes += byteLength(character);
+    if (bytes > MAX_REASON_BYTES) break;
+    end += character.length;
+  }
+  return reason.slice(0, end);
 }

@@ -1,4 +1,5 @@
 import { openSocket, requireSupport } from "#socket";
+import { cutReason } from "../base/close-codes.ts";
 import { deferred, noop } from "../base/deferred.ts";
 import type { ListenOptions } from "../base/emitter.ts";
 import { ConnError, onAbort } from "../base/errors.ts";
@@ -6,21 +7,16 @@ import { isPayload, type Payload, type SendOptions } from "../base/payload.ts";
 import { type CodecLike, iterate, marshal, type ReceiveOptions, toText } from "../codec/codec.ts";
 import { type ConnectionSource, checkSize } from "./connect-attempt.ts";
 import type { CloseInfo, ConnEvents, Stats } from "./events.ts";
-import {
-  type ConnOptions,
-  checkCode,
-  checkSend,
-  cutReason,
-  type Provider,
-  parseUrl,
-  resolveOptions,
-  type Url,
-} from "./options.ts";
+import { type ConnOptions, checkCode, checkSend, type Provider, resolveOptions, type Url } from "./options.ts";
 import type { StateName } from "./state-machine.ts";
 import { Supervisor } from "./supervisor.ts";
+import { parseUrl } from "./url.ts";
 
 /** The key of an internal option: where connections come from. */
 export const CONNECTION_SOURCE: unique symbol = Symbol("dialer");
+
+/** Where a Conn has its supervisor. */
+const SUPERVISOR: unique symbol = Symbol("supervisor");
 
 const CLIENT: ConnectionSource = { open: openSocket, retryReason: "backoff" };
 
@@ -29,22 +25,20 @@ const CLIENT: ConnectionSource = { open: openSocket, retryReason: "backoff" };
  * connects again whenever the connection under it ends, and what is sent meanwhile waits.
  */
 export class Conn<In = Payload, Out = In> {
-  readonly #supervisor: Supervisor<In, Out>;
-
   /** How `write()` frames bytes: as text only if they are valid UTF-8. Default `"binary"`. */
   payloadType: "text" | "binary" = "binary";
 
   /** `close()`, for `await using`, where the runtime knows the symbol. */
   declare readonly [Symbol.asyncDispose]: () => Promise<void>;
 
-  static {
-    if (Symbol.asyncDispose) {
-      Object.defineProperty(Conn.prototype, Symbol.asyncDispose, {
-        value(this: Conn) {
-          return this.close().then(noop);
-        },
-      });
-    }
+  /** Vue and Alpine proxy plain objects deeply, and leave alone what has a tag of its own. */
+  get [Symbol.toStringTag](): string {
+    return "Conn";
+  }
+
+  // A method by a name that is computed, because React Native's compiler takes no static block.
+  [(Symbol.asyncDispose ?? Symbol("asyncDispose")) as symbol](): Promise<void> {
+    return this.close().then(noop);
   }
 
   /** @throws ConnError `bad-url`, `bad-option`, `unsupported` */
@@ -53,38 +47,39 @@ export class Conn<In = Payload, Out = In> {
     const provided = typeof url === "function" ? url : parseUrl(url);
     requireSupport(settings);
     const dialer = (options as { [CONNECTION_SOURCE]?: ConnectionSource })[CONNECTION_SOURCE] ?? CLIENT;
-    this.#supervisor = new Supervisor(provided, settings, dialer);
-    this.#supervisor.start();
+    const supervisor = new Supervisor(provided, settings, dialer);
+    Object.defineProperty(this, SUPERVISOR, { value: supervisor });
+    supervisor.start();
   }
 
   /** Where the Conn is in its life. Every change is told as `state`. */
   get state(): StateName {
-    return this.#supervisor.state.name;
+    return supervisorOf(this).state.name;
   }
 
   /** The URL last dialed, or to be dialed; `""` until a provider has given one. It may hold a token: mind your logs. */
   get url(): string {
-    return this.#supervisor.lastUrl;
+    return supervisorOf(this).lastUrl;
   }
 
   /** The subprotocol of the connection, `""` for none. */
   get protocol(): string {
-    return this.#supervisor.connection?.protocol ?? "";
+    return supervisorOf(this).connection?.protocol ?? "";
   }
 
   /** The extensions of the connection, `""` for none. */
   get extensions(): string {
-    return this.#supervisor.connection?.extensions ?? "";
+    return supervisorOf(this).connection?.extensions ?? "";
   }
 
   /** Bytes of the longest message accepted. */
   get maxPayloadBytes(): number {
-    return this.#supervisor.options.maxPayloadBytes;
+    return supervisorOf(this).options.maxPayloadBytes;
   }
 
   /** Figures of this moment: a new object each time. */
   get stats(): Stats {
-    const { outbox, inbox, session, connection, receivedCount, history } = this.#supervisor;
+    const { outbox, inbox, session, connection, receivedCount, history } = supervisorOf(this);
     return {
       sent: outbox.written,
       received: receivedCount,
@@ -102,10 +97,10 @@ export class Conn<In = Payload, Out = In> {
    * open or closing. @throws `closed`
    */
   connect(): void {
-    const { name } = this.#supervisor.state;
-    if (name === "closed") throw this.#supervisor.closedError();
-    if (this.#isServer && name !== "idle") return;
-    this.#supervisor.dispatch({ type: "connect", floorMs: this.#supervisor.history.floorMs });
+    const { name } = supervisorOf(this).state;
+    if (name === "closed") throw supervisorOf(this).closedError();
+    if (isServer(supervisorOf(this)) && name !== "idle") return;
+    supervisorOf(this).dispatch({ type: "connect", floorMs: supervisorOf(this).history.floorMs });
   }
 
   /**
@@ -113,24 +108,24 @@ export class Conn<In = Payload, Out = In> {
    * @throws `closed`; on a server `misuse`
    */
   reconnect(): void {
-    if (this.#supervisor.state.name === "closed") throw this.#supervisor.closedError();
-    if (this.#isServer) throw new ConnError("misuse", "A server is dialed and can't dial.");
-    const { state, history } = this.#supervisor;
-    this.#supervisor.dispatch({ type: "reconnect", floorMs: state.name === "waiting" ? history.floorMs : 0 });
+    if (supervisorOf(this).state.name === "closed") throw supervisorOf(this).closedError();
+    if (isServer(supervisorOf(this))) throw new ConnError("misuse", "A server is dialed and can't dial.");
+    const { state, history } = supervisorOf(this);
+    supervisorOf(this).dispatch({ type: "reconnect", floorMs: state.name === "waiting" ? history.floorMs : 0 });
   }
 
   /** Resolves when the Conn is open, now or next, and starts an idle one. Rejects with `closed` or `aborted`. */
   ready({ signal }: ReceiveOptions = {}): Promise<void> {
     const { promise, resolve, reject } = deferred<void>();
     const look = () => {
-      if (this.#supervisor.state.name === "open") resolve();
-      else if (this.#supervisor.isEnding) reject(this.#supervisor.closedError());
+      if (supervisorOf(this).state.name === "open") resolve();
+      else if (supervisorOf(this).isEnding) reject(supervisorOf(this).closedError());
     };
-    const off = this.#supervisor.emitter.on("state", look);
+    const off = supervisorOf(this).emitter.on("state", look);
     promise.then(off, off);
     onAbort(signal, promise, reject);
     look();
-    if (this.#supervisor.state.name === "idle" && !signal?.aborted) this.connect();
+    if (supervisorOf(this).state.name === "idle" && !signal?.aborted) this.connect();
     return promise;
   }
 
@@ -141,14 +136,15 @@ export class Conn<In = Payload, Out = In> {
    * @throws ConnError `marshal`, `too-large`, `closed`, `bad-option` at once
    */
   send(value: Out, options?: SendOptions & { readonly codec?: CodecLike<never, Out> | undefined }): Promise<void> {
-    return this.#send(marshal(options?.codec ?? this.#supervisor.options.codec, value), options);
+    return enqueue(supervisorOf(this), marshal(options?.codec ?? supervisorOf(this).options.codec, value), options);
   }
 
   /** Sends `payload` as it is, past the codec: bytes as {@link payloadType} says. Settles and throws as `send()`. */
   write(payload: Payload, options?: SendOptions): Promise<void> {
     if (!isPayload(payload)) throw new ConnError("marshal", "write() takes a string or a Uint8Array.");
-    if (this.payloadType === "binary" || typeof payload === "string") return this.#send(payload, options);
-    return this.#send(marshal({ marshal: toText }, payload), options);
+    if (this.payloadType === "binary" || typeof payload === "string")
+      return enqueue(supervisorOf(this), payload, options);
+    return enqueue(supervisorOf(this), marshal({ marshal: toText }, payload), options);
   }
 
   /**
@@ -158,7 +154,7 @@ export class Conn<In = Payload, Out = In> {
    */
   flush({ signal }: ReceiveOptions = {}): Promise<void> {
     const { promise, resolve, reject } = deferred<void>();
-    this.#supervisor.flush().then(resolve, reject);
+    supervisorOf(this).flush().then(resolve, reject);
     onAbort(signal, promise, reject);
     return promise;
   }
@@ -168,13 +164,13 @@ export class Conn<In = Payload, Out = In> {
    * there will be none, with `misuse` while a `message` listener is attached.
    */
   receive<T = In>(options: ReceiveOptions & { readonly codec?: CodecLike<T, never> | undefined } = {}): Promise<T> {
-    const codec = options.codec ?? (this.#supervisor.options.codec as unknown as CodecLike<T, never>);
-    return this.#supervisor.inbox.take((payload) => this.#supervisor.decode(codec, payload), options.signal);
+    const codec = options.codec ?? (supervisorOf(this).options.codec as unknown as CodecLike<T, never>);
+    return supervisorOf(this).inbox.take((payload) => supervisorOf(this).decode(codec, payload), options.signal);
   }
 
   /** The next message as it came, past the codec. Rejects as `receive()`. */
   read({ signal }: ReceiveOptions = {}): Promise<Payload> {
-    return this.#supervisor.inbox.take((payload) => payload, signal);
+    return supervisorOf(this).inbox.take((payload) => payload, signal);
   }
 
   /**
@@ -195,8 +191,9 @@ export class Conn<In = Payload, Out = In> {
     options?: ListenOptions,
   ): () => void {
     if (typeof listener !== "function") throw new ConnError("misuse", `on("${event}") takes a function.`);
-    const off = this.#supervisor.emitter.on(event, listener, options);
-    if (event === "message" && this.#supervisor.emitter.hasListeners(event)) this.#supervisor.inbox.onListenerAdded();
+    const off = supervisorOf(this).emitter.on(event, listener, options);
+    if (event === "message" && supervisorOf(this).emitter.hasListeners(event))
+      supervisorOf(this).inbox.onListenerAdded();
     return off;
   }
 
@@ -212,29 +209,38 @@ export class Conn<In = Payload, Out = In> {
    * @throws ConnError `bad-option` for a code that may not be sent
    */
   close(code = 1000, reason = "", { signal }: ReceiveOptions = {}): Promise<CloseInfo> {
-    checkCode(code, this.#isServer);
-    this.#supervisor.dispatch({ type: "close", frame: { code, reason: cutReason(reason) } });
-    onAbort(signal, this.closed, () => this.#supervisor.dispatch({ type: "timedOut" }));
+    checkCode(code, isServer(supervisorOf(this)));
+    supervisorOf(this).dispatch({ type: "close", frame: { code, reason: cutReason(reason) } });
+    onAbort(signal, this.closed, () => supervisorOf(this).dispatch({ type: "timedOut" }));
     return this.closed;
   }
 
   /** Resolves when the Conn has ended, with how. Never rejects. */
   get closed(): Promise<CloseInfo> {
-    return this.#supervisor.closed;
+    return supervisorOf(this).closed;
   }
+}
 
-  /** Whether this is a server's Conn. */
-  get #isServer(): boolean {
-    return this.#supervisor.source.retryReason !== "backoff";
-  }
+/** A Conn by what it holds. Not `#private`, because methods are also called on a proxy around the Conn. */
+interface Held<In, Out> {
+  readonly [SUPERVISOR]: Supervisor<In, Out>;
+}
 
-  #send(payload: Payload, options?: SendOptions): Promise<void> {
-    if (this.#supervisor.isEnding) throw this.#supervisor.closedError(payload);
-    checkSize(payload, this.#supervisor.options.maxSendBytes);
-    if (options) checkSend(options);
-    if (options?.confirm && !this.#supervisor.options.resume) {
-      throw new ConnError("misuse", "Only a Conn with resume knows what was counted: confirm needs the resume option.");
-    }
-    return this.#supervisor.outbox.send(payload, options);
+function supervisorOf<In, Out>(conn: Conn<In, Out>): Supervisor<In, Out> {
+  return (conn as unknown as Held<In, Out>)[SUPERVISOR];
+}
+
+/** Whether connections come to this Conn, rather than that it dials. */
+function isServer({ source }: { readonly source: ConnectionSource }): boolean {
+  return source.retryReason !== "backoff";
+}
+
+function enqueue<In, Out>(supervisor: Supervisor<In, Out>, payload: Payload, options?: SendOptions): Promise<void> {
+  if (supervisor.isEnding) throw supervisor.closedError(payload);
+  checkSize(payload, supervisor.options.maxSendBytes);
+  if (options) checkSend(options);
+  if (options?.confirm && !supervisor.options.resume) {
+    throw new ConnError("misuse", "Only a Conn with resume knows what was counted: confirm needs the resume option.");
   }
+  return supervisor.outbox.send(payload, options);
 }

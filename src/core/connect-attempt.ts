@@ -11,13 +11,13 @@ import {
   INBOX,
   type ProviderOr,
   parseProtocols,
-  parseUrl,
   type ResolvedOptions,
   type SetupContext,
   type Url,
 } from "./options.ts";
 import type { Session, SessionStart } from "./session.ts";
 import type { WaitReason } from "./state-machine.ts";
+import { parseUrl } from "./url.ts";
 
 /** Where connections come from: a client opens them, a server is handed them. */
 export interface ConnectionSource {

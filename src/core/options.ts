@@ -127,7 +127,6 @@ export interface ResolvedOptions<In, Out> {
 }
 
 const MIB = 2 ** 20;
-const REASON_BYTES = 123;
 const { POSITIVE_INFINITY: NO_LIMIT } = Number;
 
 /** Numbers that are taken as they are, with their defaults. */
@@ -216,27 +215,6 @@ export function resolveOptions<In, Out>(options: ConnOptions<In, Out>): Resolved
   return settings as ResolvedOptions<In, Out>;
 }
 
-/** The URL to dial. @throws {@link ConnError} `bad-url`, which does not quote what may hold a token */
-export function parseUrl(url: unknown): string {
-  let parsed: URL;
-  try {
-    // Only what is relative asks for a page: a server that renders one has none, or a trap in its place. Nor is what a
-    // function gives when it has no URL, such as undefined, a path of the page's.
-    const isRelative = typeof url === "string" && !/^\s*[a-z][a-z\d+.-]*:/i.test(url);
-    const page = isRelative ? (globalThis as { location?: { href?: string } }).location : undefined;
-    parsed = new URL(url as Url, page?.href);
-  } catch {
-    // The platform's error quotes the URL, and with it what token it may hold.
-    throw new ConnError("bad-url", "The URL can't be parsed: give an absolute one, such as wss://example.com/path.");
-  }
-  parsed.protocol = parsed.protocol.replace(/^http/, "ws");
-  if (!/^wss?:$/.test(parsed.protocol)) {
-    throw new ConnError("bad-url", `${parsed.protocol} is no scheme of a WebSocket: use ws:, wss:, http: or https:.`);
-  }
-  if (parsed.hash) throw new ConnError("bad-url", "The URL of a WebSocket has no fragment (RFC 6455, section 3).");
-  return parsed.href;
-}
-
 /**
  * The subprotocols to offer, as every platform takes them: tokens, each once (RFC 6455, section 4.1; RFC 9110,
  * section 5.6.2). @throws {@link ConnError} `bad-option`
@@ -263,11 +241,6 @@ export function checkCode(code: number, isServer: boolean): void {
   if (code === 1000 || (Number.isInteger(code) && code >= 3000 && code < 5000)) return;
   if (isServer && [1001, 1008, 1011, 1012, 1013].includes(code)) return;
   throw badOption("code", isServer ? "1000, 1001, 1008, 1011 to 1013 or 3000 to 4999" : "1000 or 3000 to 4999", code);
-}
-
-/** As much of `reason` as a close frame holds, cut between characters. */
-export function cutReason(reason: string): string {
-  return reason.slice(0, new TextEncoder().encodeInto(reason, new Uint8Array(REASON_BYTES)).read);
 }
 
 /** The options of `presets` as the user set them, or as preset. */
