@@ -199,7 +199,7 @@ export class Conn<In = Payload, Out = In> {
 
   /** Emits `error` as an `error` event, for code that is built on the Conn and has no caller to throw at. */
   report(error: ConnError): void {
-    this.#supervisor.onError(error);
+    supervisorOf(this).onError(error);
   }
 
   /**
