@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
 import { Conn } from "../../../src/index.ts";
-import { openRig, useFakeTime } from "../../support/conn.ts";
+import { openConn, useFakeTime } from "../../support/conn.ts";
 
 useFakeTime();
 
 test("every member of a Conn works on a proxy around it, as reactive frameworks make one", async () => {
-  const { conn, socket } = await openRig();
+  const { conn, socket } = await openConn();
   const proxy = new Proxy(conn, {});
   const messages: unknown[] = [];
   const off = proxy.on("message", (message) => messages.push(message));
@@ -24,6 +24,6 @@ test("every member of a Conn works on a proxy around it, as reactive frameworks 
 });
 
 test("a Conn has a tag of its own, by which Vue leaves it alone", async () => {
-  const { conn } = await openRig();
+  const { conn } = await openConn();
   expect(Object.prototype.toString.call(conn)).toBe("[object Conn]");
 });
