@@ -13,13 +13,13 @@ export interface SessionStart {
 }
 
 /** What became of the messages that a lost session had not seen acknowledged, each in order. */
-export interface SessionLoss {
+export interface SessionLoss<T = Payload> {
   /** The peer had counted them. */
-  readonly delivered: readonly Payload[];
+  readonly delivered: readonly T[];
   /** The peer had not counted them: they are sent in the next session. */
-  readonly undelivered: readonly Payload[];
+  readonly undelivered: readonly T[];
   /** Nobody knows. They are sent again only where `resend` said so. */
-  readonly inDoubt: readonly Payload[];
+  readonly inDoubt: readonly T[];
 }
 
 /** What a session did not get through by the end of the Conn, in order. */

@@ -1,6 +1,6 @@
 import type { Payload } from "../base/payload.ts";
 import { Timer } from "../base/timer.ts";
-import { type DeliveryState, type RetainedMessage, windowCost } from "./protocol/delivery-state.ts";
+import { type DeliveryState, windowCost } from "./protocol/delivery-state.ts";
 
 /** How many messages, and how many bytes, the application has not taken in. */
 export interface Unconsumed {
@@ -28,7 +28,7 @@ export class AckScheduler {
   readonly #owner: AckSchedulerOwner;
   readonly #countsConsumed: boolean;
   readonly #timer = new Timer();
-  #flow: DeliveryState<RetainedMessage> | undefined;
+  #flow: DeliveryState | undefined;
   /** Weight of what came since the last acknowledgement. */
   #weight = 0;
   #isTiming = false;
@@ -39,7 +39,7 @@ export class AckScheduler {
     this.#countsConsumed = countsTaken;
   }
 
-  start(flow: DeliveryState<RetainedMessage>): void {
+  start(flow: DeliveryState): void {
     this.stop();
     this.#flow = flow;
     this.#weight = 0;
@@ -74,7 +74,7 @@ export class AckScheduler {
 
   /** The count to state now. */
   takeCount(): number {
-    const flow = this.#flow as DeliveryState<RetainedMessage>;
+    const flow = this.#flow as DeliveryState;
     this.#timer.stop();
     this.#isTiming = false;
     this.#weight = this.#unconsumed().bytes;
@@ -94,7 +94,7 @@ export class AckScheduler {
     }
   }
 
-  #ackableCount({ received, ackSent }: DeliveryState<RetainedMessage>): number {
+  #ackableCount({ received, ackSent }: DeliveryState): number {
     return Math.max(ackSent, received - this.#unconsumed().messages);
   }
 

@@ -1,29 +1,20 @@
 import type { Payload } from "../base/payload.ts";
 import type { DeliveryOptions, Transport } from "../core/outbox.ts";
-import type { SessionOwner, Undelivered } from "../core/session.ts";
+import type { SessionLoss, SessionOwner, Undelivered } from "../core/session.ts";
 import { AckScheduler } from "./ack-scheduler.ts";
 import { FlushWaiters } from "./flush-waiters.ts";
 import { type ControlFrame, decode, encode, escaped, isControl, unescaped } from "./protocol/control.ts";
 import {
   acknowledge,
-  type CarriedMessage,
   type DeliveryState,
   hasRoom,
-  type LossOf,
   type ResumePlan,
   retain,
+  type SentMessage,
   splitLoss,
   windowCost,
 } from "./protocol/delivery-state.ts";
 import { GatedTransport, SessionTransport, type TransportOwner } from "./session-transport.ts";
-
-/** A message that is kept. */
-export interface SentMessage extends CarriedMessage, Pick<DeliveryOptions, "confirmed"> {
-  /** `undefined` for a volatile one, which keeps its place and not its bytes. */
-  readonly payload: Payload | undefined;
-  /** Counts all messages of the Conn, whatever session they went in. */
-  readonly ordinal: number;
-}
 
 export interface EndpointOptions {
   /** Whether what the application has taken is acknowledged, rather than what was received. */
@@ -46,7 +37,7 @@ export class Endpoint implements TransportOwner {
   readonly #ackScheduler: AckScheduler;
   readonly #flushWaiters = new FlushWaiters();
   #transport: Transport | undefined;
-  #state: DeliveryState<SentMessage> | undefined;
+  #state: DeliveryState | undefined;
   /** What a lost session left: it goes before anything else, as far as the window lets it, and not before setup is over. */
   #carriedOver: SentMessage[] = [];
   #isActive = false;
@@ -79,7 +70,7 @@ export class Endpoint implements TransportOwner {
   }
 
   /** The session goes on, or begins, over `line`; without a flow nothing is kept. Answers with the line to write to. */
-  attach(line: Transport, flow: DeliveryState<SentMessage> | undefined): Transport {
+  attach(line: Transport, flow: DeliveryState | undefined): Transport {
     this.#state = flow;
     this.#transport = line;
     this.#hasAsked = this.#isAckLast = false;
@@ -89,7 +80,7 @@ export class Endpoint implements TransportOwner {
   }
 
   /** The peer is back, and has shown what it did not count: some of it goes no further. */
-  applyResume({ stale, poison }: ResumePlan<SentMessage>): void {
+  applyResume({ stale, poison }: ResumePlan): void {
     confirmAll(this.#split().delivered);
     this.#dropStale(stale);
     if (poison) {
@@ -106,7 +97,7 @@ export class Endpoint implements TransportOwner {
   }
 
   /** What the peer has not counted is written again. What we acknowledged on the last line may not have arrived. */
-  resume({ resend: again }: ResumePlan<SentMessage>): void {
+  resume({ resend: again }: ResumePlan): void {
     if (this.#state?.received) this.#sendAck("a");
     for (const { payload } of again) this.#transport?.write(escaped(payload as Payload));
     this.#askIfNeeded();
@@ -126,7 +117,7 @@ export class Endpoint implements TransportOwner {
   }
 
   /** A session is lost: tells what became of its messages, and settles those that do not `goOn`. */
-  abandonSession({ delivered, undelivered, inDoubt }: LossOf<SentMessage>, goOn: SentMessage[]): void {
+  abandonSession({ delivered, undelivered, inDoubt }: SessionLoss<SentMessage>, goOn: SentMessage[]): void {
     this.#state = undefined;
     this.#carriedOver = goOn;
     const error = (payload?: Payload) =>
@@ -252,7 +243,7 @@ export class Endpoint implements TransportOwner {
     return true;
   }
 
-  #onControl(flow: DeliveryState<SentMessage>, frame: ControlFrame | undefined): void {
+  #onControl(flow: DeliveryState, frame: ControlFrame | undefined): void {
     const { onMoveRequested: moved } = this.#options;
     if (frame?.type === "a" || frame?.type === "p" || frame?.type === "q") {
       const done = acknowledge(flow, frame.n);
@@ -324,7 +315,7 @@ export class Endpoint implements TransportOwner {
   }
 
   /** What is unacknowledged, parted at the count that the peer last stated. */
-  #split(): LossOf<SentMessage> {
+  #split(): SessionLoss<SentMessage> {
     return (this.#state && splitLoss(this.#state, undefined)) ?? { delivered: [], undelivered: [], inDoubt: [] };
   }
 

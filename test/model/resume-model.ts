@@ -1,3 +1,4 @@
+import type { SessionLoss } from "../../src/core/session.ts";
 import {
   type ClientHandshake,
   type ClientHandshakeStep,
@@ -11,11 +12,10 @@ import {
 import { type ControlFrame, decode, encode, escaped, isControl, unescaped } from "../../src/resume/protocol/control.ts";
 import {
   acknowledge,
-  type CarriedMessage,
   type DeliveryState,
-  type LossOf,
   type ResumePlan,
   retain,
+  type SentMessage,
 } from "../../src/resume/protocol/delivery-state.ts";
 import {
   answerHandshake,
@@ -23,11 +23,6 @@ import {
   greetingFrame,
   type SessionRecord,
 } from "../../src/resume/server/server-handshake.ts";
-
-/** A message, known by its number. Texts on the wire are `c1`, `c2`, … from the client and `s1`, … from the server. */
-export interface Message extends CarriedMessage {
-  readonly id: number;
-}
 
 /** One socket: two channels in order, each end of which may be gone without the other's knowing. */
 interface Socket {
@@ -44,11 +39,11 @@ interface Socket {
 
 /** Everything there is, as plain data. */
 export interface ProtocolModel {
-  client: ClientHandshake<Message>;
+  client: ClientHandshake;
   /** The client's socket, by index; -1 for none. */
   current: number;
   sockets: Socket[];
-  sessions: Record<string, SessionRecord<Message>>;
+  sessions: Record<string, SessionRecord>;
   /** Messages that each application has given to its end so far. */
   given: { client: number; server: number };
   /** What each application got, and what it was told to be in doubt. */
@@ -81,7 +76,8 @@ export type RemovedRule =
 export class Violation extends Error {}
 
 const WINDOW = 1_000;
-const item = (id: number): Message => ({ id, cost: 1 });
+/** Texts on the wire are `c1`, `c2`, … from the client and `s1`, … from the server. */
+const item = (ordinal: number): SentMessage => ({ payload: undefined, ordinal, cost: 1 });
 const idOf = (text: string) => Number(text.slice(1));
 
 export function createModel(): ProtocolModel {
@@ -177,7 +173,7 @@ export function actions(now: ProtocolModel, bounds: Bounds, without?: RemovedRul
 }
 
 /** Whether an acknowledgement would say something new; one that is on its way already is not overtaken by another. */
-function owes(flow: DeliveryState<Message> | undefined, channel: readonly string[] | undefined): boolean {
+function owes(flow: DeliveryState | undefined, channel: readonly string[] | undefined): boolean {
   return flow !== undefined && flow.received > flow.ackSent && !isAck(channel?.at(-1));
 }
 
@@ -214,46 +210,42 @@ function hear(w: ProtocolModel, without: RemovedRule | undefined): void {
   const { client } = w;
   if (client.phase === "unsupported") return;
   if (client.phase !== "active") return follow(w, socket, onMessage(client, text), without);
-  const flow = client.session?.flow as DeliveryState<Message>;
+  const flow = client.session?.flow as DeliveryState;
   if (isControl(text)) return takeAck(flow, text, w.got.server);
   flow.received++;
   deliver(w.got.client, text, w.doubted.server);
 }
 
-function follow(
-  w: ProtocolModel,
-  socket: Socket,
-  step: ClientHandshakeStep<Message>,
-  without: RemovedRule | undefined,
-): void {
+function follow(w: ProtocolModel, socket: Socket, step: ClientHandshakeStep, without: RemovedRule | undefined): void {
   const { client } = w;
   if (step.type === "reply") socket.up.push(encode(step.frame));
-  else if (step.type === "resumed")
-    resend(socket.up, "c", client.session?.flow as DeliveryState<Message>, step.back, without);
+  else if (step.type === "resumed") resend(socket.up, "c", client.session?.flow as DeliveryState, step.back, without);
   else if (step.type === "started") {
     if (step.remains) report(w, step.remains);
     socket.up.push(encode(step.frame));
     onActivated(client);
-    const flow = client.session?.flow as DeliveryState<Message>;
+    const flow = client.session?.flow as DeliveryState;
     for (const message of client.carriedOver.splice(0)) {
       retain(flow, message);
-      socket.up.push(`c${message.id}`);
+      socket.up.push(`c${message.ordinal}`);
     }
   } else throw new Violation(`the client meets ${step.type}`);
 }
 
 /** What the client is told of a lost session must be true. */
-function report(w: ProtocolModel, { delivered, undelivered, inDoubt }: LossOf<Message>): void {
+function report(w: ProtocolModel, { delivered, undelivered, inDoubt }: SessionLoss<SentMessage>): void {
   const { server } = w.got;
-  for (const { id } of delivered) if (!server.includes(id)) throw new Violation(`${id} is told delivered and was not`);
-  for (const { id } of undelivered) if (server.includes(id)) throw new Violation(`${id} is told undelivered and was`);
+  for (const { ordinal: id } of delivered)
+    if (!server.includes(id)) throw new Violation(`${id} is told delivered and was not`);
+  for (const { ordinal: id } of undelivered)
+    if (server.includes(id)) throw new Violation(`${id} is told undelivered and was`);
   if (inDoubt.length > 0 && !w.isBlank) throw new Violation("in doubt, though the server forgot nothing");
-  w.doubted.client.push(...inDoubt.map(({ id }) => id));
+  w.doubted.client.push(...inDoubt.map(({ ordinal }) => ordinal));
 }
 
 function clientSends(w: ProtocolModel): void {
   const id = ++w.given.client;
-  retain(w.client.session?.flow as DeliveryState<Message>, item(id));
+  retain(w.client.session?.flow as DeliveryState, item(id));
   w.sockets[w.current]?.up.push(`c${id}`);
 }
 
@@ -262,10 +254,10 @@ function clientSendsPlain(w: ProtocolModel): void {
 }
 
 function clientAcks(w: ProtocolModel): void {
-  state(w.client.session?.flow as DeliveryState<Message>, (w.sockets[w.current] as Socket).up);
+  state(w.client.session?.flow as DeliveryState, (w.sockets[w.current] as Socket).up);
 }
 
-function state(flow: DeliveryState<Message>, channel: string[]): void {
+function state(flow: DeliveryState, channel: string[]): void {
   flow.ackSent = flow.received;
   channel.push(encode({ type: "a", n: flow.received }));
 }
@@ -274,7 +266,7 @@ function accept(w: ProtocolModel, index: number): void {
   const socket = w.sockets[index] as Socket;
   const { issued } = socket;
   socket.isAccepted = true;
-  const record = createSessionRecord<Message>({ sid: issued, secret: issued }, undefined);
+  const record = createSessionRecord({ sid: issued, secret: issued }, undefined);
   w.sessions[issued] = record;
   say(
     w,
@@ -305,8 +297,7 @@ function isHandshake(text: string): boolean {
 
 function receive(w: ProtocolModel, index: number, text: string, without: RemovedRule | undefined): void {
   const socket = w.sockets[index] as Socket;
-  const issued =
-    w.sessions[socket.issued] ?? createSessionRecord<Message>({ sid: socket.issued, secret: "" }, undefined);
+  const issued = w.sessions[socket.issued] ?? createSessionRecord({ sid: socket.issued, secret: "" }, undefined);
   const arrival = { issued, principal: undefined, window: WINDOW, isRefused: socket.isRefused };
   const frame = read(text);
   const target = frame?.type === "R" ? w.sessions[frame.sid] : undefined;
@@ -353,8 +344,8 @@ function fence(w: ProtocolModel, sid: string, arriving: number): void {
 function resend(
   channel: string[],
   side: string,
-  flow: DeliveryState<Message>,
-  { resend: again }: ResumePlan<Message>,
+  flow: DeliveryState,
+  { resend: again }: ResumePlan,
   without: RemovedRule | undefined,
 ): void {
   // A message set aside as poison takes more returns than there are sockets here: the count would only part equal states.
@@ -362,7 +353,7 @@ function resend(
   // What was acknowledged on the last socket may not have arrived.
   if (flow.received > 0) state(flow, channel);
   if (without === "retention") return;
-  for (const { id } of again) channel.push(`${side}${id}`);
+  for (const { ordinal: id } of again) channel.push(`${side}${id}`);
 }
 
 function lose(w: ProtocolModel, index: number, without: RemovedRule | undefined): void {
@@ -378,21 +369,21 @@ function lose(w: ProtocolModel, index: number, without: RemovedRule | undefined)
 function serverSends(w: ProtocolModel, index: number): void {
   const id = ++w.given.server;
   const { bound } = w.sockets[index] as Socket;
-  retain(w.sessions[bound as string]?.delivery as DeliveryState<Message>, item(id));
+  retain(w.sessions[bound as string]?.delivery as DeliveryState, item(id));
   say(w, index, `s${id}`);
 }
 
 function serverAcks(w: ProtocolModel, index: number): void {
   const { bound } = w.sockets[index] as Socket;
   const channel: string[] = [];
-  state(w.sessions[bound as string]?.delivery as DeliveryState<Message>, channel);
+  state(w.sessions[bound as string]?.delivery as DeliveryState, channel);
   for (const each of channel) say(w, index, each);
 }
 
 function forget(w: ProtocolModel, sid: string, keepsCount: boolean): void {
-  const record = w.sessions[sid] as SessionRecord<Message>;
+  const record = w.sessions[sid] as SessionRecord;
   w.forgettings++;
-  w.doubted.server.push(...record.delivery.retained.map((kept) => (kept as Message).id));
+  w.doubted.server.push(...record.delivery.retained.map((kept) => (kept as SentMessage).ordinal));
   if (keepsCount) {
     record.outcome = "e";
     record.delivery.retained = [];
@@ -407,11 +398,12 @@ function forget(w: ProtocolModel, sid: string, keepsCount: boolean): void {
   }
 }
 
-function takeAck(flow: DeliveryState<Message>, text: string, got: readonly number[]): void {
+function takeAck(flow: DeliveryState, text: string, got: readonly number[]): void {
   const frame = read(text);
   const done = frame?.type === "a" && acknowledge(flow, frame.n);
   if (!done) throw new Violation("an acknowledgement that can't be");
-  for (const { id } of done) if (!got.includes(id)) throw new Violation(`${id} is acknowledged and was not received`);
+  for (const { ordinal: id } of done)
+    if (!got.includes(id)) throw new Violation(`${id} is acknowledged and was not received`);
   // Where the tail begins in memory makes no difference.
   flow.retained.splice(0, flow.start);
   flow.start = 0;

@@ -1,13 +1,13 @@
 import type { Payload } from "../../base/payload.ts";
+import type { SessionLoss } from "../../core/session.ts";
 import { type ControlFrame, decode, isControl } from "../protocol/control.ts";
 import {
   acknowledge,
-  type CarriedMessage,
   createDeliveryState,
   type DeliveryState,
-  type LossOf,
   planResume,
   type ResumePlan,
+  type SentMessage,
   splitLoss,
 } from "../protocol/delivery-state.ts";
 
@@ -21,16 +21,16 @@ interface SessionKey {
 }
 
 /** What a client remembers from socket to socket. Plain data. */
-export interface ClientHandshake<T extends CarriedMessage> {
+export interface ClientHandshake {
   phase: Phase;
   /** Own limit of what is unacknowledged, either way. */
   readonly window: number;
   /** The session, and the number of returns to it. */
-  session: (SessionKey & { gen: number; readonly flow: DeliveryState<T> }) | undefined;
+  session: (SessionKey & { gen: number; readonly flow: DeliveryState }) | undefined;
   /** The session that came with this socket's H. */
   offeredSession: (SessionKey & { readonly win: number }) | undefined;
   /** What a lost session left to be sent, in order. */
-  carriedOver: T[];
+  carriedOver: SentMessage[];
   /** Whether the server has ever shown that it speaks resume. */
   isConfirmed: boolean;
   /** Whether the last dial made the offer. */
@@ -48,14 +48,14 @@ export interface ClientHandshake<T extends CarriedMessage> {
 }
 
 /** What a message of the handshake leads to. */
-export type ClientHandshakeStep<T> =
+export type ClientHandshakeStep =
   | { readonly type: "reply"; readonly frame: ControlFrame }
-  | { readonly type: "started"; readonly frame: ControlFrame; readonly remains: LossOf<T> | undefined }
-  | { readonly type: "resumed"; readonly back: ResumePlan<T> }
+  | { readonly type: "started"; readonly frame: ControlFrame; readonly remains: SessionLoss<SentMessage> | undefined }
+  | { readonly type: "resumed"; readonly back: ResumePlan }
   /** The server had ended the session well, and says how far it had come. */
-  | { readonly type: "ended"; readonly delivered: readonly T[] }
+  | { readonly type: "ended"; readonly delivered: readonly SentMessage[] }
   /** No resume here: the message is the application's. */
-  | { readonly type: "unsupported"; readonly remains: LossOf<T> | undefined }
+  | { readonly type: "unsupported"; readonly remains: SessionLoss<SentMessage> | undefined }
   | { readonly type: "protocolError" };
 
 const PROTOCOL_ERROR = { type: "protocolError" } as const;
@@ -63,7 +63,7 @@ const PROTOCOL_ERROR = { type: "protocolError" } as const;
 const MAX_FAILURES = 3;
 const MAX_SILENCES = 2;
 
-export function createClientHandshake<T extends CarriedMessage>(window: number): ClientHandshake<T> {
+export function createClientHandshake(window: number): ClientHandshake {
   return {
     phase: "away",
     window,
@@ -81,7 +81,7 @@ export function createClientHandshake<T extends CarriedMessage>(window: number):
 }
 
 /** Whether the dial that begins now makes the offer. */
-export function prepareOffer(guest: ClientHandshake<CarriedMessage>): boolean {
+export function prepareOffer(guest: ClientHandshake): boolean {
   guest.offered = !guest.isUnsupported && !guest.skipsNextOffer;
   guest.skipsNextOffer = false;
   return guest.offered;
@@ -91,7 +91,7 @@ export function prepareOffer(guest: ClientHandshake<CarriedMessage>): boolean {
  * The handshake failed. Answers whether another dial at once, without the offer, is to tell if it was the offer: not each
  * time where the server spoke resume before, since it may only be down.
  */
-export function onHandshakeFailed(guest: ClientHandshake<CarriedMessage>): boolean {
+export function onHandshakeFailed(guest: ClientHandshake): boolean {
   const isDoubted = !guest.isConfirmed || guest.isSure || ++guest.failures >= MAX_FAILURES;
   guest.skipsNextOffer = guest.offered && isDoubted;
   if (!guest.offered || isDoubted) guest.failures = 0;
@@ -102,10 +102,7 @@ export function onHandshakeFailed(guest: ClientHandshake<CarriedMessage>): boole
  * The socket is open, and the server has selected the name of this protocol or not. Answers what the application gets:
  * `undefined` while the server's H is awaited, `"again"` where another dial tells more.
  */
-export function onOpen<T extends CarriedMessage>(
-  guest: ClientHandshake<T>,
-  selected: boolean,
-): ClientHandshakeStep<T> | "again" | undefined {
+export function onOpen(guest: ClientHandshake, selected: boolean): ClientHandshakeStep | "again" | undefined {
   if (guest.offered && selected) {
     guest.phase = "greeting";
     return undefined;
@@ -125,17 +122,14 @@ export function onOpen<T extends CarriedMessage>(
  * H did not come in the time that a server which speaks resume would need. Answers whether to dial without the offer:
  * one that spoke it before is believed for longer, since a session is at stake.
  */
-export function onGreetingTimeout(guest: ClientHandshake<CarriedMessage>): boolean {
+export function onGreetingTimeout(guest: ClientHandshake): boolean {
   if (guest.phase !== "greeting" || (guest.isConfirmed && ++guest.silences < MAX_SILENCES)) return false;
   guest.skipsNextOffer = guest.isSure = true;
   return true;
 }
 
 /** A message has come before the session is in use. */
-export function onMessage<T extends CarriedMessage>(
-  guest: ClientHandshake<T>,
-  payload: Payload,
-): ClientHandshakeStep<T> {
+export function onMessage(guest: ClientHandshake, payload: Payload): ClientHandshakeStep {
   const frame = isControl(payload) ? decode(payload) : undefined;
   if (guest.phase === "greeting") {
     if (frame?.type !== "H") return withoutSession(guest);
@@ -167,22 +161,19 @@ export function onMessage<T extends CarriedMessage>(
 }
 
 /** Setup is over, and the session in use. */
-export function onActivated<T extends CarriedMessage>(guest: ClientHandshake<T>): void {
+export function onActivated(guest: ClientHandshake): void {
   if (guest.phase === "starting") guest.phase = "active";
 }
 
 /** The socket is gone, or left. */
-export function onDisconnected(guest: ClientHandshake<CarriedMessage>): void {
+export function onDisconnected(guest: ClientHandshake): void {
   // What setup said and heard is nothing that another setup could go on from.
   if (guest.phase === "starting") guest.session = undefined;
   guest.offeredSession = undefined;
   guest.phase = "away";
 }
 
-function resumeSession<T extends CarriedMessage>(
-  guest: ClientHandshake<T>,
-  own: NonNullable<ClientHandshake<T>["session"]>,
-): ClientHandshakeStep<T> {
+function resumeSession(guest: ClientHandshake, own: NonNullable<ClientHandshake["session"]>): ClientHandshakeStep {
   own.gen++;
   guest.phase = "resuming";
   const { sid, secret, gen, flow } = own;
@@ -190,26 +181,26 @@ function resumeSession<T extends CarriedMessage>(
 }
 
 /** The fresh session becomes our own: all numbers from 1. */
-function startSession<T extends CarriedMessage>(
-  guest: ClientHandshake<T>,
-  remains: LossOf<T> | undefined,
-): ClientHandshakeStep<T> {
-  const { sid, secret, win } = guest.offeredSession as NonNullable<ClientHandshake<T>["offeredSession"]>;
+function startSession(guest: ClientHandshake, remains: SessionLoss<SentMessage> | undefined): ClientHandshakeStep {
+  const { sid, secret, win } = guest.offeredSession as NonNullable<ClientHandshake["offeredSession"]>;
   guest.session = { sid, secret, gen: 0, flow: createDeliveryState(Math.min(win, guest.window)) };
   guest.phase = "starting";
   return { type: "started", frame: { type: "N", win: guest.window }, remains };
 }
 
-function withoutSession<T extends CarriedMessage>(guest: ClientHandshake<T>): ClientHandshakeStep<T> {
+function withoutSession(guest: ClientHandshake): ClientHandshakeStep {
   const { session } = guest;
   guest.phase = "unsupported";
   guest.session = undefined;
   // Without a count of the peer's there is none that can't be.
-  return { type: "unsupported", remains: session && carryOver(guest, splitLoss(session.flow, undefined) as LossOf<T>) };
+  return {
+    type: "unsupported",
+    remains: session && carryOver(guest, splitLoss(session.flow, undefined) as SessionLoss<SentMessage>),
+  };
 }
 
 /** What is certainly not delivered goes on, and what is in doubt only if that was asked for. */
-function carryOver<T extends CarriedMessage>(guest: ClientHandshake<T>, remains: LossOf<T>): LossOf<T> {
+function carryOver(guest: ClientHandshake, remains: SessionLoss<SentMessage>): SessionLoss<SentMessage> {
   const goOn = [...remains.undelivered, ...remains.inDoubt.filter(({ resend }) => resend)];
   guest.carriedOver = [...goOn.filter(({ volatile }) => !volatile), ...guest.carriedOver];
   return remains;

@@ -2,7 +2,7 @@ import type { Payload } from "../../base/payload.ts";
 import { Timer } from "../../base/timer.ts";
 import type { Transport } from "../../core/outbox.ts";
 import type { Session, SessionOwner, SessionStart, Undelivered } from "../../core/session.ts";
-import { Endpoint, type SentMessage } from "../endpoint.ts";
+import { Endpoint } from "../endpoint.ts";
 import { encode } from "../protocol/control.ts";
 import { speaksResume, withoutResume, withResume } from "../protocol/subprotocol.ts";
 import {
@@ -38,7 +38,7 @@ export interface ClientOptions {
 export class ClientSession implements Session {
   readonly #owner: SessionOwner;
   readonly #options: ClientOptions;
-  readonly #handshake: ClientHandshake<SentMessage>;
+  readonly #handshake: ClientHandshake;
   readonly #endpoint: Endpoint;
   readonly #greeting = new Timer();
   readonly #move = new Timer();
@@ -159,7 +159,7 @@ export class ClientSession implements Session {
     }
   }
 
-  #startWithoutSession(line: Transport, step: ClientHandshakeStep<SentMessage>): SessionStart {
+  #startWithoutSession(line: Transport, step: ClientHandshakeStep): SessionStart {
     if (step.type === "unsupported" && step.remains)
       this.#endpoint.abandonSession(step.remains, this.#handshake.carriedOver);
     return { transport: this.#endpoint.attach(line, undefined), protocol: this.#protocol, resumed: false };

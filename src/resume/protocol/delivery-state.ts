@@ -1,24 +1,22 @@
 import type { Payload } from "../../base/payload.ts";
+import type { DeliveryOptions } from "../../core/outbox.ts";
+import type { SessionLoss } from "../../core/session.ts";
 
-/** What one end keeps of a message until the peer has acknowledged it. */
-export interface RetainedMessage {
-  /** What it takes of the window: see {@link windowCost}. */
+/** A message that one end keeps until the peer has acknowledged it. */
+export interface SentMessage extends DeliveryOptions {
+  /** `undefined` for a volatile message, which keeps its place and not its bytes. */
+  readonly payload: Payload | undefined;
+  /** The part of a window that the message takes: see {@link windowCost}. */
   readonly cost: number;
-  /** Written once and never again: it keeps its place, and gives it up once the peer shows it uncounted. */
-  readonly volatile?: boolean | undefined;
-}
-
-/** A message of the client's that may outlive its session. */
-export interface CarriedMessage extends RetainedMessage {
-  /** Sent again in the next session where it is not known whether it arrived. */
-  readonly resend?: boolean | undefined;
+  /** Counts all messages of the Conn, whatever session carried them. */
+  readonly ordinal: number;
 }
 
 /**
  * What one end remembers of a session: how far each direction has come, and what the peer may still need. Plain data, so
  * that it can be stored and copied. Messages are numbered from 1 by counting, never on the wire.
  */
-export interface DeliveryState<T extends RetainedMessage> {
+export interface DeliveryState {
   /** Messages counted in. */
   received: number;
   /** Of these, acknowledged to the peer. */
@@ -30,7 +28,7 @@ export interface DeliveryState<T extends RetainedMessage> {
   /** Of these, acknowledged by the peer. */
   ackReceived: number;
   /** The messages above `acked`, in order, from index `start` on. */
-  retained: (T | undefined)[];
+  retained: (SentMessage | undefined)[];
   start: number;
   /** What they weigh together. */
   cost: number;
@@ -42,20 +40,13 @@ export interface DeliveryState<T extends RetainedMessage> {
 }
 
 /** What becomes of the messages in flight when the socket is replaced. */
-export interface ResumePlan<T> {
+export interface ResumePlan {
   /** To be written again, in order. */
-  readonly resend: readonly T[];
+  readonly resend: readonly SentMessage[];
   /** Volatile ones that the peer did not count. */
-  readonly stale: readonly T[];
+  readonly stale: readonly SentMessage[];
   /** The one that ended too many sockets. */
-  readonly poison: T | undefined;
-}
-
-/** What a lost session leaves behind, each in order. */
-export interface LossOf<T> {
-  readonly delivered: readonly T[];
-  readonly undelivered: readonly T[];
-  readonly inDoubt: readonly T[];
+  readonly poison: SentMessage | undefined;
 }
 
 /** What a message weighs besides its length, so that empty ones are bounded too. */
@@ -65,7 +56,7 @@ const MAX_REDELIVERIES = 3;
 /** Acknowledged places in front of the others are given back when there are this many, and more of them than others. */
 const COMPACT_AT = 256;
 
-export function createDeliveryState<T extends RetainedMessage>(window: number): DeliveryState<T> {
+export function createDeliveryState(window: number): DeliveryState {
   return {
     received: 0,
     ackSent: 0,
@@ -86,21 +77,21 @@ export function windowCost({ length }: Payload): number {
   return length + OVERHEAD_BYTES;
 }
 
-export function hasRoom({ cost, window }: DeliveryState<RetainedMessage>): boolean {
+export function hasRoom({ cost, window }: DeliveryState): boolean {
   return cost < window;
 }
 
 /** Gives `item` the next number. It is kept until it is acknowledged. */
-export function retain<T extends RetainedMessage>(flow: DeliveryState<T>, item: T): void {
+export function retain(flow: DeliveryState, item: SentMessage): void {
   flow.sent++;
   flow.retained.push(item);
   flow.cost += item.cost;
 }
 
 /** The peer has acknowledged up to `n`: lets go of these and returns them; `undefined` for a count that can't be. */
-export function acknowledge<T extends RetainedMessage>(flow: DeliveryState<T>, n: number): T[] | undefined {
+export function acknowledge(flow: DeliveryState, n: number): SentMessage[] | undefined {
   if (!(n >= flow.ackReceived && n <= flow.sent)) return undefined;
-  const done = flow.retained.slice(flow.start, flow.start + n - flow.ackReceived) as T[];
+  const done = flow.retained.slice(flow.start, flow.start + n - flow.ackReceived) as SentMessage[];
   flow.retained.fill(undefined, flow.start, flow.start + done.length);
   flow.start += done.length;
   flow.ackReceived = n;
@@ -113,7 +104,7 @@ export function acknowledge<T extends RetainedMessage>(flow: DeliveryState<T>, n
 }
 
 /** The peer states on a return to have received `rx`: sending goes on there. `undefined` for a count that can't be. */
-export function planResume<T extends RetainedMessage>(flow: DeliveryState<T>, rx: number): ResumePlan<T> | undefined {
+export function planResume(flow: DeliveryState, rx: number): ResumePlan | undefined {
   const parts = split(flow, rx);
   if (!parts) return undefined;
   const [received, uncounted] = parts;
@@ -123,7 +114,7 @@ export function planResume<T extends RetainedMessage>(flow: DeliveryState<T>, rx
   flow.redeliveries = first === flow.firstUnreceived ? flow.redeliveries + 1 : 1;
   flow.firstUnreceived = first;
   flow.peerReceived = rx;
-  let poison: T | undefined;
+  let poison: SentMessage | undefined;
   if (first > 0 && flow.redeliveries > MAX_REDELIVERIES) {
     poison = again.shift();
     flow.redeliveries = 1;
@@ -139,10 +130,7 @@ export function planResume<T extends RetainedMessage>(flow: DeliveryState<T>, rx
 }
 
 /** The session is lost, and the peer had received `rx`, if it still knew. `undefined` for a count that can't be. */
-export function splitLoss<T extends RetainedMessage>(
-  flow: DeliveryState<T>,
-  rx: number | undefined,
-): LossOf<T> | undefined {
+export function splitLoss(flow: DeliveryState, rx: number | undefined): SessionLoss<SentMessage> | undefined {
   const parts = split(flow, rx ?? Math.max(flow.peerReceived, flow.ackReceived));
   if (!parts) return undefined;
   const [delivered, rest] = parts;
@@ -152,11 +140,11 @@ export function splitLoss<T extends RetainedMessage>(
 }
 
 /** What is kept, parted at the count that the peer states. */
-function split<T extends RetainedMessage>(
-  { retained, start, ackReceived, peerReceived, sent }: DeliveryState<T>,
+function split(
+  { retained, start, ackReceived, peerReceived, sent }: DeliveryState,
   rx: number,
-): [T[], T[]] | undefined {
+): [SentMessage[], SentMessage[]] | undefined {
   if (!(rx >= ackReceived && rx >= peerReceived && rx <= sent)) return undefined;
   const at = start + rx - ackReceived;
-  return [retained.slice(start, at) as T[], retained.slice(at) as T[]];
+  return [retained.slice(start, at) as SentMessage[], retained.slice(at) as SentMessage[]];
 }

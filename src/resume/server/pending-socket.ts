@@ -5,7 +5,6 @@ import type { Payload } from "../../base/payload.ts";
 import { Timer } from "../../base/timer.ts";
 import { NodeSocket, type Tcp, type WsSocket } from "../../socket/node-socket.ts";
 import type { ConnectionEnd, SocketOwner } from "../../socket/socket.ts";
-import type { SentMessage } from "../endpoint.ts";
 import { encode } from "../protocol/control.ts";
 import type { ResumePlan } from "../protocol/delivery-state.ts";
 import {
@@ -17,11 +16,11 @@ import {
 } from "./server-handshake.ts";
 
 /** What a visit needs of whoever keeps the sessions. */
-export interface PendingSocketOwner extends SessionStore<SentMessage> {
-  onAccepted(visit: PendingSocket, session: SessionRecord<SentMessage>): void;
-  onResumed(visit: PendingSocket, session: SessionRecord<SentMessage>, back: ResumePlan<SentMessage>): void;
+export interface PendingSocketOwner extends SessionStore {
+  onAccepted(visit: PendingSocket, session: SessionRecord): void;
+  onResumed(visit: PendingSocket, session: SessionRecord, back: ResumePlan): void;
   /** A session can't go on, by the client's fault. */
-  onBroken(session: SessionRecord<SentMessage>): void;
+  onBroken(session: SessionRecord): void;
 }
 
 /** How long a client may take to answer the greeting, and what it is told then. */
@@ -34,7 +33,7 @@ const ANSWER_MS = 10_000;
 export class PendingSocket implements SocketOwner {
   readonly request: IncomingMessage;
   readonly #accepted: WebSocket;
-  readonly #handshake: PendingHandshake<SentMessage>;
+  readonly #handshake: PendingHandshake;
   readonly #owner: PendingSocketOwner;
   readonly #socket: NodeSocket;
   readonly #timer = new Timer();
@@ -46,7 +45,7 @@ export class PendingSocket implements SocketOwner {
     request: IncomingMessage,
     maxPayloadBytes: number,
     ttlMs: number,
-    arrival: PendingHandshake<SentMessage>,
+    arrival: PendingHandshake,
     owner: PendingSocketOwner,
   ) {
     this.request = request;
@@ -58,7 +57,7 @@ export class PendingSocket implements SocketOwner {
     this.#timer.start(ANSWER_MS, () => this.leave(HANDSHAKE_TIMEOUT), true);
   }
 
-  get issued(): SessionRecord<SentMessage> {
+  get issued(): SessionRecord {
     return this.#handshake.issued;
   }
 

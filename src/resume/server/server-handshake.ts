@@ -1,16 +1,10 @@
 import { FENCED, RESUME_PROTOCOL_ERROR } from "../../base/close-codes.ts";
 import type { Payload } from "../../base/payload.ts";
 import { type ControlFrame, decode, isControl, type ReturnFrame, type SessionEndReason } from "../protocol/control.ts";
-import {
-  createDeliveryState,
-  type DeliveryState,
-  planResume,
-  type ResumePlan,
-  type RetainedMessage,
-} from "../protocol/delivery-state.ts";
+import { createDeliveryState, type DeliveryState, planResume, type ResumePlan } from "../protocol/delivery-state.ts";
 
 /** What must be remembered of a session for a client to return to it. Plain data, so that a store can keep it. */
-export interface SessionRecord<T extends RetainedMessage> {
+export interface SessionRecord {
   readonly sid: string;
   readonly secret: string;
   /** Who the client is, as far as the upgrade request tells: only the same one may return. */
@@ -19,21 +13,21 @@ export interface SessionRecord<T extends RetainedMessage> {
   generation: number;
   /** Whether a client has taken it: before that it has no Conn. */
   isAccepted: boolean;
-  readonly delivery: DeliveryState<T>;
+  readonly delivery: DeliveryState;
   /** How it ended: well, or why it can't be resumed. What is left of it then answers those who return late. */
   outcome: "ended" | SessionEndReason | undefined;
 }
 
 /** Where sessions are found. One that several machines share would implement this, and the protocol would not change. */
-export interface SessionStore<T extends RetainedMessage> {
-  get(sid: string): SessionRecord<T> | undefined;
+export interface SessionStore {
+  get(sid: string): SessionRecord | undefined;
   /** The client of `session` wants it back. One that can't be returned to now is over from here on. */
-  beforeResume(session: SessionRecord<T>): void;
+  beforeResume(session: SessionRecord): void;
 }
 
 /** A socket that has been given H and has no session in use yet. */
-export interface PendingHandshake<T extends RetainedMessage> {
-  readonly issued: SessionRecord<T>;
+export interface PendingHandshake {
+  readonly issued: SessionRecord;
   readonly principal: string | undefined;
   /** Own limit of what is unacknowledged, either way. */
   readonly window: number;
@@ -42,37 +36,33 @@ export interface PendingHandshake<T extends RetainedMessage> {
 }
 
 /** What a message of the handshake leads to. */
-export type HandshakeResult<T extends RetainedMessage> =
-  | { readonly type: "accepted"; readonly session: SessionRecord<T> }
+export type HandshakeResult =
+  | { readonly type: "accepted"; readonly session: SessionRecord }
   /** First the socket that the session has is left, then the count of what came is read and stated with A. */
-  | { readonly type: "resumed"; readonly session: SessionRecord<T>; readonly back: ResumePlan<T> }
+  | { readonly type: "resumed"; readonly session: SessionRecord; readonly back: ResumePlan }
   | { readonly type: "reply"; readonly frame: ControlFrame }
   /** The session had ended well: the count is stated, and the socket closed with 1000. */
   | { readonly type: "ended"; readonly frame: ControlFrame }
   /** `over` is the session that can't go on after this. */
-  | { readonly type: "refuse"; readonly code: number; readonly over?: SessionRecord<T> };
+  | { readonly type: "refuse"; readonly code: number; readonly over?: SessionRecord };
 
 /** Told to a client that broke the protocol, and to one whose return comes too late to count. */
 
-export function createSessionRecord<T extends RetainedMessage>(
+export function createSessionRecord(
   key: { readonly sid: string; readonly secret: string },
   principal: string | undefined,
-): SessionRecord<T> {
+): SessionRecord {
   return { ...key, principal, generation: 0, isAccepted: false, delivery: createDeliveryState(0), outcome: undefined };
 }
 
 /** What the server says first. */
-export function greetingFrame({ issued, window }: PendingHandshake<RetainedMessage>, ttlMs: number): ControlFrame {
+export function greetingFrame({ issued, window }: PendingHandshake, ttlMs: number): ControlFrame {
   const { sid, secret } = issued;
   return { type: "H", sid, secret, ttl: Math.ceil(ttlMs / 1000), win: window };
 }
 
 /** The client has answered the greeting, or X. */
-export function answerHandshake<T extends RetainedMessage>(
-  arrival: PendingHandshake<T>,
-  payload: Payload,
-  store: SessionStore<T>,
-): HandshakeResult<T> {
+export function answerHandshake(arrival: PendingHandshake, payload: Payload, store: SessionStore): HandshakeResult {
   const frame = isControl(payload) ? decode(payload) : undefined;
   if (frame?.type === "N") {
     const { issued, window } = arrival;
@@ -84,15 +74,11 @@ export function answerHandshake<T extends RetainedMessage>(
   return { type: "refuse", code: RESUME_PROTOCOL_ERROR };
 }
 
-function resumeSession<T extends RetainedMessage>(
-  arrival: PendingHandshake<T>,
-  frame: ReturnFrame,
-  store: SessionStore<T>,
-): HandshakeResult<T> {
+function resumeSession(arrival: PendingHandshake, frame: ReturnFrame, store: SessionStore): HandshakeResult {
   const found = store.get(frame.sid);
   // A session that was just issued here is taken with N.
   if (found === arrival.issued) return { type: "refuse", code: RESUME_PROTOCOL_ERROR };
-  const turnAway = (why: SessionEndReason, rx?: number): HandshakeResult<T> => {
+  const turnAway = (why: SessionEndReason, rx?: number): HandshakeResult => {
     arrival.isRefused = true;
     return { type: "reply", frame: { type: "X", why, rx } };
   };

@@ -4,7 +4,7 @@ import type { Payload } from "../../base/payload.ts";
 import type { ConnectionSource } from "../../core/connect-attempt.ts";
 import type { Transport } from "../../core/outbox.ts";
 import type { Resume, Session, SessionStart } from "../../core/session.ts";
-import { Endpoint, type EndpointOptions, type SentMessage } from "../endpoint.ts";
+import { Endpoint, type EndpointOptions } from "../endpoint.ts";
 import { encode, type SessionEndReason } from "../protocol/control.ts";
 import type { ResumePlan } from "../protocol/delivery-state.ts";
 import { withoutResume } from "../protocol/subprotocol.ts";
@@ -23,7 +23,7 @@ export interface ServerSessionOwner {
 
 /** One session in use: what stands between its Conn and the sockets on which its client comes and goes. */
 export class ServerSession {
-  readonly record: SessionRecord<SentMessage>;
+  readonly record: SessionRecord;
   /** Why the session was ended against its client's will. */
   refusal: SessionEndReason | undefined;
   /** Whether the Conn is in use: before that, in setup, nobody can return to it. */
@@ -35,15 +35,15 @@ export class ServerSession {
   /** The socket of the client, and the one that the Conn is to take over. */
   #socket: PendingSocket | undefined;
   #nextSocket: PendingSocket | undefined;
-  #resumePlan: ResumePlan<SentMessage> | undefined;
+  #resumePlan: ResumePlan | undefined;
   #endpoint: Endpoint | undefined;
   #onConnection: () => void = () => {};
 
   /** @param back what a client that never learned of its session is owed: it returns to one that was only issued */
   constructor(
-    record: SessionRecord<SentMessage>,
+    record: SessionRecord,
     visit: PendingSocket,
-    back: ResumePlan<SentMessage> | undefined,
+    back: ResumePlan | undefined,
     habits: EndpointOptions,
     owner: ServerSessionOwner,
   ) {
@@ -60,7 +60,7 @@ export class ServerSession {
   }
 
   /** The client is back on `visit`, to be told how far we have come once nothing of the last socket can count any more. */
-  resume(visit: PendingSocket, back: ResumePlan<SentMessage>): void {
+  resume(visit: PendingSocket, back: ResumePlan): void {
     this.#socket?.leave(FENCED);
     this.#socket = this.#nextSocket = visit;
     this.#resumePlan = back;

@@ -8,7 +8,6 @@ import type { Conn } from "../../core/conn.ts";
 import type { ConnectionSource } from "../../core/connect-attempt.ts";
 import type { DisconnectInfo } from "../../core/disconnect-info.ts";
 import type { Resume } from "../../core/session.ts";
-import type { SentMessage } from "../endpoint.ts";
 import type { ResumePlan } from "../protocol/delivery-state.ts";
 import { PendingSocket, type PendingSocketOwner } from "./pending-socket.ts";
 import { createSessionRecord, type SessionRecord } from "./server-handshake.ts";
@@ -83,7 +82,7 @@ export class SessionRegistry implements PendingSocketOwner, ServerSessionOwner {
   /** The same clients by principal. */
   readonly #awayByPrincipal = new Map<string, Set<ServerSession>>();
   readonly #issued: TtlMap<PendingSocket>;
-  readonly #over: TtlMap<SessionRecord<SentMessage>>;
+  readonly #over: TtlMap<SessionRecord>;
   #awayBytes = 0;
 
   /** @throws {@link ConnError} `bad-option` */
@@ -106,23 +105,23 @@ export class SessionRegistry implements PendingSocketOwner, ServerSessionOwner {
   /** Greets a client that speaks resume. */
   greet(accepted: WebSocket, request: IncomingMessage, principal: string | undefined): void {
     const key = { sid: randomToken(SID_BYTES), secret: randomToken(SECRET_BYTES) };
-    const issued = createSessionRecord<SentMessage>(key, principal);
+    const issued = createSessionRecord(key, principal);
     const { ttlMs, windowBytes: window } = this.#options;
     const arrival = { issued, principal, window, isRefused: false };
     this.#issued.set(key.sid, new PendingSocket(accepted, request, this.#maxPayloadBytes, ttlMs, arrival, this));
   }
 
-  get(sid: string): SessionRecord<SentMessage> | undefined {
+  get(sid: string): SessionRecord | undefined {
     return this.#active.get(sid)?.session.record ?? this.#issued.get(sid)?.issued ?? this.#over.get(sid);
   }
 
-  beforeResume({ sid }: SessionRecord<SentMessage>): void {
+  beforeResume({ sid }: SessionRecord): void {
     const seated = this.#active.get(sid);
     // Who is not yet served, or about to end, is not returned to: that Conn ends first.
     if (seated && (!seated.session.isActivated || seated.conn.state === "closing")) abandon(seated.conn);
   }
 
-  onAccepted(visit: PendingSocket, record: SessionRecord<SentMessage>, back?: ResumePlan<SentMessage>): void {
+  onAccepted(visit: PendingSocket, record: SessionRecord, back?: ResumePlan): void {
     this.#issued.delete(record.sid);
     const { ack, ttlMs } = this.#options;
     const seat = new ServerSession(record, visit, back, { acksConsumed: ack === "consumed" }, this);
@@ -132,7 +131,7 @@ export class SessionRegistry implements PendingSocketOwner, ServerSessionOwner {
     this.#active.set(record.sid, { session: seat, conn });
   }
 
-  onResumed(visit: PendingSocket, record: SessionRecord<SentMessage>, back: ResumePlan<SentMessage>): void {
+  onResumed(visit: PendingSocket, record: SessionRecord, back: ResumePlan): void {
     this.#issued.delete(visit.issued.sid);
     const seated = this.#active.get(record.sid);
     if (seated) {
@@ -144,7 +143,7 @@ export class SessionRegistry implements PendingSocketOwner, ServerSessionOwner {
     this.onAccepted(visit, record, back);
   }
 
-  onBroken({ sid }: SessionRecord<SentMessage>): void {
+  onBroken({ sid }: SessionRecord): void {
     this.#issued.delete(sid);
     this.#active.get(sid)?.session.end("u");
   }

@@ -3,7 +3,7 @@ import { ConnError, type ConnErrorCode } from "../../base/errors.ts";
 import type { Payload } from "../../base/payload.ts";
 import type { Transport } from "../../core/outbox.ts";
 import type { SessionOwner } from "../../core/session.ts";
-import { Endpoint, type SentMessage } from "../../resume/endpoint.ts";
+import { Endpoint } from "../../resume/endpoint.ts";
 import { encode, type SessionEndReason } from "../../resume/protocol/control.ts";
 import type { ResumePlan } from "../../resume/protocol/delivery-state.ts";
 import type { SessionRecord } from "../../resume/server/server-handshake.ts";
@@ -14,7 +14,7 @@ const NOTHING = { messages: 0, bytes: 0 };
 
 /** The server's end of one session, over the lines on which its client comes and goes. */
 export class FakeSession implements SessionOwner, LineServer {
-  readonly record: SessionRecord<SentMessage>;
+  readonly record: SessionRecord;
   readonly #endpoint: Endpoint;
   #line: FakeLine | undefined;
   #connection: LineServer | undefined;
@@ -26,13 +26,13 @@ export class FakeSession implements SessionOwner, LineServer {
   /** The close frame to send when nothing waits. */
   #closing: CloseBody | undefined;
 
-  constructor(record: SessionRecord<SentMessage>) {
+  constructor(record: SessionRecord) {
     this.record = record;
     this.#endpoint = new Endpoint(this, { acksConsumed: false });
   }
 
   /** Goes on over `line`; `back` is what a client that returned has shown not to have. */
-  attach(line: FakeLine, connection: LineServer, back: ResumePlan<SentMessage> | undefined): void {
+  attach(line: FakeLine, connection: LineServer, back: ResumePlan | undefined): void {
     const { delivery } = this.record;
     this.#line = line;
     this.#connection = connection;

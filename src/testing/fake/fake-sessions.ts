@@ -1,6 +1,5 @@
 import { FENCED, NORMAL } from "../../base/close-codes.ts";
 import type { Payload } from "../../base/payload.ts";
-import type { SentMessage } from "../../resume/endpoint.ts";
 import { encode } from "../../resume/protocol/control.ts";
 import type { ResumePlan } from "../../resume/protocol/delivery-state.ts";
 import {
@@ -22,11 +21,11 @@ const TTL_MS = 120_000;
 type OnSession = (session: FakeSession, resumed: boolean) => LineServer;
 
 /** The sessions of a fake server. They last until they end or are forgotten, because the fake has no timers. */
-export class FakeSessions implements SessionStore<SentMessage> {
+export class FakeSessions implements SessionStore {
   readonly #sessions = new Map<string, FakeSession>();
   #issued = 0;
 
-  get(sid: string): SessionRecord<SentMessage> | undefined {
+  get(sid: string): SessionRecord | undefined {
     return this.#sessions.get(sid)?.record;
   }
 
@@ -41,14 +40,14 @@ export class FakeSessions implements SessionStore<SentMessage> {
   /** Greets a client that speaks resume, and calls `onSession` when it has said which session it wants. */
   greet(line: FakeLine, protocol: string, onSession: OnSession): void {
     const number = ++this.#issued;
-    const issued = createSessionRecord<SentMessage>({ sid: `fake-${number}`, secret: `secret-${number}` }, undefined);
+    const issued = createSessionRecord({ sid: `fake-${number}`, secret: `secret-${number}` }, undefined);
     this.#sessions.set(issued.sid, new FakeSession(issued));
     const arrival = { issued, principal: undefined, window: WINDOW_BYTES, isRefused: false };
     line.accept({ onMessage: (payload) => this.#answer(line, arrival, payload, onSession), onEnd: () => {} }, protocol);
     line.send(encode(greetingFrame(arrival, TTL_MS)));
   }
 
-  #answer(line: FakeLine, arrival: PendingHandshake<SentMessage>, payload: Payload, onSession: OnSession): void {
+  #answer(line: FakeLine, arrival: PendingHandshake, payload: Payload, onSession: OnSession): void {
     const step = answerHandshake(arrival, payload, this);
     switch (step.type) {
       case "reply":
@@ -68,12 +67,7 @@ export class FakeSessions implements SessionStore<SentMessage> {
     }
   }
 
-  #attach(
-    line: FakeLine,
-    { sid }: SessionRecord<SentMessage>,
-    onSession: OnSession,
-    back: ResumePlan<SentMessage> | undefined,
-  ): void {
+  #attach(line: FakeLine, { sid }: SessionRecord, onSession: OnSession, back: ResumePlan | undefined): void {
     const own = this.#sessions.get(sid) as FakeSession;
     own.detach(FENCED);
     own.attach(line, onSession(own, back !== undefined), back);

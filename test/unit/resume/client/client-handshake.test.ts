@@ -11,19 +11,15 @@ import {
   prepareOffer,
 } from "../../../../src/resume/client/client-handshake.ts";
 import { encode } from "../../../../src/resume/protocol/control.ts";
-import { type CarriedMessage, retain } from "../../../../src/resume/protocol/delivery-state.ts";
-
-interface Item extends CarriedMessage {
-  readonly id: number;
-}
+import { retain, type SentMessage } from "../../../../src/resume/protocol/delivery-state.ts";
+import { ordinals, sentMessage } from "../../../support/sent-message.ts";
 
 const WINDOW = 500;
 const greeting = (sid: string, win = 1_000) => encode({ type: "H", sid, secret: `${sid}-secret`, ttl: 120, win });
-const item = (id: number, more: Partial<CarriedMessage> = {}): Item => ({ id, cost: 10, ...more });
 
 /** A guest whose first session is in use. */
-function settled(): ClientHandshake<Item> {
-  const made = createClientHandshake<Item>(WINDOW);
+function settled(): ClientHandshake {
+  const made = createClientHandshake(WINDOW);
   prepareOffer(made);
   onOpen(made, true);
   onMessage(made, greeting("one"));
@@ -32,7 +28,7 @@ function settled(): ClientHandshake<Item> {
 }
 
 /** Dials once more, up to the server's answer to the return. */
-function reconnect(made: ClientHandshake<Item>, sid = "two") {
+function reconnect(made: ClientHandshake, sid = "two") {
   onDisconnected(made);
   prepareOffer(made);
   onOpen(made, true);
@@ -40,22 +36,20 @@ function reconnect(made: ClientHandshake<Item>, sid = "two") {
 }
 
 /** A guest with one message in flight whose server refuses every offer since. */
-function refused(): ClientHandshake<Item> {
+function refused(): ClientHandshake {
   const made = settled();
-  retain(flowOf(made), item(1));
+  retain(flowOf(made), sentMessage(1));
   onDisconnected(made);
   do prepareOffer(made);
   while (!onHandshakeFailed(made));
   return made;
 }
 
-const flowOf = (made: ClientHandshake<Item>) =>
-  made.session?.flow as NonNullable<ClientHandshake<Item>["session"]>["flow"];
-const ids = (items: readonly Item[] | undefined) => items?.map(({ id }) => id);
+const flowOf = (made: ClientHandshake) => made.session?.flow as NonNullable<ClientHandshake["session"]>["flow"];
 
 describe("a first connection", () => {
   test("is silent until the server has greeted, and takes the session", () => {
-    const made = createClientHandshake<Item>(WINDOW);
+    const made = createClientHandshake(WINDOW);
     expect(prepareOffer(made)).toBe(true);
     expect(onOpen(made, true)).toBeUndefined();
     expect(onMessage(made, greeting("one", 300))).toEqual({
@@ -72,7 +66,7 @@ describe("a first connection", () => {
   });
 
   test("is plain at once where another name was selected", () => {
-    const made = createClientHandshake<Item>(WINDOW);
+    const made = createClientHandshake(WINDOW);
     prepareOffer(made);
     expect(onOpen(made, false)).toEqual({ type: "unsupported", remains: undefined });
   });
@@ -80,7 +74,7 @@ describe("a first connection", () => {
   test.each(["hello", encode({ type: "A", rx: 0 }), "\u0010H2 s.k 1 1", "\u0010\u0010"])(
     "is plain at once where the first message is %j",
     (first) => {
-      const made = createClientHandshake<Item>(WINDOW);
+      const made = createClientHandshake(WINDOW);
       prepareOffer(made);
       onOpen(made, true);
       expect(onMessage(made, first)).toEqual({ type: "unsupported", remains: undefined });
@@ -88,14 +82,14 @@ describe("a first connection", () => {
   );
 
   test("is plain where the first message is bytes", () => {
-    const made = createClientHandshake<Item>(WINDOW);
+    const made = createClientHandshake(WINDOW);
     prepareOffer(made);
     onOpen(made, true);
     expect(onMessage(made, new TextEncoder().encode(greeting("one"))).type).toBe("unsupported");
   });
 
   test("that stays silent is dialed again without the offer, once", () => {
-    const made = createClientHandshake<Item>(WINDOW);
+    const made = createClientHandshake(WINDOW);
     prepareOffer(made);
     onOpen(made, true);
     expect(onGreetingTimeout(made)).toBe(true);
@@ -105,7 +99,7 @@ describe("a first connection", () => {
   });
 
   test("that opened without the offer is remembered", () => {
-    const made = createClientHandshake<Item>(WINDOW);
+    const made = createClientHandshake(WINDOW);
     prepareOffer(made);
     expect(onHandshakeFailed(made)).toBe(true);
     expect(prepareOffer(made)).toBe(false);
@@ -115,7 +109,7 @@ describe("a first connection", () => {
   });
 
   test("offers again where the dial without the offer failed too", () => {
-    const made = createClientHandshake<Item>(WINDOW);
+    const made = createClientHandshake(WINDOW);
     prepareOffer(made);
     onHandshakeFailed(made);
     prepareOffer(made);
@@ -124,7 +118,7 @@ describe("a first connection", () => {
   });
 
   test("that is lost before the greeting changes nothing", () => {
-    const made = createClientHandshake<Item>(WINDOW);
+    const made = createClientHandshake(WINDOW);
     for (let drop = 0; drop < 5; drop++) {
       expect(prepareOffer(made)).toBe(true);
       onOpen(made, true);
@@ -144,10 +138,10 @@ describe("a return", () => {
 
   test("goes on from the server's count", () => {
     const made = settled();
-    for (const id of [1, 2, 3]) retain(flowOf(made), item(id));
+    for (const id of [1, 2, 3]) retain(flowOf(made), sentMessage(id));
     reconnect(made);
     const step = onMessage(made, encode({ type: "A", rx: 1 }));
-    expect(step.type === "resumed" && ids(step.back.resend)).toEqual([2, 3]);
+    expect(step.type === "resumed" && ordinals(step.back.resend)).toEqual([2, 3]);
     expect(made.phase).toBe("active");
   });
 
@@ -155,7 +149,7 @@ describe("a return", () => {
     "with a count that can't be is a breach: %j",
     (answer) => {
       const made = settled();
-      for (const id of [1, 2, 3]) retain(flowOf(made), item(id));
+      for (const id of [1, 2, 3]) retain(flowOf(made), sentMessage(id));
       reconnect(made);
       expect(onMessage(made, answer)).toEqual({ type: "protocolError" });
     },
@@ -172,10 +166,10 @@ describe("a return", () => {
 
   test("to a session that had ended well learns how far it had come", () => {
     const made = settled();
-    for (const id of [1, 2, 3]) retain(flowOf(made), item(id));
+    for (const id of [1, 2, 3]) retain(flowOf(made), sentMessage(id));
     reconnect(made);
     const step = onMessage(made, encode({ type: "a", n: 2 }));
-    expect(step.type === "ended" && ids(step.delivered)).toEqual([1, 2]);
+    expect(step.type === "ended" && ordinals(step.delivered)).toEqual([1, 2]);
   });
 
   test("keeps the session where the server is down and refuses each dial", () => {
@@ -210,7 +204,7 @@ describe("a return", () => {
     onHandshakeFailed(made);
     prepareOffer(made);
     const step = onOpen(made, false);
-    expect(step).toMatchObject({ type: "unsupported", remains: { inDoubt: [{ id: 1 }] } });
+    expect(step).toMatchObject({ type: "unsupported", remains: { inDoubt: [{ ordinal: 1 }] } });
     expect(made.session).toBeUndefined();
   });
 
@@ -234,45 +228,45 @@ describe("a lost session", () => {
   const lost = (answer: string) => {
     const made = settled();
     const flow = flowOf(made);
-    retain(flow, item(1));
-    retain(flow, item(2, { resend: true }));
-    retain(flow, item(3, { volatile: true }));
-    retain(flow, item(4));
+    retain(flow, sentMessage(1));
+    retain(flow, sentMessage(2, { resend: true }));
+    retain(flow, sentMessage(3, { volatile: true }));
+    retain(flow, sentMessage(4));
     reconnect(made);
     const step = onMessage(made, answer);
     if (step.type !== "started" || !step.remains) throw new Error(step.type);
     const { delivered, undelivered, inDoubt } = step.remains;
-    return { made, sets: [delivered, undelivered, inDoubt].map(ids) };
+    return { made, sets: [delivered, undelivered, inDoubt].map(ordinals) };
   };
 
   test("goes on with what was not delivered, in order, less what is stale", () => {
     const { made, sets } = lost(encode({ type: "X", why: "e", rx: 1 }));
     expect(sets).toEqual([[1], [2, 3, 4], []]);
-    expect(ids(made.carriedOver)).toEqual([2, 4]);
+    expect(ordinals(made.carriedOver)).toEqual([2, 4]);
     expect(made.session).toMatchObject({ sid: "two", gen: 0, flow: { sent: 0, received: 0 } });
   });
 
   test("goes on only with what may be sent twice where nothing is known", () => {
     const { made, sets } = lost(encode({ type: "X", why: "u" }));
     expect(sets).toEqual([[], [], [1, 2, 3, 4]]);
-    expect(ids(made.carriedOver)).toEqual([2]);
+    expect(ordinals(made.carriedOver)).toEqual([2]);
   });
 
   test("puts what it leaves before what an earlier one left", () => {
     const { made } = lost(encode({ type: "X", why: "e", rx: 0 }));
     onActivated(made);
-    retain(flowOf(made), made.carriedOver.shift() as Item);
+    retain(flowOf(made), made.carriedOver.shift() as SentMessage);
     reconnect(made, "three");
     onMessage(made, encode({ type: "X", why: "e", rx: 0 }));
-    expect(ids(made.carriedOver)).toEqual([1, 2, 4]);
+    expect(ordinals(made.carriedOver)).toEqual([1, 2, 4]);
   });
 
   test("that was in setup is gone with its connection", () => {
-    const made = createClientHandshake<Item>(WINDOW);
+    const made = createClientHandshake(WINDOW);
     prepareOffer(made);
     onOpen(made, true);
     onMessage(made, greeting("one"));
-    retain(flowOf(made), item(1));
+    retain(flowOf(made), sentMessage(1));
     expect(reconnect(made).type).toBe("started");
     expect(made.carriedOver).toEqual([]);
   });

@@ -5,24 +5,18 @@ import {
   createDeliveryState,
   hasRoom,
   planResume,
-  type RetainedMessage,
   retain,
+  type SentMessage,
   splitLoss,
   windowCost,
 } from "../../../../src/resume/protocol/delivery-state.ts";
-
-interface Item extends RetainedMessage {
-  readonly id: number;
-}
+import { ordinals, sentMessage } from "../../../support/sent-message.ts";
 
 function filled(count: number, volatile: readonly number[] = []) {
-  const made = createDeliveryState<Item>(1_000);
-  for (let id = 1; id <= count; id++) retain(made, { id, cost: 10, volatile: volatile.includes(id) });
+  const made = createDeliveryState(1_000);
+  for (let id = 1; id <= count; id++) retain(made, sentMessage(id, { volatile: volatile.includes(id) }));
   return made;
 }
-
-const ids = (items: readonly Item[] | undefined) => items?.map(({ id }) => id);
-
 test("weighs a message by its length and 64 more", () => {
   expect(windowCost("")).toBe(64);
   expect(windowCost("äöü")).toBe(67);
@@ -30,11 +24,11 @@ test("weighs a message by its length and 64 more", () => {
 });
 
 test("lets one message more through than the window holds, whatever its size", () => {
-  const small = createDeliveryState<Item>(100);
+  const small = createDeliveryState(100);
   expect(hasRoom(small)).toBe(true);
-  retain(small, { id: 1, cost: 99 });
+  retain(small, sentMessage(1, { cost: 99 }));
   expect(hasRoom(small)).toBe(true);
-  retain(small, { id: 2, cost: 1_000_000 });
+  retain(small, sentMessage(2, { cost: 1_000_000 }));
   expect(hasRoom(small)).toBe(false);
   acknowledge(small, 2);
   expect(hasRoom(small)).toBe(true);
@@ -43,9 +37,9 @@ test("lets one message more through than the window holds, whatever its size", (
 describe("an acknowledgement", () => {
   test("lets go of what it covers, in order", () => {
     const made = filled(5);
-    expect(ids(acknowledge(made, 2))).toEqual([1, 2]);
-    expect(ids(acknowledge(made, 2))).toEqual([]);
-    expect(ids(acknowledge(made, 5))).toEqual([3, 4, 5]);
+    expect(ordinals(acknowledge(made, 2))).toEqual([1, 2]);
+    expect(ordinals(acknowledge(made, 2))).toEqual([]);
+    expect(ordinals(acknowledge(made, 5))).toEqual([3, 4, 5]);
     expect(made.cost).toBe(0);
   });
 
@@ -57,10 +51,10 @@ describe("an acknowledgement", () => {
   });
 
   test("costs the same however many messages came before", () => {
-    const made = createDeliveryState<Item>(1_000_000);
+    const made = createDeliveryState(1_000_000);
     let longest = 0;
     for (let id = 1; id <= 100_000; id++) {
-      retain(made, { id, cost: 1 });
+      retain(made, sentMessage(id, { cost: 1 }));
       if (id > 10) acknowledge(made, id - 10);
       longest = Math.max(longest, made.retained.length);
     }
@@ -73,19 +67,19 @@ describe("a return", () => {
     const made = filled(5);
     acknowledge(made, 1);
     const back = planResume(made, 3);
-    expect(ids(back?.resend)).toEqual([4, 5]);
+    expect(ordinals(back?.resend)).toEqual([4, 5]);
     expect(made).toMatchObject({ sent: 5, ackReceived: 1, peerReceived: 3, cost: 40 });
-    expect(ids(acknowledge(made, 5))).toEqual([2, 3, 4, 5]);
+    expect(ordinals(acknowledge(made, 5))).toEqual([2, 3, 4, 5]);
   });
 
   test("gives the place of a volatile message that was not counted to the next", () => {
     const made = filled(5, [2, 4]);
     const back = planResume(made, 2);
-    expect(ids(back?.resend)).toEqual([3, 5]);
-    expect(ids(back?.stale)).toEqual([4]);
+    expect(ordinals(back?.resend)).toEqual([3, 5]);
+    expect(ordinals(back?.stale)).toEqual([4]);
     expect(made.sent).toBe(4);
-    retain(made, { id: 6, cost: 10 });
-    expect(ids(acknowledge(made, 5))).toEqual([1, 2, 3, 5, 6]);
+    retain(made, sentMessage(6, { cost: 10 }));
+    expect(ordinals(acknowledge(made, 5))).toEqual([1, 2, 3, 5, 6]);
   });
 
   test.each([0, 1, 6, Number.NaN])("with a count that can't be is told apart: %d", (rx) => {
@@ -100,13 +94,13 @@ describe("a return", () => {
     const made = filled(3);
     for (let trial = 0; trial < 3; trial++) expect(planResume(made, 1)?.poison).toBeUndefined();
     const back = planResume(made, 1);
-    expect(back?.poison?.id).toBe(2);
-    expect(ids(back?.resend)).toEqual([3]);
+    expect(back?.poison?.ordinal).toBe(2);
+    expect(ordinals(back?.resend)).toEqual([3]);
     expect(made.sent).toBe(2);
     // The next has its own three.
     for (let trial = 0; trial < 2; trial++) expect(planResume(made, 1)?.poison).toBeUndefined();
-    expect(planResume(made, 1)?.poison?.id).toBe(3);
-    expect(ids(planResume(made, 1)?.resend)).toEqual([]);
+    expect(planResume(made, 1)?.poison?.ordinal).toBe(3);
+    expect(ordinals(planResume(made, 1)?.resend)).toEqual([]);
   });
 
   test("suspects nobody whose peer's count moved in between", () => {
@@ -119,7 +113,7 @@ describe("a return", () => {
   test("suspects nobody where nothing was sent", () => {
     const made = filled(1);
     for (let trial = 0; trial < 9; trial++) expect(planResume(made, 1)?.poison).toBeUndefined();
-    retain(made, { id: 2, cost: 1 });
+    retain(made, sentMessage(2, { cost: 1 }));
     expect(planResume(made, 1)?.poison).toBeUndefined();
   });
 });
@@ -129,14 +123,22 @@ describe("what a lost session leaves", () => {
     const made = filled(5);
     acknowledge(made, 1);
     const left = splitLoss(made, 3);
-    expect([ids(left?.delivered), ids(left?.undelivered), ids(left?.inDoubt)]).toEqual([[2, 3], [4, 5], []]);
+    expect([ordinals(left?.delivered), ordinals(left?.undelivered), ordinals(left?.inDoubt)]).toEqual([
+      [2, 3],
+      [4, 5],
+      [],
+    ]);
   });
 
   test("is in doubt beyond what the peer last stated", () => {
     const made = filled(5);
     planResume(made, 2);
     const left = splitLoss(made, undefined);
-    expect([ids(left?.delivered), ids(left?.undelivered), ids(left?.inDoubt)]).toEqual([[1, 2], [], [3, 4, 5]]);
+    expect([ordinals(left?.delivered), ordinals(left?.undelivered), ordinals(left?.inDoubt)]).toEqual([
+      [1, 2],
+      [],
+      [3, 4, 5],
+    ]);
   });
 
   test("is nothing where the count can't be", () => {
@@ -151,12 +153,12 @@ test("behaves as a list of numbered messages would", () => {
   );
   fc.assert(
     fc.property(fc.array(move, { maxLength: 400 }), (moves) => {
-      const made = createDeliveryState<Item>(1_000);
-      let list: Item[] = [];
+      const made = createDeliveryState(1_000);
+      let list: SentMessage[] = [];
       let [acked, floor, nextId] = [0, 0, 0];
       for (const given of moves) {
         if ("volatile" in given) {
-          const item = { id: ++nextId, cost: nextId, volatile: given.volatile };
+          const item = sentMessage(++nextId, { cost: nextId, volatile: given.volatile });
           retain(made, item);
           list.push(item);
         } else if (given.type === "ack") {

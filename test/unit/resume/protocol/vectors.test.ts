@@ -14,6 +14,7 @@ import { retain } from "../../../../src/resume/protocol/delivery-state.ts";
 import { answerHandshake, createSessionRecord } from "../../../../src/resume/server/server-handshake.ts";
 import { advance, record, settleMicrotasks, useFakeTime } from "../../../support/conn.ts";
 import { fakeNet } from "../../../support/fake-socket.ts";
+import { sentMessage } from "../../../support/sent-message.ts";
 
 useFakeTime();
 
@@ -90,7 +91,7 @@ describe("dialogues", () => {
           const step = answerHandshake(arrival, text, { get: (sid) => sessions.get(sid), beforeResume() {} });
           if (step.type !== "accepted" && step.type !== "resumed") throw new Error(step.type);
           bound = step.session;
-        } else if (who === "server" && bound && !isControl(text)) retain(bound.delivery, { cost: 1 });
+        } else if (who === "server" && bound && !isControl(text)) retain(bound.delivery, sentMessage(1));
         else if (text.startsWith("\u0010A")) expect(decode(text)).toEqual({ type: "A", rx: bound?.delivery.received });
       }
     }

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { encode } from "../../../../src/resume/protocol/control.ts";
-import { type RetainedMessage, retain } from "../../../../src/resume/protocol/delivery-state.ts";
+import { retain } from "../../../../src/resume/protocol/delivery-state.ts";
 import {
   answerHandshake,
   createSessionRecord,
@@ -8,16 +8,13 @@ import {
   type PendingHandshake,
   type SessionRecord,
 } from "../../../../src/resume/server/server-handshake.ts";
-
-interface Item extends RetainedMessage {
-  readonly id: number;
-}
+import { sentMessage } from "../../../support/sent-message.ts";
 
 const WINDOW = 500;
-let sessions: Map<string, SessionRecord<Item>>;
+let sessions: Map<string, SessionRecord>;
 
-function arrive(sid: string, principal?: string): PendingHandshake<Item> {
-  const issued = createSessionRecord<Item>({ sid, secret: `${sid}-secret` }, principal);
+function arrive(sid: string, principal?: string): PendingHandshake {
+  const issued = createSessionRecord({ sid, secret: `${sid}-secret` }, principal);
   sessions.set(sid, issued);
   return { issued, principal, window: WINDOW, isRefused: false };
 }
@@ -26,19 +23,19 @@ function arrive(sid: string, principal?: string): PendingHandshake<Item> {
 let claimed: string[];
 const store = {
   get: (sid: string) => sessions.get(sid),
-  beforeResume: ({ sid }: SessionRecord<Item>) => claimed.push(sid),
+  beforeResume: ({ sid }: SessionRecord) => claimed.push(sid),
 };
-const answer = (arrival: PendingHandshake<Item>, text: string) => answerHandshake(arrival, text, store);
+const answer = (arrival: PendingHandshake, text: string) => answerHandshake(arrival, text, store);
 const acceptControl = encode({ type: "N", win: 300 });
 const resumeControl = (sid: string, more: object = {}) =>
   encode({ type: "R", sid, secret: `${sid}-secret`, gen: 1, rx: 0, win: 400, ...more });
 
 /** A session in use, as deep as can be told apart afterwards. */
-function used(sid = "one", principal?: string): SessionRecord<Item> {
+function used(sid = "one", principal?: string): SessionRecord {
   const step = answer(arrive(sid, principal), acceptControl);
   if (step.type !== "accepted") throw new Error(step.type);
   step.session.delivery.received = 5;
-  for (const id of [1, 2, 3]) retain(step.session.delivery, { id, cost: 10 });
+  for (const id of [1, 2, 3]) retain(step.session.delivery, sentMessage(id));
   return step.session;
 }
 
@@ -98,7 +95,7 @@ describe("a client that returns", () => {
       type: "resumed",
       session: { sid: "one", generation: 1, delivery: { received: 5, window: 400 } },
     });
-    expect(step.type === "resumed" && step.back.resend.map(({ id }) => id)).toEqual([2, 3]);
+    expect(step.type === "resumed" && step.back.resend.map(({ ordinal }) => ordinal)).toEqual([2, 3]);
   });
 
   test("takes a session that was only issued, so that a lost N loses nothing", () => {
