@@ -33,7 +33,7 @@ export interface Observable<T> {
 /** Creates a store of what `get` returns. A listener that throws is reported as uncaught, and the others still run. */
 export function createObservable<T>(initial: T, get: () => T): Observable<T> {
   const emitter = new Emitter<{ change: undefined }>();
-  const onChange = (changed: () => void) => emitter.on("change", () => changed());
+  const onChange = (changed: () => void) => emitter.on("change", changed);
   const store = {
     initial,
     get,

@@ -165,6 +165,28 @@ describe("useConn()", () => {
     expect(close).toHaveBeenCalledOnce();
   });
 
+  test("does not return an object of yours again that it has closed", () => {
+    const made: string[] = [];
+    const closed: string[] = [];
+    let key = "a";
+    const Shown = component(() => {
+      useConn(key, (name) => {
+        made.push(name);
+        return { close: () => closed.push(name) };
+      });
+    });
+    const screen = render(createElement(Shown));
+    for (const next of ["b", "a"]) {
+      key = next;
+      screen.render(createElement(Shown));
+      advance(1_000);
+    }
+    expect([made, closed]).toEqual([
+      ["a", "b", "a"],
+      ["a", "b"],
+    ]);
+  });
+
   test("makes nothing in the tries of a component that suspends before it is shown", async () => {
     let resolve: () => void = () => {};
     let isReady = false;
@@ -205,7 +227,7 @@ describe("useConn()", () => {
 
   // React 18 has no Activity.
   const { Activity } = React as { Activity?: typeof React.Activity };
-  describe.runIf(Activity)("in an Activity", () => {
+  const inActivity = () => {
     const shown = (mode: "visible" | "hidden") =>
       strict(createElement(Activity as typeof React.Activity, { mode, children: room("a") }));
 
@@ -232,6 +254,21 @@ describe("useConn()", () => {
       expect(screen.shown).toEqual(shows("a"));
     });
 
+    test("returns null, not the closed one, in the render that shows it again", () => {
+      const seen: (string | undefined)[] = [];
+      const Shown = component(() => {
+        seen.push(useConn("a", make)?.state);
+      });
+      const at = (mode: "visible" | "hidden") =>
+        createElement(Activity as typeof React.Activity, { mode, children: createElement(Shown) });
+      const screen = render(at("visible"));
+      screen.render(at("hidden"));
+      advance(1_000);
+      seen.length = 0;
+      screen.render(at("visible"));
+      expect(seen).toEqual([undefined, "idle"]);
+    });
+
     test("makes none while it is hidden from the start", () => {
       const screen = render(shown("hidden"));
       advance(1_000);
@@ -239,5 +276,11 @@ describe("useConn()", () => {
       screen.render(shown("visible"));
       expect(names()).toEqual(["a"]);
     });
+  };
+  if (Activity) describe("in an Activity", inActivity);
+
+  test("React is of the version that is asked for", () => {
+    expect(React.version.split(".")[0]).toBe(process.env.REACT_VERSION ?? "19");
+    expect(Activity !== undefined).toBe(React.version.startsWith("19"));
   });
 });

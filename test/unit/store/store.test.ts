@@ -287,6 +287,7 @@ describe("every", () => {
     expect(count.changes).toBe(0);
     frames[0]?.();
     expect(numbers.get()).toEqual([1, 2]);
+    expect(vi.getTimerCount()).toBe(0);
     vi.advanceTimersByTime(1_000);
     expect(count.changes).toBe(1);
   });
