@@ -42,6 +42,13 @@ export const entries = [
     directive: '"use client";',
     budget: { code: 'export { useConn, useMessage, useStatus, useStore } from "tautline/react";', bytes: 1_290 },
   },
+  {
+    name: "websocket",
+    source: "src/websocket/index.ts",
+    platform: "any",
+    script: "tautline-websocket",
+    budget: { code: 'export { webSocket } from "tautline/websocket";', bytes: 3_500 },
+  },
   { name: "server", source: "src/server/index.ts", platform: "node" },
   { name: "testing", source: "src/testing/index.ts", platform: "node" },
   { name: "testing/fake", source: "src/testing/fake/index.ts", platform: "any", script: "tautline-fake" },

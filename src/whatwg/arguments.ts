@@ -6,9 +6,10 @@ const MAX_REASON_BYTES = 123;
 const TOKEN = /^[!#$%&'*+\-.^_`|~\dA-Za-z]+$/;
 const MAX_UNSIGNED_SHORT = 65_535;
 
-/** Where a socket goes, as its constructor was told. */
+/** The destination of a socket, as its constructor was given it. */
 export interface SocketTarget {
-  readonly url: URL;
+  /** The URL, as parsed; `""` while it is not known. */
+  readonly url: string;
   readonly protocols: readonly string[];
 }
 
@@ -21,16 +22,17 @@ export interface CloseBody {
 /**
  * Checks the arguments of the constructor (WebSockets, section 3.1, "new WebSocket(url, protocols)").
  *
- * @throws DOMException `SyntaxError`
+ * @throws DOMException `SyntaxError`; TypeError without a URL
  */
 export function parseTarget(url: unknown, protocols: unknown): SocketTarget {
-  const parsed = parseUrl(toUSVString(url));
+  if (url === undefined) throw new TypeError("A WebSocket needs a URL.");
+  const { href } = parseUrl(toUSVString(url));
   const names = listProtocols(protocols);
   for (const [index, name] of names.entries()) {
     if (!TOKEN.test(name)) throw domError("SyntaxError", `The subprotocol "${name}" is not a token (RFC 9110, 5.6.2).`);
     if (names.indexOf(name) < index) throw domError("SyntaxError", `The subprotocol "${name}" is given twice.`);
   }
-  return { url: parsed, protocols: names };
+  return { url: href, protocols: names };
 }
 
 /**

@@ -37,7 +37,7 @@ export interface SocketCloseEvent extends SocketEvent {
   readonly wasClean: boolean;
 }
 
-/** What went wrong. Browsers give no details; a fake or a Conn may give an `error`, as Node's own class does. */
+/** A failure. Browsers give no details; a fake or a Conn may give an `error`, as Node's own class does. */
 export interface SocketErrorEvent extends SocketEvent {
   /** The cause, where it is known. */
   readonly error?: unknown;

@@ -1,6 +1,6 @@
 import { ABNORMAL } from "../base/close-codes.ts";
 import { byteLength, type Payload } from "../base/payload.ts";
-import { type CloseBody, domError, isBlob, parseClose, parseTarget, type SocketTarget, toData } from "./arguments.ts";
+import { type CloseBody, domError, isBlob, parseClose, type SocketTarget, toData } from "./arguments.ts";
 import { SocketEventTarget, type SocketListener, type SocketListenerOptions } from "./event-target.ts";
 import {
   createEvent,
@@ -12,18 +12,22 @@ import {
 } from "./events.ts";
 import { inMicrotask } from "./microtask.ts";
 
-/** What carries the messages of a socket. */
+/** The carrier of a socket's messages. */
 export interface Link {
   /** Bytes that were given to `transmit()` and have not left. */
   readonly unsentBytes: number;
   /** Whether messages are taken while connecting; a WebSocket to the letter throws then. */
   readonly isQueueing?: boolean;
+  /** The URL of the connection, where it may change. */
+  readonly url?: string;
+  /** The protocol and extensions of a connection that is there from the start. */
+  readonly agreed?: { readonly protocol: string; readonly extensions: string } | undefined;
   transmit(payload: Payload): void;
   /** Closes the connection after all that was transmitted, or gives up while connecting. Ends with `ended()`. */
   close(body: CloseBody): void;
 }
 
-/** What a link reports. It reports nothing before the function that made it has returned. */
+/** The callbacks of a link. None is called before the function that made the link has returned. */
 export interface LinkOwner {
   /** Called when the connection is established. */
   opened(protocol: string, extensions: string): void;
@@ -33,8 +37,10 @@ export interface LinkOwner {
   closing(): void;
   /** Called when the connection has ended, or could not be established. */
   ended(end: LinkEnd): void;
-  /** Called when a link that reconnects by itself begins to connect once more. */
-  connecting(url: string): void;
+  /** Called when a link that reconnects by itself has lost its connection, or a try at one, and goes on. */
+  reconnecting(end: LinkEnd | undefined): void;
+  /** Called when a message was given up, and nothing else ends with it. */
+  failed(failure: LinkFailure): void;
 }
 
 /** How a connection ended. */
@@ -42,8 +48,14 @@ export interface LinkEnd {
   readonly code: number;
   readonly reason: string;
   readonly wasClean: boolean;
-  /** What is told with an `error` event before `close`; undefined for no such event. */
-  readonly failure?: { readonly error?: unknown; readonly message?: string } | undefined;
+  /** The details of an `error` event before `close`; undefined for no such event. */
+  readonly failure?: LinkFailure | undefined;
+}
+
+/** The details of an `error` event, as far as they are known. */
+export interface LinkFailure {
+  readonly error?: unknown;
+  readonly message?: string;
 }
 
 /** Begins to connect. */
@@ -84,33 +96,33 @@ export class StandardWebSocket extends SocketEventTarget {
     }
   }
 
-  #url: string;
+  readonly #target: SocketTarget;
   #readyState: number = CONNECTING;
   #protocol = "";
   #extensions = "";
   #binaryType: "blob" | "arraybuffer" = "blob";
   readonly #link: Link;
-  /** What waits behind a Blob that is being read, the Blob first; the close at the end. */
+  /** A Blob that is being read, and the messages and the close behind it. */
   readonly #waiting: (Payload | Blob | CloseBody)[] = [];
   #waitingBytes = 0;
   /** Bytes that were given to `send()` when it was too late, which count for ever. */
   #refusedBytes = 0;
-  /** What `bufferedAmount` is at least in this turn. */
+  /** Unsent bytes of a turn in which something was sent; otherwise 0. */
   #turnBytes = 0;
 
-  /** @throws DOMException `SyntaxError` for a URL or subprotocols that are not valid */
-  constructor(url: string | URL, protocols: string | Iterable<string> | undefined, connect: Connect) {
+  constructor(target: SocketTarget, connect: Connect) {
     super();
-    if (url === undefined) throw new TypeError("A WebSocket needs a URL.");
-    const target = parseTarget(url, protocols);
-    this.#url = target.url.href;
+    this.#target = target;
     this.#link = connect(target, {
       opened: (protocol, extensions) => this.#opened(protocol, extensions),
       received: (payload) => this.#received(payload),
       closing: () => this.#closing(),
       ended: (end) => this.#ended(end),
-      connecting: (next) => this.#connecting(next),
+      reconnecting: (end) => this.#reconnecting(end),
+      failed: (failure) => this.#dispatch("Event", "error", failure),
     });
+    const { agreed } = this.#link;
+    if (agreed) this.#agree(agreed.protocol, agreed.extensions);
   }
 
   get [Symbol.toStringTag](): string {
@@ -119,7 +131,7 @@ export class StandardWebSocket extends SocketEventTarget {
 
   /** The URL, as parsed. */
   get url(): string {
-    return this.#url;
+    return this.#link.url ?? this.#target.url;
   }
 
   /** 0 connecting, 1 open, 2 closing, 3 closed. */
@@ -139,7 +151,7 @@ export class StandardWebSocket extends SocketEventTarget {
 
   /** Bytes that were given to `send()` and have not left. It does not fall within a turn. */
   get bufferedAmount(): number {
-    return Math.max(this.#turnBytes, this.#unsentBytes) + this.#refusedBytes;
+    return (this.#turnBytes || this.#unsentBytes) + this.#refusedBytes;
   }
 
   /** How bytes are delivered. Default `"blob"`; a value that is neither is ignored. */
@@ -235,36 +247,50 @@ export class StandardWebSocket extends SocketEventTarget {
 
   #opened(protocol: string, extensions: string): void {
     if (this.#readyState !== CONNECTING) return;
+    this.#agree(protocol, extensions);
+    this.#dispatch("Event", "open");
+  }
+
+  #agree(protocol: string, extensions: string): void {
     this.#readyState = OPEN;
     this.#protocol = protocol;
     this.#extensions = extensions;
-    this.#dispatch("Event", "open");
   }
 
   #received(payload: Payload): void {
     if (this.#readyState !== OPEN) return;
     const data = typeof payload === "string" ? payload : this.#toBinary(payload);
-    const { origin } = new URL(this.#url);
-    this.#dispatch("MessageEvent", "message", { data, origin, lastEventId: "", source: null, ports: [] });
+    this.#dispatch("MessageEvent", "message", {
+      data,
+      origin: originOf(this.url),
+      lastEventId: "",
+      source: null,
+      ports: [],
+    });
   }
 
   #closing(): void {
     if (this.#readyState === OPEN) this.#readyState = CLOSING;
   }
 
-  #ended({ code, reason, wasClean, failure }: LinkEnd): void {
+  #ended(end: LinkEnd): void {
     if (this.#readyState === CLOSED) return;
     this.#refusedBytes += this.#unsentBytes;
     this.#readyState = CLOSED;
     this.#waiting.length = this.#waitingBytes = 0;
-    if (failure) this.#dispatch("Event", "error", failure);
-    this.#dispatch("CloseEvent", "close", { code, reason, wasClean });
+    this.#dispatchEnd(end);
   }
 
-  #connecting(url: string): void {
-    this.#url = url;
+  /** The events come a moment later, because the caller of `reconnect()` must not find itself in a listener. */
+  #reconnecting(end: LinkEnd | undefined): void {
     this.#readyState = CONNECTING;
     this.#refusedBytes = 0;
+    if (end) inMicrotask(() => this.#dispatchEnd(end));
+  }
+
+  #dispatchEnd({ code, reason, wasClean, failure }: LinkEnd): void {
+    if (failure) this.#dispatch("Event", "error", failure);
+    this.#dispatch("CloseEvent", "close", { code, reason, wasClean });
   }
 
   #dispatch(kind: EventKind, type: string, fields?: object): void {
@@ -310,6 +336,10 @@ export class StandardWebSocket extends SocketEventTarget {
     this.#link.close({ code: undefined, reason: "" });
     this.#ended({ code: ABNORMAL, reason: "", wasClean: false, failure: { error, message } });
   }
+}
+
+function originOf(url: string): string {
+  return url && new URL(url).origin;
 }
 
 function sizeOf(data: Payload | Blob): number {

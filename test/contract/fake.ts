@@ -10,7 +10,7 @@ export interface FakePeer extends Urls {
   ask(url: string): Promise<Log>;
 }
 
-/** What is kept of the connections with one id. */
+/** The record of the connections with one id. */
 interface Entry {
   readonly live: Set<FakeConnection>;
   readonly log: Omit<Log, "live">;
@@ -98,7 +98,7 @@ export function fakePeer(fakeServer: typeof Fake.fakeServer): FakePeer {
     secure: false,
     WebSocket: Router,
     async ask(url) {
-      // What was delivered in microtasks is in the log after them.
+      // The log is complete when all microtasks have run.
       await new Promise((resolve) => setTimeout(resolve, 0));
       const { live, log } = entryOf(url);
       const { pathname } = new URL(url);

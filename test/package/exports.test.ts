@@ -24,6 +24,7 @@ const NAMES: Record<string, readonly string[]> = {
   "tautline/resume": ["resume"],
   "tautline/store": ["status", "store"],
   "tautline/react": ["useConn", "useMessage", "useStatus", "useStore"],
+  "tautline/websocket": ["ReconnectingWebSocket", "asWebSocket", "webSocket"],
   "tautline/codec/validated": ["validated"],
   "tautline/codec/compressed": ["compressed"],
   "tautline/codec/msgpack": ["msgpack"],
@@ -82,11 +83,12 @@ test("the script build puts the listed names on one global", () => {
   expect(Object.keys(context.Tautline).sort()).toEqual(NAMES.tautline);
 });
 
-test("the script build of the fake adds its name to that global", () => {
+test.each(["testing/fake", "websocket"])("the script build of %s adds its names to that global", (entry) => {
   const page = { URL, TextEncoder, TextDecoder, setTimeout, clearTimeout, queueMicrotask };
   const context = createContext({ ...page, Tautline: { Conn: "there" } });
-  runInContext(readFileSync(join(ROOT, "dist/tautline-fake.min.js"), "utf8"), context);
-  expect(Object.keys(context.Tautline).sort()).toEqual(["Conn", "fakeServer"]);
+  const file = `dist/tautline-${entry.split("/").at(-1)}.min.js`;
+  runInContext(readFileSync(join(ROOT, file), "utf8"), context);
+  expect(Object.keys(context.Tautline).sort()).toEqual(["Conn", ...(NAMES[`tautline/${entry}`] as string[])].sort());
 });
 
 test("the module build for pages has the listed names", () => {

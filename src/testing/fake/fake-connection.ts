@@ -91,7 +91,7 @@ export class ServerConnection<In, Out> implements FakeConnection<In, Out>, LineS
     session?: FakeSession,
     resumed = false,
   ) {
-    this.url = line.target.url.href;
+    this.url = line.target.url;
     this.offered = protocols.offered;
     this.protocol = protocols.protocol;
     this.#line = line;
@@ -164,7 +164,7 @@ export class ServerConnection<In, Out> implements FakeConnection<In, Out>, LineS
     this.#line.heal();
   }
 
-  // What the line and the session report.
+  // Called by the line and the session.
 
   onMessage(payload: Payload): void {
     this.#messages.push(decode(this.#codec, payload));

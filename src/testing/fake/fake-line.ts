@@ -129,7 +129,7 @@ export class FakeLine implements Link {
     this.#end(DROPPED);
   }
 
-  // What the line does.
+  // Faults.
 
   /** The server reads no more. */
   stall(): void {

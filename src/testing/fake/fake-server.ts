@@ -10,7 +10,7 @@ import { type FakeConnection, ServerConnection } from "./fake-connection.ts";
 import { FakeLine } from "./fake-line.ts";
 import { FakeSessions } from "./fake-sessions.ts";
 
-/** What a fake server speaks. */
+/** The protocols that a fake server speaks. */
 export interface FakeServerOptions<In = Payload, Out = In> {
   /** How messages become payloads: the application's own codec. Default {@link message}: strings and bytes as they are. */
   readonly codec?: CodecLike<In, Out> | undefined;
@@ -25,7 +25,7 @@ export type FakeWebSocketClass = {
   new (url: string | URL, protocols?: string | string[]): StandardWebSocket;
 } & Pick<typeof StandardWebSocket, "CONNECTING" | "OPEN" | "CLOSING" | "CLOSED" | "prototype">;
 
-/** What gives the global WebSocket back: {@link FakeServer.install}. A `using` declaration takes it too. */
+/** Gives the global WebSocket back: the result of {@link FakeServer.install}. A `using` declaration takes it too. */
 export interface FakeInstallation extends Disposable {
   /** Gives the global WebSocket back. */
   uninstall(): void;
@@ -96,7 +96,7 @@ class MemoryServer<In, Out> implements FakeServer<In, Out> {
     const dial = (line: FakeLine) => this.#dial(line);
     this.WebSocket = class WebSocket extends StandardWebSocket {
       constructor(url: string | URL, protocols: string | string[] = []) {
-        super(url, protocols, (target, owner) => {
+        super(parseTarget(url, protocols), (target, owner) => {
           const line = new FakeLine(target, owner);
           dial(line);
           return line;

@@ -20,7 +20,7 @@ export class FakeSession implements SessionOwner, LineServer {
   #connection: LineServer | undefined;
   /** Where messages are written, while a line is there. */
   #transport: Transport | undefined;
-  /** What waits for a line, or for the client's window. */
+  /** Messages that wait for a line, or for the client's window. */
   readonly #queue: Payload[] = [];
   #isDraining = false;
   /** The close frame to send when nothing waits. */
@@ -75,7 +75,7 @@ export class FakeSession implements SessionOwner, LineServer {
     Object.assign(this.record.delivery, { retained: [], start: 0, cost: 0 });
   }
 
-  // What the line reports.
+  // Called by the line.
 
   onMessage(payload: Payload): void {
     const message = this.#endpoint.receive(payload);
@@ -90,7 +90,7 @@ export class FakeSession implements SessionOwner, LineServer {
     connection?.onEnd(info);
   }
 
-  // What the endpoint asks and reports.
+  // Called by the endpoint.
 
   unconsumed(): { readonly messages: number; readonly bytes: number } {
     return NOTHING;

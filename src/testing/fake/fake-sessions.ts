@@ -13,7 +13,7 @@ import {
 import type { FakeLine, LineServer } from "./fake-line.ts";
 import { FakeSession } from "./fake-session.ts";
 
-/** What a real server has by default. */
+/** The defaults of a real server. */
 const WINDOW_BYTES = 2 ** 20;
 const TTL_MS = 120_000;
 

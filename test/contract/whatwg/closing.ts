@@ -22,7 +22,7 @@ export const closing: readonly StepCase[] = [
     );
     socket.close(3000.4);
     await next(socket, "close");
-    equal((await stage.log()).closes, [{ code: 3000, reason: "" }]);
+    equal((await stage.gone()).closes, [{ code: 3000, reason: "" }]);
   }),
 
   step("close(code, reason), step 2: a reason of more than 123 bytes of UTF-8 is a SyntaxError", async (stage) => {
@@ -35,7 +35,7 @@ export const closing: readonly StepCase[] = [
     equal(socket.readyState, 1);
     socket.close(1000, "ü".repeat(61));
     await next(socket, "close");
-    equal((await stage.log()).closes, [{ code: 1000, reason: "ü".repeat(61) }]);
+    equal((await stage.gone()).closes, [{ code: 1000, reason: "ü".repeat(61) }]);
   }),
 
   step("close(code, reason) checks its arguments in every state", async (stage) => {
@@ -65,7 +65,7 @@ export const closing: readonly StepCase[] = [
     socket.close(4003);
     await new Promise((resolve) => setTimeout(resolve, 10));
     equal(events, ["close"]);
-    equal((await stage.log()).closes, [{ code: 4001, reason: "first" }]);
+    equal((await stage.gone()).closes, [{ code: 4001, reason: "first" }]);
   }),
 
   step(
@@ -95,7 +95,7 @@ export const closing: readonly StepCase[] = [
     equal(socket.readyState, 2);
     const { code, reason, wasClean } = await next(socket, "close");
     equal({ code, reason, wasClean }, { code: 4001, reason: "bye, grüße", wasClean: true });
-    const { texts, closes } = await stage.log();
+    const { texts, closes } = await stage.gone();
     equal([texts, closes], [Array.from({ length: 50 }, (_, i) => `${i}`), [{ code: 4001, reason: "bye, grüße" }]]);
   }),
 
@@ -104,7 +104,7 @@ export const closing: readonly StepCase[] = [
     socket.close();
     const { code, reason, wasClean } = await next(socket, "close");
     equal({ code, reason, wasClean }, { code: 1005, reason: "", wasClean: true });
-    equal((await stage.log()).closes, [{ code: 1005, reason: "" }]);
+    equal((await stage.gone()).closes, [{ code: 1005, reason: "" }]);
   }),
 
   step("connection closed: the server's code and reason, and clean", async (stage) => {

@@ -1,5 +1,5 @@
 import { equal, ok } from "../assert.ts";
-import { next, type StepCase, step, thrown } from "./stage.ts";
+import { next, type StepCase, step, task, thrown } from "./stage.ts";
 
 /** Events, and how listeners are called. */
 export const dispatching: readonly StepCase[] = [
@@ -14,7 +14,7 @@ export const dispatching: readonly StepCase[] = [
         resolve(open);
       });
     });
-    await undefined;
+    await task();
     const { type, bubbles, cancelable, defaultPrevented, currentTarget, eventPhase } = event;
     equal(
       { type, bubbles, cancelable, defaultPrevented, currentTarget, eventPhase, isTarget: event.target === socket },
@@ -84,6 +84,7 @@ export const dispatching: readonly StepCase[] = [
     socket.addEventListener("open", () => calls.push("third"));
     socket.onopen = () => calls.push("attribute");
     await next(socket, "open");
+    await task();
     equal(calls, ["first", "attribute", "third"]);
   }),
 
@@ -95,6 +96,7 @@ export const dispatching: readonly StepCase[] = [
     socket.onopen = null;
     socket.onopen = () => calls.push("again");
     await next(socket, "open");
+    await task();
     equal(calls, ["listener", "again"]);
   }),
 
@@ -130,6 +132,7 @@ export const dispatching: readonly StepCase[] = [
     socket.addEventListener("open", count, true);
     socket.addEventListener("open", count, { capture: true });
     await next(socket, "open");
+    await task();
     equal(calls, 2);
   }),
 
@@ -144,6 +147,7 @@ export const dispatching: readonly StepCase[] = [
     });
     socket.addEventListener("open", second);
     await next(socket, "open");
+    await task();
     equal(calls, ["first"]);
   }),
 
@@ -174,7 +178,7 @@ export const dispatching: readonly StepCase[] = [
     });
     socket.addEventListener("open", () => calls.push("second"));
     await done;
-    await undefined;
+    await task();
     equal(calls, ["first"]);
   }),
 

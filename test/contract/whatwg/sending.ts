@@ -107,8 +107,8 @@ export const sending: readonly StepCase[] = [
     socket.send("last");
     socket.close();
     equal((await next(socket, "close")).wasClean, true);
-    equal((await stage.log()).texts, ["one", "three", "five", "last"]);
-    equal((await stage.log()).bytes, 200_000 + "onethreefivelast".length);
+    equal((await stage.gone()).texts, ["one", "three", "five", "last"]);
+    equal((await stage.gone()).bytes, 200_000 + "onethreefivelast".length);
   }),
 
   step("bufferedAmount counts bytes, text as UTF-8, and does not fall within the turn", async (stage) => {

@@ -1,4 +1,4 @@
-import { within } from "../assert.ts";
+import { until, within } from "../assert.ts";
 import type { Log, Urls } from "../case-context.ts";
 
 /** The class to be judged, and where the contract server is. */
@@ -51,12 +51,22 @@ export class StepStage {
     return socket;
   }
 
-  /** What the server knows; `drop` and `read` are done to this case's connections before. */
+  /** The server's log; `drop` and `read` are done to this case's connections before. */
   async log(act: "log" | "drop" | "read" = "log"): Promise<Log> {
     const url = this.url(`/${act}`);
     if (this.env.ask) return this.env.ask(url);
     const response = await fetch(url.replace("ws", "http"));
     return response.json() as Promise<Log>;
+  }
+
+  /** The server's log once all connections of the case are gone. */
+  async gone(): Promise<Log> {
+    let log = await this.log();
+    await until("all are gone", async () => {
+      log = await this.log();
+      return log.live === 0;
+    });
+    return log;
   }
 
   leave(): void {
@@ -79,6 +89,11 @@ export function step(name: string, act: (stage: StepStage) => Promise<void> | vo
       }
     },
   };
+}
+
+/** Resolves when all listeners of an event were called: a browser runs microtasks between them. */
+export function task(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 /** Resolves with the next event of this type. */

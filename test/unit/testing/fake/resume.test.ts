@@ -132,7 +132,7 @@ test("a client without resume is served all the same", async () => {
   await conn.close();
 });
 
-test("the application's subprotocol is told without that of resume, at both ends", async () => {
+test("both ends see the application's subprotocol without that of resume", async () => {
   const fake = fakeServer<string>({ codec: json<string>(), resume: true, protocols: ["v2"] });
   const conn = dial(fake, { protocols: ["v1", "v2"] });
   const connection = await fake.next();

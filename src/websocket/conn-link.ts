@@ -1,0 +1,164 @@
+import { ABNORMAL } from "../base/close-codes.ts";
+import { ConnError } from "../base/errors.ts";
+import type { Payload } from "../base/payload.ts";
+import type { ConnEvents, Stats } from "../core/events.ts";
+import type { CloseBody } from "../whatwg/arguments.ts";
+import { inMicrotask } from "../whatwg/microtask.ts";
+import type { Link, LinkEnd, LinkFailure, LinkOwner } from "../whatwg/web-socket.ts";
+
+/**
+ * The effect of a drop on the socket. `"close"`: CLOSED for good, as WHATWG says. `"reopen"`: a close event,
+ * and then CONNECTING once more. `"hide"`: nothing, as long as the session is resumed.
+ */
+export type Drops = "close" | "reopen" | "hide";
+
+/**
+ * Which messages are taken while CONNECTING. `"none"`: `send()` throws, as WHATWG says. `"first"`: those before the first
+ * open event. `"always"`: all, also those between two connections.
+ */
+export type QueueMode = "none" | "first" | "always";
+
+/** The members of a Conn that are used, by structure, so that a server's Conn and another copy's fit. */
+export interface SocketConn {
+  readonly state: string;
+  readonly url: string;
+  readonly protocol: string;
+  readonly extensions: string;
+  readonly stats: Pick<Stats, "bufferedAmount" | "outbox">;
+  /** As `conn.on()`. */
+  on<Name extends keyof ConnEvents<Payload>>(
+    event: Name,
+    listener: (payload: ConnEvents<Payload>[Name]) => void,
+  ): () => void;
+  /** As `conn.write()`. */
+  write(payload: Payload, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
+  /** As `conn.close()`. */
+  close(code?: number, reason?: string): Promise<unknown>;
+}
+
+const NORMAL = 1000;
+
+/** A Conn as what carries a WebSocket's messages. */
+export class ConnLink implements Link {
+  readonly #conn: SocketConn;
+  readonly #owner: LinkOwner;
+  readonly #drops: Drops;
+  readonly #queue: QueueMode;
+  /** Whether the socket was ever open. */
+  #hasOpened = false;
+  #isDetached = false;
+  readonly #offs: (() => void)[];
+  /** Takes back what a connection did not take, so that it is not sent on the next one. */
+  #unsent = new AbortController();
+
+  constructor(conn: SocketConn, owner: LinkOwner, drops: Drops, queue: QueueMode) {
+    this.#conn = conn;
+    this.#owner = owner;
+    this.#drops = drops;
+    this.#queue = queue;
+    this.#hasOpened = conn.state === "open";
+    this.#offs = [
+      conn.on("open", (info) => this.#onOpen(info)),
+      conn.on("message", (payload) => owner.received(payload)),
+      conn.on("state", ({ to }) => to === "closing" && owner.closing()),
+      conn.on("disconnected", (info) => this.#onDisconnected(info)),
+      conn.on("dropped", (info) => this.#onDropped(info)),
+      conn.on("closed", (info) => this.#onClosed(info)),
+    ];
+  }
+
+  get url(): string {
+    return this.#conn.url;
+  }
+
+  get agreed(): { readonly protocol: string; readonly extensions: string } | undefined {
+    return this.#conn.state === "open" ? this.#conn : undefined;
+  }
+
+  get unsentBytes(): number {
+    const { bufferedAmount, outbox } = this.#conn.stats;
+    return bufferedAmount + outbox.bytes;
+  }
+
+  get isQueueing(): boolean {
+    return this.#queue === "always" || (this.#queue === "first" && !this.#hasOpened);
+  }
+
+  transmit(payload: Payload): void {
+    if (this.#isDetached || this.#isEnding) return;
+    // A message of "always" may wait for any connection; with "hide" the session is the connection.
+    const isBound = this.#drops === "reopen" && this.#queue !== "always";
+    this.#conn.write(payload, isBound ? { signal: this.#unsent.signal } : undefined);
+  }
+
+  close({ code = NORMAL, reason }: CloseBody): void {
+    if (!this.#isEnding) this.#conn.close(code, reason);
+  }
+
+  /** Leaves the Conn: nothing is reported any more. */
+  detach(): void {
+    this.#isDetached = true;
+    for (const off of this.#offs) off();
+  }
+
+  /** Reports that the connection was left, if there was one, and that another is on its way. */
+  leave(): void {
+    const wasOpen = this.#conn.state === "open";
+    this.#takeBack();
+    this.#owner.reconnecting(wasOpen ? { code: ABNORMAL, reason: "", wasClean: false } : undefined);
+  }
+
+  get #isEnding(): boolean {
+    const { state } = this.#conn;
+    return state === "closing" || state === "closed";
+  }
+
+  #onOpen({ protocol, extensions, reconnected, resumed }: ConnEvents<Payload>["open"]): void {
+    if (this.#drops !== "hide" || !this.#hasOpened) {
+      this.#hasOpened = true;
+      return this.#owner.opened(protocol, extensions);
+    }
+    if (reconnected && !resumed) this.#end({ code: ABNORMAL, reason: "", wasClean: false });
+  }
+
+  #onDisconnected(info: ConnEvents<Payload>["disconnected"]): void {
+    if (this.#drops !== "reopen" || !info.willRetry) return;
+    this.#takeBack();
+    const { code, reason, clean, wasOpen, cause } = info;
+    const failure = wasOpen && !(cause instanceof ConnError) ? undefined : toFailure(cause);
+    this.#owner.reconnecting({ code, reason, wasClean: clean, failure });
+  }
+
+  /** A message that was sent can't be: WHATWG flags the socket as full, and closes it. */
+  #onDropped({ error, direction }: ConnEvents<Payload>["dropped"]): void {
+    if (direction !== "out" || error.code !== "outbox-full") return;
+    if (this.#drops === "reopen") return this.#owner.failed(toFailure(error));
+    this.#end({ code: ABNORMAL, reason: "", wasClean: false, failure: toFailure(error) });
+    this.#conn.close();
+  }
+
+  #onClosed({ code, reason, clean, error }: ConnEvents<Payload>["closed"]): void {
+    const cause = error?.cause;
+    // An attempt that is given up never had a closing handshake, whatever code close() was given.
+    if (!this.#hasOpened)
+      return this.#end({ code: ABNORMAL, reason: "", wasClean: false, failure: toFailure(cause ?? error) });
+    const failure = !clean && cause instanceof ConnError ? toFailure(cause) : undefined;
+    this.#end({ code, reason, wasClean: clean, failure });
+  }
+
+  #end(end: LinkEnd): void {
+    if (this.#isDetached) return;
+    this.detach();
+    // Never inside close(), whose caller expects CLOSING.
+    inMicrotask(() => this.#owner.ended(end));
+  }
+
+  #takeBack(): void {
+    this.#unsent.abort();
+    this.#unsent = new AbortController();
+  }
+}
+
+function toFailure(error: unknown): LinkFailure {
+  return error instanceof Error ? { error, message: error.message } : {};
+}
