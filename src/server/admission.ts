@@ -1,46 +1,48 @@
 import { ConnError } from "../base/errors.ts";
 
-/** How many connections a server takes on. */
+/** How many connections a server accepts. */
 export interface AdmissionOptions {
-  /** Connections a second, what it costs to refuse the others included. Above 0. */
+  /** Connections per second, including the cost of refusing others. Above 0. */
   readonly perSecond: number;
-  /** Connections that may come at once after a time of quiet. At least 1. */
+  /** Connections that may come at once after a quiet time. At least 1. */
   readonly burst: number;
 }
 
-/** When a client that was not admitted is to come back, in whole milliseconds from now: uniformly within the window. */
+/** When a refused client may come back: whole milliseconds from now, drawn uniformly from the range. */
 export interface Slot {
   readonly minMs: number;
   readonly maxMs: number;
 }
 
-/** What it takes to refuse, where to admit takes 1. */
+/** The cost of a refusal, in tokens. An admission costs 1. */
 export const REFUSAL_COST = 0.05;
-/** Nobody is sent away for longer: our own client would not obey either. */
+/** The longest delay that is requested, because our own client does not wait longer. */
 export const MAX_WAIT_MS = 600_000;
-/** Our client waits no less after a connection that was not stable, so an earlier slot would be missed. */
+/** The shortest delay that is requested: our client waits at least as long after a connection that was not stable. */
 const MIN_WAIT_MS = 250;
-/** Refusals take no more of the rate, or a client that hammers would keep everybody out. */
+/** The largest share of the rate that pays for refusals; otherwise a client that hammers would keep everybody out. */
 const MAX_REFUSAL_SHARE = 0.9;
-/** What refusals could not be paid for in this time is forgotten. */
+/** Refusals older than this are forgiven where they could not be paid for. */
 const MAX_DEBT_S = 1;
 
 /**
- * Admits up to a rate, and gives everybody else a slot of their own in which to come back, one after the other.
+ * Admits connections up to a rate, and gives every other client a slot of its own in which to come back.
  *
- * Two accounts, neither of which grows with the crowd. A token bucket says who is admitted; refusals are paid for from
- * what flows into it. The tail of a virtual queue says which slot is the next; a slot is as long as it takes to refuse and
- * admit one client. A slot is a promise in numbers, not in names: a client that returns looks like one that is new. Who
- * comes unasked may take the place of one who was told to come, and he gets a slot at the tail. The slot of one who never
- * comes goes to whoever asks next.
+ * Two counters, whose size does not depend on the crowd: a token bucket decides on admission, and pays for refusals out
+ * of what flows in. The tail of a virtual queue gives the next slot, which is as long as refusing and admitting one
+ * client takes. Slots carry no names, because a client that returns looks like a new one. A client that comes unasked may
+ * take the place of one that was given a slot, and the latter then gets a slot at the tail. A slot that is not used goes
+ * to the next client that asks.
  */
 export class Admission {
-  readonly #perMs: number;
+  readonly #tokensPerMs: number;
   readonly #burst: number;
   readonly #now: () => number;
   #tokens: number;
-  #debt = 0;
   #filledAt: number;
+  /** Tokens that refusals have yet to pay for. */
+  #debt = 0;
+  /** The end of the last slot. */
   #tail: number;
 
   /**
@@ -51,7 +53,7 @@ export class Admission {
   constructor({ perSecond, burst }: AdmissionOptions, now: () => number = () => performance.now()) {
     if (!(Number.isFinite(perSecond) && perSecond > 0)) throw badOption("perSecond", "a number above 0", perSecond);
     if (!(Number.isFinite(burst) && burst >= 1)) throw badOption("burst", "a number, at least 1", burst);
-    this.#perMs = perSecond / 1_000;
+    this.#tokensPerMs = perSecond / 1_000;
     this.#burst = burst;
     this.#now = now;
     this.#tokens = burst;
@@ -59,37 +61,41 @@ export class Admission {
     this.#tail = this.#filledAt;
   }
 
-  /** Admits the client that asks, with `undefined`, or says when it is to come back. */
+  /** Admits the client that asks, with `undefined`, or returns the slot in which the client may come back. */
   ask(): Slot | undefined {
     const now = this.#now();
-    this.#fill(now);
+    this.#fillTokens(now);
     if (this.#tokens >= 1) {
       this.#tokens--;
       return undefined;
     }
-    this.#debt = Math.min(this.#debt + REFUSAL_COST, this.#perMs * MAX_DEBT_S * 1_000);
-    return this.#reserve(now);
+    this.#debt = Math.min(this.#debt + REFUSAL_COST, this.#tokensPerMs * MAX_DEBT_S * 1_000);
+    return this.#reserveSlot(now);
   }
 
-  #fill(now: number): void {
-    const earned = (now - this.#filledAt) * this.#perMs;
+  /** Adds the tokens earned since the last call, less what refusals cost. */
+  #fillTokens(now: number): void {
+    const earned = (now - this.#filledAt) * this.#tokensPerMs;
     const paid = Math.min(this.#debt, earned * MAX_REFUSAL_SHARE);
     this.#filledAt = now;
     this.#debt -= paid;
     this.#tokens = Math.min(this.#burst, this.#tokens + earned - paid);
   }
 
-  #reserve(now: number): Slot {
-    // A queue that is empty begins when there is a token, which at a low rate takes longer.
-    const tokenMs = (1 + REFUSAL_COST - this.#tokens + this.#debt) / this.#perMs;
-    const slot = Math.max(this.#tail, now + MIN_WAIT_MS, now + tokenMs);
-    const waitMs = slot - now;
-    // No slot is left within reach. Whoever is told the same moment would come as a wave.
-    if (waitMs + 1 + REFUSAL_COST / this.#perMs > MAX_WAIT_MS) return { minMs: MAX_WAIT_MS / 2, maxMs: MAX_WAIT_MS };
-    this.#tail = slot + (1 + REFUSAL_COST) / this.#perMs;
+  #reserveSlot(now: number): Slot {
+    const refusalMs = REFUSAL_COST / this.#tokensPerMs;
+    const waitMs = Math.max(this.#tail, now + MIN_WAIT_MS, now + this.#msToNextToken()) - now;
+    // No slot is left in reach. The clients share a wide range, because one moment for all would be a stampede.
+    if (waitMs + 1 + refusalMs > MAX_WAIT_MS) return { minMs: MAX_WAIT_MS / 2, maxMs: MAX_WAIT_MS };
+    this.#tail = now + waitMs + (1 + REFUSAL_COST) / this.#tokensPerMs;
     const minMs = Math.ceil(waitMs);
-    // Wherever in their windows two neighbours come, the second finds that a whole token has come in since the first.
-    return { minMs, maxMs: Math.max(minMs + 1, Math.floor(waitMs + REFUSAL_COST / this.#perMs)) };
+    // A range as short as a refusal: wherever in theirs two neighbours come, a whole token flows in between.
+    return { minMs, maxMs: Math.max(minMs + 1, Math.floor(waitMs + refusalMs)) };
+  }
+
+  /** How long the head of an empty queue waits: until a token is there, and what refusals cost is paid. */
+  #msToNextToken(): number {
+    return (1 + REFUSAL_COST - this.#tokens + this.#debt) / this.#tokensPerMs;
   }
 }
 

@@ -3,17 +3,17 @@ import type { Duplex } from "node:stream";
 import { ConnError } from "../base/errors.ts";
 import { rejectUpgrade } from "./reject-upgrade.ts";
 
-/** What `handle()` needs of a server: `node:http` and `node:https` have it. */
+/** The part of a server that `handle()` needs. Servers of `node:http` and `node:https` have it. */
 export interface UpgradeServer {
-  /** Listens to upgrades. */
+  /** Adds a listener for upgrades. */
   on(event: "upgrade", listener: UpgradeListener): unknown;
-  /** Listens no more. */
+  /** Removes a listener. */
   off(event: "upgrade", listener: UpgradeListener): unknown;
-  /** How many listen: whether anybody else may answer a path that `handle()` does not know. */
+  /** Counts the listeners, which tells whether others may answer a path that `handle()` does not serve. */
   listenerCount(event: "upgrade"): number;
 }
 
-/** What serves the upgrades of one path: `handler()` gives one. */
+/** Serves the upgrades of one path: `handler()` makes one. */
 export interface UpgradeHandler {
   /** Takes over an upgrade. */
   readonly upgrade: UpgradeListener;
@@ -22,20 +22,20 @@ export interface UpgradeHandler {
 /** The arguments of a server's `upgrade` event. */
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
-interface Paths {
+interface ServedPaths {
   readonly handlers: Map<string, UpgradeHandler>;
   readonly listener: UpgradeListener;
 }
 
-/** The paths of each server, behind one listener, so that it is known which paths nobody serves. */
-const servers = new WeakMap<UpgradeServer, Paths>();
+/** The paths of each server. One listener serves them all, so that a path without a handler can be answered. */
+const servers = new WeakMap<UpgradeServer, ServedPaths>();
 
 /**
- * Serves upgrades to `path` (exactly, without query) by `handler`, and leaves every other path alone. A path that
- * nobody serves is answered with 404, unless others listen for upgrades too: it may be theirs. Returns the undo, which
- * stops accepting and ends no Conn.
+ * Serves upgrades to `path` (exactly, without the query) by `handler`, and leaves all other paths alone. A path that has
+ * no handler is answered with 404, unless others listen for upgrades too: the path may be theirs. Returns an unsubscribe
+ * function, which stops accepting and ends no Conn.
  *
- * @throws ConnError `bad-option` for a path without a leading slash, `misuse` for one that is served already
+ * @throws ConnError `bad-option` for a path without a leading slash, `misuse` for a path that has a handler
  */
 export function handle(server: UpgradeServer, path: string, handler: UpgradeHandler): () => void {
   if (!path.startsWith("/")) throw new ConnError("bad-option", `path must begin with a slash; got ${path}.`);
@@ -51,17 +51,17 @@ export function handle(server: UpgradeServer, path: string, handler: UpgradeHand
   };
 }
 
-function listen(server: UpgradeServer): Paths {
+function listen(server: UpgradeServer): ServedPaths {
   const handlers = new Map<string, UpgradeHandler>();
   const listener: UpgradeListener = (request, socket, head) => {
-    // Node took its own listener away, and nobody else may have one.
+    // Node removes its own listener before this event, and an error without a listener ends the process.
     socket.on("error", () => {});
     const handler = handlers.get((request.url ?? "").replace(/\?.*/s, ""));
     if (handler) handler.upgrade(request, socket, head);
     else if (server.listenerCount("upgrade") === 1) rejectUpgrade(socket, 404);
   };
-  const paths = { handlers, listener };
-  servers.set(server, paths);
+  const served = { handlers, listener };
+  servers.set(server, served);
   server.on("upgrade", listener);
-  return paths;
+  return served;
 }

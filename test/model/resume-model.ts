@@ -319,14 +319,14 @@ function receive(w: ProtocolModel, index: number, text: string, without: Removed
       delete w.sessions[socket.issued];
       say(w, index, encode({ type: "A", rx: without === "the exact count" ? delivery.ackSent : delivery.received }));
       const channel: string[] = [];
-      resend(channel, "s", delivery, step.back, without);
+      resend(channel, "s", delivery, step.plan, without);
       for (const each of channel) say(w, index, each);
       return;
     }
     case "refuse":
       socket.isServed = false;
       socket.up.length = 0;
-      if (step.over) throw new Violation("a count is out of range");
+      if (step.broken) throw new Violation("a count is out of range");
       return;
     case "ended":
       throw new Violation("nobody said goodbye");

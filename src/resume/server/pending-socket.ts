@@ -15,24 +15,26 @@ import {
   type SessionStore,
 } from "./server-handshake.ts";
 
-/** What a visit needs of whoever keeps the sessions. */
+/** The part of the session registry that a pending socket calls. */
 export interface PendingSocketOwner extends SessionStore {
-  onAccepted(visit: PendingSocket, session: SessionRecord): void;
-  onResumed(visit: PendingSocket, session: SessionRecord, back: ResumePlan): void;
-  /** A session can't go on, by the client's fault. */
+  /** Called when the client has taken the session that was issued to it. */
+  onAccepted(socket: PendingSocket, session: SessionRecord): void;
+  /** Called when the client has returned to an earlier session. */
+  onResumed(socket: PendingSocket, session: SessionRecord, plan: ResumePlan): void;
+  /** Called when a session can't continue, because its client broke the protocol. */
   onBroken(session: SessionRecord): void;
 }
 
-/** How long a client may take to answer the greeting, and what it is told then. */
+/** Time for a client to answer the greeting. After it the socket is closed with HANDSHAKE_TIMEOUT. */
 const ANSWER_MS = 10_000;
 
 /**
- * One socket of a client that speaks resume: greeted at once, silent until the client has said which session it wants,
- * then at the disposal of the Conn of that session. What comes before that Conn listens is kept.
+ * One socket of a client that speaks resume. The socket is greeted at once and reads nothing else until the client has
+ * chosen a session. Then the Conn of that session takes it over; events that come before are kept for the Conn.
  */
 export class PendingSocket implements SocketOwner {
   readonly request: IncomingMessage;
-  readonly #accepted: WebSocket;
+  readonly #webSocket: WebSocket;
   readonly #handshake: PendingHandshake;
   readonly #owner: PendingSocketOwner;
   readonly #socket: NodeSocket;
@@ -41,38 +43,39 @@ export class PendingSocket implements SocketOwner {
   #socketOwner: SocketOwner | undefined;
 
   constructor(
-    accepted: WebSocket,
+    webSocket: WebSocket,
     request: IncomingMessage,
     maxPayloadBytes: number,
     ttlMs: number,
-    arrival: PendingHandshake,
+    handshake: PendingHandshake,
     owner: PendingSocketOwner,
   ) {
     this.request = request;
-    this.#accepted = accepted;
-    this.#handshake = arrival;
+    this.#webSocket = webSocket;
+    this.#handshake = handshake;
     this.#owner = owner;
-    this.#socket = new NodeSocket(accepted as unknown as WsSocket, maxPayloadBytes, this, request.socket as Tcp);
-    this.#socket.write(encode(greetingFrame(arrival, ttlMs)));
+    this.#socket = new NodeSocket(webSocket as unknown as WsSocket, maxPayloadBytes, this, request.socket as Tcp);
+    this.#socket.write(encode(greetingFrame(handshake, ttlMs)));
     this.#timer.start(ANSWER_MS, () => this.leave(HANDSHAKE_TIMEOUT), true);
   }
 
+  /** The session that was issued on this socket. */
   get issued(): SessionRecord {
     return this.#handshake.issued;
   }
 
-  /** The Conn of the session takes the socket over. */
+  /** Gives the socket to the Conn of the session, which is called in a microtask. */
   handOver(conn: SocketOwner): NodeSocket {
     queueMicrotask(() => {
       this.#socketOwner = conn;
-      conn.onOpen(this.#accepted.protocol, this.#accepted.extensions);
-      for (const tell of this.#earlyEvents ?? []) tell(conn);
+      conn.onOpen(this.#webSocket.protocol, this.#webSocket.extensions);
+      for (const deliverTo of this.#earlyEvents ?? []) deliverTo(conn);
       this.#earlyEvents = undefined;
     });
     return this.#socket;
   }
 
-  /** Leaves the socket, which is heard no more. */
+  /** Closes the socket. Nothing that comes from it afterwards is delivered. */
   leave(code: number): void {
     this.#timer.stop();
     this.#socket.abandon(code, "");
@@ -86,10 +89,10 @@ export class PendingSocket implements SocketOwner {
     else this.#answer(payload);
   }
 
-  onEnd(ending: ConnectionEnd): void {
+  onEnd(end: ConnectionEnd): void {
     this.#timer.stop();
-    if (this.#socketOwner) this.#socketOwner.onEnd(ending);
-    else this.#earlyEvents?.push((conn) => conn.onEnd(ending));
+    if (this.#socketOwner) this.#socketOwner.onEnd(end);
+    else this.#earlyEvents?.push((conn) => conn.onEnd(end));
   }
 
   onPong(): void {
@@ -97,26 +100,26 @@ export class PendingSocket implements SocketOwner {
   }
 
   #answer(payload: Payload): void {
-    const step = answerHandshake(this.#handshake, payload, this.#owner);
-    switch (step.type) {
+    const result = answerHandshake(this.#handshake, payload, this.#owner);
+    switch (result.type) {
       case "reply":
-        this.#socket.write(encode(step.frame));
+        this.#socket.write(encode(result.frame));
         return;
       case "ended":
-        this.#socket.write(encode(step.frame));
+        this.#socket.write(encode(result.frame));
         return this.leave(NORMAL);
       case "refuse":
-        this.leave(step.code);
-        if (step.over) this.#owner.onBroken(step.over);
+        this.leave(result.code);
+        if (result.broken) this.#owner.onBroken(result.broken);
         return;
       case "accepted":
         this.#timer.stop();
         this.#earlyEvents = [];
-        return this.#owner.onAccepted(this, step.session);
+        return this.#owner.onAccepted(this, result.session);
       case "resumed":
         this.#timer.stop();
         this.#earlyEvents = [];
-        return this.#owner.onResumed(this, step.session, step.back);
+        return this.#owner.onResumed(this, result.session, result.plan);
     }
   }
 }

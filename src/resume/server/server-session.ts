@@ -1,9 +1,9 @@
 import { FENCED, GOING_AWAY, NORMAL, RESUME_PROTOCOL_ERROR } from "../../base/close-codes.ts";
-import { ConnError } from "../../base/errors.ts";
+import { noop } from "../../base/deferred.ts";
+import type { ConnError } from "../../base/errors.ts";
 import type { Payload } from "../../base/payload.ts";
-import type { ConnectionSource } from "../../core/connect-attempt.ts";
 import type { Transport } from "../../core/outbox.ts";
-import type { Resume, Session, SessionStart } from "../../core/session.ts";
+import type { Session, SessionOwner, SessionStart, Undelivered } from "../../core/session.ts";
 import { Endpoint, type EndpointOptions } from "../endpoint.ts";
 import { encode, type SessionEndReason } from "../protocol/control.ts";
 import type { ResumePlan } from "../protocol/delivery-state.ts";
@@ -11,139 +11,162 @@ import { withoutResume } from "../protocol/subprotocol.ts";
 import type { PendingSocket } from "./pending-socket.ts";
 import type { SessionRecord } from "./server-handshake.ts";
 
-/** What a seat tells whoever keeps the sessions. */
+/** The part of the registry that a session calls. */
 export interface ServerSessionOwner {
-  /** The client is gone for now, or back. */
-  onAway(seat: ServerSession, isAway: boolean): void;
-  /** What waits for the client has grown or shrunk by so many bytes. */
-  onQueueChange(seat: ServerSession, bytes: number): void;
-  /** The Conn has ended. */
-  onOver(seat: ServerSession): void;
+  /** Called when the client is away, or back. */
+  onAway(session: ServerSession, isAway: boolean): void;
+  /** Called when the bytes that wait for the client change by `bytes`. */
+  onQueueChange(session: ServerSession, bytes: number): void;
+  /** Called when the Conn has ended. */
+  onOver(session: ServerSession): void;
 }
 
-/** One session in use: what stands between its Conn and the sockets on which its client comes and goes. */
-export class ServerSession {
+/** One session in use: it connects its Conn to the sockets on which the client comes and returns. */
+export class ServerSession implements Session {
   readonly record: SessionRecord;
   /** Why the session was ended against its client's will. */
   refusal: SessionEndReason | undefined;
-  /** Whether the Conn is in use: before that, in setup, nobody can return to it. */
+  /** Whether setup is over. Until then the session can't be resumed. */
   isActivated = false;
-  /** Whether it was ended well. */
+  /** Whether the session was closed with 1000. */
   isEndedWell = false;
+  /** Makes the Conn take over the pending socket. The connection source sets it. */
+  connect: () => void = noop;
   readonly #owner: ServerSessionOwner;
   readonly #options: EndpointOptions;
-  /** The socket of the client, and the one that the Conn is to take over. */
+  /** The client's present socket, and the one that the Conn has yet to take over. */
   #socket: PendingSocket | undefined;
   #nextSocket: PendingSocket | undefined;
   #resumePlan: ResumePlan | undefined;
   #endpoint: Endpoint | undefined;
-  #onConnection: () => void = () => {};
 
-  /** @param back what a client that never learned of its session is owed: it returns to one that was only issued */
+  /** @param plan what the client has yet to receive, where it returns to a session that was only issued */
   constructor(
     record: SessionRecord,
-    visit: PendingSocket,
-    back: ResumePlan | undefined,
-    habits: EndpointOptions,
+    socket: PendingSocket,
+    plan: ResumePlan | undefined,
+    options: EndpointOptions,
     owner: ServerSessionOwner,
   ) {
     this.record = record;
-    this.#resumePlan = back;
-    this.#socket = this.#nextSocket = visit;
-    this.#options = habits;
+    this.#resumePlan = plan;
+    this.#socket = this.#nextSocket = socket;
+    this.#options = options;
     this.#owner = owner;
   }
 
-  /** What is kept for the client and not acknowledged, in bytes. */
+  /** Bytes of unacknowledged messages that are kept for the client. */
   get bytes(): number {
     return this.record.delivery.cost;
   }
 
-  /** The client is back on `visit`, to be told how far we have come once nothing of the last socket can count any more. */
-  resume(visit: PendingSocket, back: ResumePlan): void {
-    this.#socket?.leave(FENCED);
-    this.#socket = this.#nextSocket = visit;
-    this.#resumePlan = back;
-    this.#endpoint?.applyResume(back);
-    this.#onConnection();
+  /** Binds the session to its Conn. Called once, before any other method of {@link Session}. */
+  bind(owner: SessionOwner): Session {
+    this.#endpoint = new Endpoint(owner, this.#options);
+    return this;
   }
 
-  /** Ends the session: its client will be told why when it returns. */
+  // Called by the registry.
+
+  /** Continues on `socket`. The previous socket is left first, so that nothing from it is counted any more. */
+  resume(socket: PendingSocket, plan: ResumePlan): void {
+    this.#socket?.leave(FENCED);
+    this.#socket = this.#nextSocket = socket;
+    this.#resumePlan = plan;
+    this.#endpoint?.applyResume(plan);
+    this.connect();
+  }
+
+  /** Ends the session. Its client gets `why` when it returns. */
   end(why: SessionEndReason): void {
     this.refusal = why;
     this.#socket?.leave(RESUME_PROTOCOL_ERROR);
-    this.#onConnection();
+    this.connect();
   }
 
-  move(minMs: number, maxMs: number): void {
+  /** Asks the client to come back over another connection, after `minMs` to `maxMs`. */
+  requestMove(minMs: number, maxMs: number): void {
     this.#endpoint?.requestMove(minMs, maxMs);
   }
 
-  readonly source: ConnectionSource = ((seat) => ({
-    get retryReason() {
-      return seat.refusal === undefined && ("peer" as const);
-    },
-    open(_target, _options, owner) {
-      const visit = seat.#nextSocket;
-      seat.#nextSocket = undefined;
-      if (visit && !seat.refusal) return visit.handOver(owner);
-      // Nobody came back in time.
-      seat.refusal ??= "e";
-      throw new ConnError(
-        "session-lost",
-        "The session is over: its client did not return, or there was no room for it.",
-      );
-    },
-    onConnection(dial) {
-      seat.#onConnection = dial;
-    },
-    onQueueChange: (bytes) => seat.#owner.onQueueChange(seat, bytes),
-  }))(this) satisfies ConnectionSource;
+  // Called by the connection source.
 
-  readonly session: Resume = (owner): Session => {
-    const endpoint = new Endpoint(owner, this.#options);
-    this.#endpoint = endpoint;
-    return {
-      protocolsToOffer: (protocols) => protocols,
-      onHandshakeFailed: () => false,
-      start: (line, protocol) => this.#start(endpoint, line, withoutResume(protocol)),
-      activate: () => {
-        this.isActivated = true;
-        this.#owner.onAway(this, false);
-        endpoint.activate();
-      },
-      receive: (payload: Payload) => endpoint.receive(payload),
-      onConsumed: () => endpoint.onConsumed(),
-      onDisconnected: () => {
-        endpoint.onDisconnected();
-        // Whoever is about to take over is not away, and whoever is forgotten has no place there.
-        if (this.isActivated && !this.#nextSocket && !this.refusal) this.#owner.onAway(this, true);
-      },
-      flush: () => endpoint.flush(),
-      beforeClose: (code) => {
-        this.isEndedWell = code === NORMAL;
-        endpoint.beforeClose();
-      },
-      dispose: (error, isByPeer, code) => {
-        this.isEndedWell ||= code === NORMAL;
-        const rest = endpoint.dispose(error, isByPeer);
-        this.#socket?.leave(GOING_AWAY);
-        this.#owner.onOver(this);
-        return rest;
-      },
-      get unacknowledged() {
-        return endpoint.unacknowledged;
-      },
-    };
-  };
+  /** Returns the socket that the Conn is to take over. Without one the session has expired. */
+  takeNextSocket(): PendingSocket | undefined {
+    const socket = this.#nextSocket;
+    this.#nextSocket = undefined;
+    if (socket && !this.refusal) return socket;
+    this.refusal ??= "e";
+    return undefined;
+  }
 
-  #start(endpoint: Endpoint, line: Transport, protocol: string): SessionStart {
+  onQueueChange(bytes: number): void {
+    this.#owner.onQueueChange(this, bytes);
+  }
+
+  // Session: called by the Conn.
+
+  get unacknowledged(): { messages: number; bytes: number } {
+    return this.#bound.unacknowledged;
+  }
+
+  protocolsToOffer(protocols: readonly string[]): readonly string[] {
+    return protocols;
+  }
+
+  onHandshakeFailed(): boolean {
+    return false;
+  }
+
+  start(transport: Transport, protocol: string): SessionStart {
     const { delivery } = this.record;
-    const back = this.#resumePlan;
+    const plan = this.#resumePlan;
     this.#resumePlan = undefined;
-    if (back) line.write(encode({ type: "A", rx: delivery.received }));
-    const kept = endpoint.attach(line, delivery);
-    if (back) endpoint.resume(back);
-    return { transport: kept, protocol, resumed: this.isActivated };
+    if (plan) transport.write(encode({ type: "A", rx: delivery.received }));
+    const sessionTransport = this.#bound.attach(transport, delivery);
+    if (plan) this.#bound.resume(plan);
+    return { transport: sessionTransport, protocol: withoutResume(protocol), resumed: this.isActivated };
+  }
+
+  activate(): void {
+    this.isActivated = true;
+    this.#owner.onAway(this, false);
+    this.#bound.activate();
+  }
+
+  receive(payload: Payload): Payload | undefined {
+    return this.#bound.receive(payload);
+  }
+
+  onConsumed(): void {
+    this.#bound.onConsumed();
+  }
+
+  onDisconnected(): void {
+    this.#bound.onDisconnected();
+    // Do not count a client whose next socket is waiting, or a session that was evicted.
+    if (this.isActivated && !this.#nextSocket && !this.refusal) this.#owner.onAway(this, true);
+  }
+
+  flush(): Promise<void> {
+    return this.#bound.flush();
+  }
+
+  beforeClose(code: number): void {
+    this.isEndedWell = code === NORMAL;
+    this.#bound.beforeClose();
+  }
+
+  dispose(error: (payload?: Payload) => ConnError, isByPeer: boolean, code: number): Undelivered {
+    this.isEndedWell ||= code === NORMAL;
+    const undelivered = this.#bound.dispose(error, isByPeer);
+    this.#socket?.leave(GOING_AWAY);
+    this.#owner.onOver(this);
+    return undelivered;
+  }
+
+  /** The endpoint, which exists from `bind()` on. */
+  get #bound(): Endpoint {
+    return this.#endpoint as Endpoint;
   }
 }

@@ -1,26 +1,26 @@
 import { Timer } from "../../base/timer.ts";
 
-/** Keeps things for a time, and no more than a number of them: the oldest goes first. One timer for all. */
+/** Keeps values for a limited time, and at most `max` of them: the oldest is evicted first. One timer serves all. */
 export class TtlMap<T> {
-  readonly #entries = new Map<string, { readonly thing: T; readonly until: number }>();
+  readonly #entries = new Map<string, { readonly value: T; readonly expiresAt: number }>();
   readonly #ttlMs: number;
   readonly #max: number;
-  readonly #onEvict: (thing: T) => void;
+  readonly #onEvict: (value: T) => void;
   readonly #timer = new Timer();
 
-  /** @param out hears of each thing that goes by itself */
-  constructor(ttlMs: number, max: number, out: (thing: T) => void = () => {}) {
+  /** @param onEvict called with each value that expires, is pushed out, or is cleared */
+  constructor(ttlMs: number, max: number, onEvict: (value: T) => void = () => {}) {
     this.#ttlMs = ttlMs;
     this.#max = max;
-    this.#onEvict = out;
+    this.#onEvict = onEvict;
   }
 
   get(key: string): T | undefined {
-    return this.#entries.get(key)?.thing;
+    return this.#entries.get(key)?.value;
   }
 
-  set(key: string, thing: T): void {
-    this.#entries.set(key, { thing, until: performance.now() + this.#ttlMs });
+  set(key: string, value: T): void {
+    this.#entries.set(key, { value, expiresAt: performance.now() + this.#ttlMs });
     if (this.#entries.size > this.#max) this.#evictOldest();
     if (this.#entries.size === 1) this.#schedule();
   }
@@ -30,21 +30,21 @@ export class TtlMap<T> {
     if (this.#entries.size === 0) this.#timer.stop();
   }
 
-  /** Lets go of everything. */
+  /** Evicts everything. */
   clear(): void {
     while (this.#entries.size > 0) this.#evictOldest();
   }
 
   #evictOldest(): void {
-    for (const [key, { thing }] of this.#entries) {
+    for (const [key, { value }] of this.#entries) {
       this.delete(key);
-      return this.#onEvict(thing);
+      return this.#onEvict(value);
     }
   }
 
   #schedule(): void {
-    for (const { until } of this.#entries.values()) {
-      const restMs = until - performance.now();
+    for (const { expiresAt } of this.#entries.values()) {
+      const restMs = expiresAt - performance.now();
       if (restMs > 0) return this.#timer.start(restMs, () => this.#schedule(), true);
       this.#evictOldest();
     }

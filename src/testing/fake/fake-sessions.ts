@@ -57,13 +57,13 @@ export class FakeSessions implements SessionStore {
         return line.closeFromServer({ code: NORMAL, reason: "" });
       case "refuse":
         line.closeFromServer({ code: step.code, reason: "" });
-        if (step.over) this.#sessions.get(step.over.sid)?.end("u");
+        if (step.broken) this.#sessions.get(step.broken.sid)?.end("u");
         return;
       case "accepted":
         return this.#attach(line, step.session, onSession, undefined);
       case "resumed":
         this.#sessions.delete(arrival.issued.sid);
-        return this.#attach(line, step.session, onSession, step.back);
+        return this.#attach(line, step.session, onSession, step.plan);
     }
   }
 

@@ -95,7 +95,7 @@ describe("a client that returns", () => {
       type: "resumed",
       session: { sid: "one", generation: 1, delivery: { received: 5, window: 400 } },
     });
-    expect(step.type === "resumed" && step.back.resend.map(({ ordinal }) => ordinal)).toEqual([2, 3]);
+    expect(step.type === "resumed" && step.plan.resend.map(({ ordinal }) => ordinal)).toEqual([2, 3]);
   });
 
   test("takes a session that was only issued, so that a lost N loses nothing", () => {
@@ -122,7 +122,7 @@ describe("a client that returns", () => {
     expect(answer(arrive("three"), resumeControl("one", { gen: 2, rx }))).toEqual({
       type: "refuse",
       code: 4400,
-      over: record,
+      broken: record,
     });
   });
 
