@@ -135,7 +135,7 @@ test("a crowd of two seconds' work comes back in order, at the rate, and is admi
   );
 });
 
-test("slots of clients that never come back go to whoever asks next", () => {
+test("slots of clients that never come back go to the next clients that ask", () => {
   const ask = gate({ perSecond: 10, burst: 5 });
   for (let n = 0; n < 200; n++) ask(0);
   const newcomers = Array.from({ length: 10 }, (_, n) => ask(10_000 + n * 100));
@@ -186,8 +186,8 @@ describe("one that ignores its slot and hammers", () => {
     expect(after).toEqual(after.map(() => undefined));
   });
 
-  // Who asks can't be told from who was told to come, so that this can't be mended here.
-  test("gets in before its slot, and costs two of twenty who obey their place", () => {
+  // A client that comes unasked looks like one that comes in its slot, so that Admission can't prevent this.
+  test("gets in before its slot, and costs two of twenty obedient clients their place", () => {
     const ask = gate({ perSecond: PER_SECOND, burst: 2 });
     ask(0);
     ask(0);

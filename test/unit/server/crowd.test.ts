@@ -62,7 +62,7 @@ describe("two Conns with the key to one session, as a process and its copy have 
     return { server, upgrades, first: await twin("/first", 1), second: await twin("/second", returnedOnce ? 2 : 1) };
   }
 
-  test("that come at once: one goes on and loses nothing, the other is told for good", async () => {
+  test("that come at once: one continues and loses nothing, the other ends for good with 4409", async () => {
     const { server, upgrades, first, second } = await twins();
     for (const text of numbered("a", 10)) first.conn.send(text);
     for (const text of numbered("b", 10)) second.conn.send(text);
@@ -83,7 +83,7 @@ describe("two Conns with the key to one session, as a process and its copy have 
     expect(upgrades).toHaveLength(2);
   });
 
-  test("that come one after the other: the late one is told, and the one in use hears nothing of it", async () => {
+  test("that come one after the other: the late one ends, and the one in use does not notice", async () => {
     const { server, upgrades, first, second } = await twins();
     await first.release();
     const losses = record(first.conn, "disconnected");
@@ -99,7 +99,7 @@ describe("two Conns with the key to one session, as a process and its copy have 
     expect(upgrades).toHaveLength(2);
   });
 
-  test("of which the late one returned more often: it has the session, and the other is told for good", async () => {
+  test("of which the late one returned more often: the late one has the session, the other ends for good", async () => {
     const { server, upgrades, first, second } = await twins({ returnedOnce: true });
     await first.release();
     await until(() => expect(server.conns).toHaveLength(1));
@@ -112,7 +112,7 @@ describe("two Conns with the key to one session, as a process and its copy have 
     expect(upgrades).toHaveLength(2);
   });
 
-  test("of which one does not know what the other did: both are told, and neither takes that for its own", async () => {
+  test("of which one does not know what the other did: both end, and neither counts the messages of the other", async () => {
     const { server, upgrades, first, second } = await twins({ returnedOnce: true });
     await first.release();
     for (const text of numbered("a", 5)) first.conn.send(text);
@@ -172,7 +172,7 @@ test("a crowd that is cut off comes back by its slots, each to its session, and 
 });
 
 describe("a client that leaves session after session behind", () => {
-  /** Is somewhere else, and comes back when told to. */
+  /** Is somewhere else, and comes back when `comeBack()` is called. */
   function wanderer(url: string, options: ConnOptions = {}) {
     let way = Promise.resolve();
     const conn = client(() => way.then(() => url), options);
@@ -189,7 +189,7 @@ describe("a client that leaves session after session behind", () => {
     };
   }
 
-  test("takes no more room than there is, pushes out who is longest away and nobody who is here", async () => {
+  test("takes no more room than there is, and pushes out the longest away but no present client", async () => {
     const bounds = { maxSessions: 6, maxBytes: 50_000 };
     const server = await serving(bounds, {}, echo);
     const away = () => server.conns.filter(({ state }) => state === "waiting");
@@ -223,7 +223,7 @@ describe("a client that leaves session after session behind", () => {
     expect(server.received.filter((text) => String(text).startsWith("idle"))).toEqual(["idle0", "idle1"]);
   });
 
-  test("pushes out nobody else where each principal has a share", async () => {
+  test("pushes out no other client where each principal has a share", async () => {
     const principal = ({ headers }: { readonly headers: object }) => (headers as { "x-user"?: string })["x-user"];
     const server = await serving({ maxSessions: 8, maxSessionsPerPrincipal: 3, principal }, {}, echo);
     const ada = wanderer(server.url(), { headers: { "x-user": "ada" } });

@@ -28,7 +28,7 @@ test("serves its path, whatever the query", async () => {
   expect(await greeting(url("/ws?path=/other#"))).toBe("ws");
 });
 
-test("answers 404 to every other path when nobody else listens for upgrades", async () => {
+test("answers 404 to every other path where no other listener for upgrades exists", async () => {
   const { url } = await site((server) => handle(server, "/ws", named("ws")));
   for (const path of ["/", "/ws/", "/ws/more", "/WS", "/other?/ws"]) {
     expect(await statusOf(url(path))).toBe(404);
@@ -51,7 +51,7 @@ test("leaves a path that it does not serve to other listeners", async () => {
   }
 });
 
-test("survives the reset of an upgrade that nobody answers", async () => {
+test("survives the reset of an upgrade that no listener answers", async () => {
   const ended: unknown[] = [];
   const { url, port } = await site((server) => {
     handle(server, "/ws", named("ws"));
@@ -116,7 +116,7 @@ test("stops accepting when undone, and ends no Conn", async () => {
   expect(server.listenerCount("upgrade")).toBe(1);
 });
 
-test("is undone once: what took the path over since stays", async () => {
+test("is undone once: a handler that took the path over since stays", async () => {
   const { url } = await site((server) => {
     handle(server, "/stays", named("stays"));
     const undo = handle(server, "/ws", named("first"));

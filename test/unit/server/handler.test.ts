@@ -18,7 +18,7 @@ type Serve = (conn: ServerConn, request: IncomingMessage) => unknown;
 
 interface Serving extends Site {
   readonly ws: Handler;
-  /** What the handler's function threw. */
+  /** The errors that the handler's function threw. */
   readonly errors: unknown[];
   /** The one Conn that is there, or will be. */
   conn(): Promise<ServerConn>;
@@ -124,7 +124,7 @@ describe("the connection", () => {
     await until(() => expect(received).toEqual(["x".repeat(100_000)]));
   });
 
-  test("ends with 1009 for the client on a message longer than maxPayloadBytes, and takes one of just that length", async () => {
+  test("ends with 1009 for a message longer than maxPayloadBytes, and takes one of exactly that length", async () => {
     const lengths: number[] = [];
     const { url, errors } = await serving(
       async (conn) => {
@@ -140,7 +140,7 @@ describe("the connection", () => {
     expect(errors).toEqual([]);
   });
 
-  test("hears a dead client within intervalMs + timeoutMs, and leaves it", async () => {
+  test("notices a dead client within intervalMs + timeoutMs, and abandons it", async () => {
     const { url, conn, ws, errors } = await serving(echo, { heartbeat: { intervalMs: 100, timeoutMs: 200 } });
     await dial(url(), { autoPong: false });
     const it = await conn();
@@ -189,7 +189,7 @@ describe("the function", () => {
         throw error;
       },
     ],
-  ])("ends the Conn with 1011 when it %s, and onError hears why and where", async (_name, fail) => {
+  ])("ends the Conn with 1011 when it %s, and onError gets the error and the Conn", async (_name, fail) => {
     const error = new Error("broken");
     const onError = vi.fn();
     const { url, conn } = await serving(
@@ -216,7 +216,7 @@ describe("the function", () => {
     expect(errors).toEqual([error]);
   });
 
-  test("is heard on the console without onError", async () => {
+  test("reports to the console without onError", async () => {
     const error = vi.spyOn(console, "error").mockImplementation(() => {});
     const broken = new Error("broken");
     const { url } = await site((server) =>
@@ -245,9 +245,9 @@ describe("the function", () => {
   });
 
   test.each([
-    ["says goodbye", (client: { close(code: number): void }) => client.close(1000)],
+    ["closes", (client: { close(code: number): void }) => client.close(1000)],
     ["goes away, as browsers do when a page is left", (client: { close(code: number): void }) => client.close(1001)],
-    ["says goodbye with a code of its own", (client: { close(code: number): void }) => client.close(4444)],
+    ["closes with a code of its own", (client: { close(code: number): void }) => client.close(4444)],
   ])("gets to the end of its loop when the client %s", async (_name, leave) => {
     const story: string[] = [];
     const { url, ws, errors } = await serving(async (conn) => {
@@ -374,7 +374,7 @@ describe("conns", () => {
 });
 
 describe("shutdown", () => {
-  test("tells every client 1001, after all that was sent, and refuses new ones with 503", async () => {
+  test("closes every client with 1001 after all that was sent, and refuses new ones with 503", async () => {
     const { url, ws } = await serving(forever);
     const clients = await Promise.all([dial(url()), dial(url())]);
     await until(() => expect(ws.conns.size).toBe(2));
@@ -404,7 +404,7 @@ describe("shutdown", () => {
     await until(() => expect(client.isClosed()).toBe(true));
   });
 
-  test("with a deadline makes no noise, however many are there", async () => {
+  test("with a deadline emits no warning, however many Conns there are", async () => {
     const warned = vi.spyOn(process, "emitWarning").mockReturnValue();
     const { url, ws } = await serving(forever);
     await Promise.all(Array.from({ length: 12 }, () => dial(url())));
@@ -427,7 +427,7 @@ describe("shutdown", () => {
     for (const { closed } of clients) expect(await closed).toMatchObject({ code: 1001 });
   });
 
-  test("tells 1001 to a client that is still in setup", async () => {
+  test("closes a client that is still in setup with 1001", async () => {
     const inSetup = vi.fn();
     const { url, ws } = await serving(forever, {
       setup: async ({ receive }) => {
@@ -455,7 +455,7 @@ describe("shutdown", () => {
     expect(errors).toEqual([]);
   });
 
-  test("resolves at once when nobody is there, and may be called again", async () => {
+  test("resolves at once without Conns, and may be called again", async () => {
     const { ws } = await serving();
     await ws.shutdown();
     await ws.shutdown();
@@ -479,7 +479,7 @@ describe("shutdown", () => {
   });
 });
 
-describe("whatever comes in", () => {
+describe("untrusted input", () => {
   test.each([
     ["no Host", upgradeRequest("/ws", { Host: undefined })],
     ["an empty Host", upgradeRequest("/ws", { Host: "" })],

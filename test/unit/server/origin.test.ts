@@ -49,7 +49,7 @@ describe("by default", () => {
     expect(await from(await serving(), origin, host)).toBe(status);
   });
 
-  test("one refused is told so in full, and its connection ended", async () => {
+  test("a refused upgrade gets a whole response, and its connection ends", async () => {
     const { port } = await serving();
     const { input, isClosed } = rawSocket(port, upgradeRequest("/ws", { Origin: "http://example.com" }));
     await until(() => expect(isClosed()).toBe(true));
@@ -58,7 +58,7 @@ describe("by default", () => {
     );
   });
 
-  test("one refused reaches no handler function", async () => {
+  test("a refused upgrade does not reach the handler function", async () => {
     const serve = vi.fn();
     const all = await site((server) => handle(server, "/ws", handler(serve)));
     expect(await from(all, "http://example.com")).toBe(403);
@@ -82,7 +82,7 @@ describe("with a list", () => {
 });
 
 describe("with a function", () => {
-  test("it decides on every origin, the server's own too, and sees the request", async () => {
+  test("the function decides on every origin, the server's own too, and gets the request", async () => {
     const origins = vi.fn((origin: string) => origin === "http://example.com");
     const all = await serving({ origins });
     expect(await from(all, "http://example.com")).toBe(101);
@@ -95,7 +95,7 @@ describe("with a function", () => {
     ]);
   });
 
-  test("one that throws refuses with 500 and is told, and the server lives on", async () => {
+  test("a function that throws refuses with 500 and is reported, and the server continues", async () => {
     const errors: unknown[] = [];
     const origins = (origin: string) => {
       if (origin === "null") throw new Error("no such origin");
@@ -107,12 +107,12 @@ describe("with a function", () => {
     expect(await from(all, "http://example.com")).toBe(101);
   });
 
-  test("a promise is no yes", async () => {
+  test("a promise does not allow the origin", async () => {
     const origins = (async () => true) as unknown as () => boolean;
     expect(await from(await serving({ origins }), "http://example.com")).toBe(403);
   });
 
-  test("it is not asked where there is no origin", async () => {
+  test("the function is not called without an origin", async () => {
     const origins = vi.fn(() => false);
     expect(await from(await serving({ origins }), undefined)).toBe(101);
     expect(origins).not.toHaveBeenCalled();

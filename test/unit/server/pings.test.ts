@@ -5,7 +5,7 @@ import { Conn } from "../../../src/index.ts";
 import { handle, handler, type ServerConn } from "../../../src/server/index.ts";
 import { rawSocket, site, until, upgradeRequest } from "../../support/ws-server.ts";
 
-/** What ws may hold of answers for a peer that takes none: 60 of the longest, and what one write adds. */
+/** The most that ws may buffer for a peer that takes no answers: 60 of the longest, and one more write. */
 const MOST_BUFFERED = 64 * 1024;
 /** Far more than the kernel's buffers on both sides hold of answers. */
 const ENOUGH_PINGS = 2 ** 18;
@@ -41,7 +41,7 @@ function watch(conn: Pick<Conn, "stats">): () => number {
   return () => most;
 }
 
-test("a client that floods with pings and reads no answer is left, and little is held for it", async () => {
+test("a client that floods with pings and reads no answer is abandoned, and little is buffered for it", async () => {
   const conns: ServerConn[] = [];
   const ws = handler((conn) => void conns.push(conn));
   const { port } = await site((server) => handle(server, "/ws", ws));
@@ -57,7 +57,7 @@ test("a client that floods with pings and reads no answer is left, and little is
   expect(most()).toBeLessThan(MOST_BUFFERED);
 });
 
-test("a server that floods with pings and reads no answer is lost, and little is held for it", async () => {
+test("a server that floods with pings and reads no answer is abandoned, and little is buffered for it", async () => {
   const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
   const { url } = await site((server) => {
     server.on("upgrade", (request, socket) => {

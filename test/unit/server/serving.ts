@@ -16,7 +16,7 @@ export interface Serving extends Site {
   readonly shutdown: (options?: object) => Promise<void>;
 }
 
-/** A server that keeps what it hears, for each session one Conn. */
+/** A server that keeps the messages it receives, with one Conn for each session. */
 export async function serving(
   given: SessionOptions = {},
   options: HandlerOptions = {},
@@ -39,7 +39,7 @@ export async function serving(
 /** A client that speaks resume by hand. */
 export interface RawClient extends Client {
   send(...frames: (ControlFrame | string)[]): void;
-  /** What the server has said, read where it is control. */
+  /** The messages of the server, with control frames decoded. */
   read(): (ControlFrame | string | Buffer)[];
   /** The session of this socket. */
   readonly sid: string;

@@ -30,7 +30,7 @@ const acceptControl = encode({ type: "N", win: 300 });
 const resumeControl = (sid: string, more: object = {}) =>
   encode({ type: "R", sid, secret: `${sid}-secret`, gen: 1, rx: 0, win: 400, ...more });
 
-/** A session in use, as deep as can be told apart afterwards. */
+/** A session in use, with enough state that a change of any part shows. */
 function used(sid = "one", principal?: string): SessionRecord {
   const step = answer(arrive(sid, principal), acceptControl);
   if (step.type !== "accepted") throw new Error(step.type);
@@ -74,11 +74,11 @@ describe("a client that takes its session", () => {
     encode({ type: "?" }),
     encode({ type: "a", n: 0 }),
     encode({ type: "m", min: 0, max: 1 }),
-  ])("is refused where it says %j first", (first) => {
+  ])("is refused where it sends %j first", (first) => {
     expect(answer(arrive("one"), first)).toEqual({ type: "refuse", code: 4400 });
   });
 
-  test("is refused where it says so in bytes", () => {
+  test("is refused where it sends N as bytes", () => {
     const arrival = arrive("one");
     expect(answerHandshake(arrival, new TextEncoder().encode(acceptControl), store)).toEqual({
       type: "refuse",
@@ -116,7 +116,7 @@ describe("a client that returns", () => {
     expect(answer(arrival, resumeControl("one"))).toEqual({ type: "refuse", code: 4400 });
   });
 
-  test.each([0, 36 ** 10 - 1])("with a count that can't be ends the session: %d", (rx) => {
+  test.each([0, 36 ** 10 - 1])("with an impossible count ends the session: %d", (rx) => {
     const record = used();
     answer(arrive("two"), resumeControl("one", { rx: 2 }));
     expect(answer(arrive("three"), resumeControl("one", { gen: 2, rx }))).toEqual({
@@ -174,21 +174,24 @@ describe("a client that is turned away", () => {
     expect(claimed).toEqual([]);
   });
 
-  test.each(["e", "o", "u"] as const)("from a session that is over (%s) learns what had been received", (why) => {
-    used().outcome = why;
-    const { step, arrival } = turnedAway(resumeControl("one"));
-    expect(step).toEqual({ type: "reply", frame: { type: "X", why, rx: 5 } });
-    // A lost answer is asked for again.
-    expect(answer(arrive("three"), resumeControl("one", { gen: 2 }))).toEqual(step);
-    expect(answer(arrival, acceptControl)).toMatchObject({ type: "accepted", session: { sid: "two" } });
-  });
+  test.each(["e", "o", "u"] as const)(
+    "from a session that is over (%s) learns the count of received messages",
+    (why) => {
+      used().outcome = why;
+      const { step, arrival } = turnedAway(resumeControl("one"));
+      expect(step).toEqual({ type: "reply", frame: { type: "X", why, rx: 5 } });
+      // A lost answer is asked for again.
+      expect(answer(arrive("three"), resumeControl("one", { gen: 2 }))).toEqual(step);
+      expect(answer(arrival, acceptControl)).toMatchObject({ type: "accepted", session: { sid: "two" } });
+    },
+  );
 
   test("can't return a second time on the same socket", () => {
     const { arrival } = turnedAway(resumeControl("none"));
     expect(answer(arrival, resumeControl("none", { gen: 2 }))).toEqual({ type: "refuse", code: 4400 });
   });
 
-  test("from a session that ended well is told its count, and goodbye", () => {
+  test("from a session that ended well gets its count and the end", () => {
     used().outcome = "ended";
     expect(turnedAway(resumeControl("one")).step).toEqual({ type: "ended", frame: { type: "a", n: 5 } });
   });

@@ -3,7 +3,7 @@ import { Conn, type Payload } from "../../../../src/index.ts";
 import { resume } from "../../../../src/resume/client/index.ts";
 import { type ControlFrame, decode } from "../../../../src/resume/protocol/control.ts";
 import { handler } from "../../../../src/server/index.ts";
-import { dial, statusOf, until } from "../../../support/ws-server.ts";
+import { dial, rawSocket, statusOf, until, upgradeRequest } from "../../../support/ws-server.ts";
 import {
   acceptControl,
   dropClient,
@@ -19,7 +19,7 @@ afterEach(() => {
 });
 
 describe("a session", () => {
-  test("begins with the greeting, and the function runs when it is taken", async () => {
+  test("begins with the greeting, and the function runs when a client takes the session", async () => {
     const server = await serving({ ttlMs: 90_000, windowBytes: 5_000 });
     const client = await rawClient(server.url());
     expect(decode(String(client.received[0]))).toMatchObject({ ttl: 90, win: 5_000 });
@@ -85,7 +85,7 @@ describe("a session", () => {
     await conn.close();
   });
 
-  test("is no matter for a client that speaks no resume", async () => {
+  test("changes nothing for a client that does not speak resume", async () => {
     const server = await serving({}, { protocols: ["chat"] });
     const { socket, received, closed } = await dial(server.url(), { protocols: ["chat"] });
     socket.send("\u0010x");
@@ -99,7 +99,7 @@ describe("a session", () => {
 });
 
 describe("a client that returns", () => {
-  test("while the server still holds its old socket leaves that one unheard", async () => {
+  test("while the server still holds its old socket makes the server ignore and close the old one", async () => {
     const server = await serving();
     const first = await openSession(server, "one");
     const second = await rawClient(server.url());
@@ -111,7 +111,7 @@ describe("a client that returns", () => {
     await until(() => expect(server.received).toEqual(["one", "two"]));
   });
 
-  test("finds a session that was only issued, and the socket that issued it is left", async () => {
+  test("finds a session that was only issued, and the socket that issued it is closed", async () => {
     const server = await serving();
     const first = await rawClient(server.url());
     const second = await rawClient(server.url());
@@ -136,7 +136,7 @@ describe("a client that returns", () => {
     await until(() => expect(server.received).toEqual(["still here"]));
   });
 
-  test("with a wrong secret or as somebody else is turned away, and the session goes on", async () => {
+  test("with a wrong secret or another principal is turned away, and the session goes on", async () => {
     const server = await serving({ principal: ({ headers }) => headers["x-user"] as string });
     const first = await rawClient(server.url(), { "x-user": "ada" });
     first.send(acceptControl);
@@ -152,7 +152,7 @@ describe("a client that returns", () => {
     expect(server.conns).toHaveLength(2);
   });
 
-  test("with a wrong secret or as somebody else leaves a session in setup alone", async () => {
+  test("with a wrong secret or another principal leaves a session in setup alone", async () => {
     const setup = async ({ receive }: { receive(): Promise<Payload> }) => {
       await receive();
     };
@@ -170,7 +170,7 @@ describe("a client that returns", () => {
     await until(() => expect(server.received).toEqual(["hello"]));
   });
 
-  test("too late is told why, and how far it had come", async () => {
+  test("too late learns why, and how many messages the server had received", async () => {
     const server = await serving({ ttlMs: 300 });
     const first = await openSession(server, "one", "two");
     const [conn] = server.conns;
@@ -189,7 +189,7 @@ describe("a client that returns", () => {
     expect(server.conns).toHaveLength(2);
   });
 
-  test("to a Conn that was closed in the meantime is told goodbye", async () => {
+  test("to a Conn that was closed in the meantime gets the count and close code 1000", async () => {
     const server = await serving();
     const first = await openSession(server, "one");
     const [conn] = server.conns;
@@ -220,7 +220,7 @@ describe("a client that returns", () => {
   });
 });
 
-describe("what is not of the protocol", () => {
+describe("a breach of the protocol", () => {
   test.each<[string, ControlFrame | string]>([
     ["a message before the session is chosen", "hello"],
     ["nonsense", "\u0010nonsense"],
@@ -238,7 +238,7 @@ describe("what is not of the protocol", () => {
 
   test.each<[string, ControlFrame | string]>([
     ["an acknowledgement beyond what was sent", { type: "a", n: 36 ** 10 - 1 }],
-    ["a wish to move", { type: "m", min: 0, max: 1 }],
+    ["a request to move", { type: "m", min: 0, max: 1 }],
     ["a second session", acceptControl],
   ])("ends the session with 4400: %s", async (_what, frame) => {
     const server = await serving();
@@ -251,7 +251,7 @@ describe("what is not of the protocol", () => {
     await until(() => expect(server.received).toEqual(["one", "untouched"]));
   });
 
-  test("a count that can't be ends the session that it names", async () => {
+  test("an impossible count ends the session that it names", async () => {
     const server = await serving();
     const first = await openSession(server);
     const second = await rawClient(server.url());
@@ -263,7 +263,7 @@ describe("what is not of the protocol", () => {
     await until(() => expect(third.read()).toEqual([{ type: "X", why: "u", rx: 0 }]));
   });
 
-  test("silence is ended with 4408 after ten seconds", async () => {
+  test("a client that stays silent is closed with 4408 after ten seconds", async () => {
     const server = await serving();
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
     const socket = dial(server.url(), { protocols: ["resume.v1"] });
@@ -276,7 +276,7 @@ describe("what is not of the protocol", () => {
 });
 
 describe("memory", () => {
-  test("has room for so many who are away: the longest away is forgotten", async () => {
+  test("is bounded by maxSessions: the session that is away longest ends", async () => {
     const server = await serving({ maxSessions: 2 });
     const clients = [await openSession(server), await openSession(server), await openSession(server)];
     for (const [index, client] of clients.entries()) {
@@ -290,7 +290,7 @@ describe("memory", () => {
     await until(() => expect(late.read()).toEqual([{ type: "X", why: "o", rx: 0 }]));
   });
 
-  test("has room for so many bytes: what is sent to those away counts at once", async () => {
+  test("is bounded by maxBytes, which counts messages for away clients at once", async () => {
     const server = await serving({ maxBytes: 10_000 });
     const clients = [await openSession(server), await openSession(server)];
     for (const [index, client] of clients.entries()) await dropClient(client, server.conns[index]);
@@ -302,7 +302,7 @@ describe("memory", () => {
     expect(await second?.closed).toMatchObject({ by: "gave-up", unsent: ["x".repeat(6_000), "x".repeat(6_000)] });
   });
 
-  test("gives no principal more than its share", async () => {
+  test("is bounded for each principal by maxSessionsPerPrincipal", async () => {
     const principal = ({ url = "" }) => url.slice(-1);
     const server = await serving({ maxSessionsPerPrincipal: 1, principal });
     for (const user of ["a", "b", "a"]) {
@@ -316,7 +316,7 @@ describe("memory", () => {
     expect(server.conns.map(({ state }) => state)).toEqual(["closed", "waiting", "waiting"]);
   });
 
-  test("counts nobody who is just coming back", async () => {
+  test("does not count a session whose client is just coming back", async () => {
     const server = await serving({ maxSessions: 0 });
     const first = await openSession(server, "one");
     const second = await rawClient(server.url());
@@ -330,7 +330,7 @@ describe("memory", () => {
     expect(server.conns[0]?.state).toBe("open");
   });
 
-  test("has room for those who are just coming, however few may be away", async () => {
+  test("has room for new clients, however few sessions may be away", async () => {
     const server = await serving({ maxSessions: 0 });
     const clients = [await rawClient(server.url()), await rawClient(server.url()), await rawClient(server.url())];
     for (const [index, client] of clients.entries()) client.send(acceptControl, `${index}`);
@@ -344,7 +344,7 @@ describe("memory", () => {
     [{ maxBytes: "many" as never }, "maxBytes"],
     [{ ack: "all" as never }, "ack"],
     [{ principal: "ada" as never }, "principal"],
-  ])("has bounds that are checked: %j", (given, name) => {
+  ])("has options that are checked: %j", (given, name) => {
     const message = expect.stringContaining(`resume.${name}`);
     expect(() => handler(() => {}, { resume: given })).toThrow(
       expect.objectContaining({ code: "bad-option", message }),
@@ -353,7 +353,7 @@ describe("memory", () => {
 });
 
 describe("the end", () => {
-  test("of the function closes the Conn, and its client learns how far it had come", async () => {
+  test("of the function closes the Conn, and its client gets the final count", async () => {
     const server = await serving({}, {}, (conn) => new Promise<void>((done) => conn.on("message", () => done())));
     const client = await rawClient(server.url());
     client.send(acceptControl, "only");
@@ -361,7 +361,7 @@ describe("the end", () => {
     expect(client.read()).toEqual([{ type: "a", n: 1 }]);
   });
 
-  test("said by the client is the session's, and leaves nothing behind", async () => {
+  test("by a close frame of the client is the end of the session", async () => {
     const server = await serving();
     const client = await openSession(server, "one");
     client.send({ type: "a", n: 0 });
@@ -387,7 +387,7 @@ describe("the end", () => {
     expect((ends[2] as number) - (ends[0] as number)).toBeGreaterThan(100);
   });
 
-  test("of the server is that of clients who are away", async () => {
+  test("of the server also ends the sessions of clients that are away", async () => {
     const server = await serving();
     const client = await openSession(server);
     await dropClient(client, server.conns[0]);
@@ -399,7 +399,7 @@ describe("the end", () => {
 describe("admission", () => {
   const full = { admission: { perSecond: 1, burst: 1 } };
 
-  test("above the rate tells a page when to come back", async () => {
+  test("above the rate requests a delay from a page by close code 1013", async () => {
     const server = await serving({}, full);
     await dial(server.url());
     const { closed } = await dial(server.url(), { origin: `http://127.0.0.1:${server.port}` });
@@ -407,16 +407,16 @@ describe("admission", () => {
     expect(server.conns).toHaveLength(1);
   });
 
-  test("above the rate refuses who could not read a close reason, with Retry-After", async () => {
-    const server = await serving({}, full);
+  test("above the rate refuses a client that could not read a close reason with 503 and Retry-After", async () => {
+    const server = await serving({}, { admission: { perSecond: 0.1, burst: 1 } });
     await dial(server.url());
-    const response = await new Promise<{ status?: number; after?: string | undefined }>((resolve, reject) => {
-      dial(server.url()).then(reject, (status: number) => resolve({ status }));
-    });
-    expect(response.status).toBe(503);
+    const { input } = rawSocket(server.port, upgradeRequest("/ws"));
+    await until(() => expect(input()).toContain("\r\n\r\n"));
+    // A token takes 10 s, the two refusals 0.5 s each.
+    expect(input()).toMatch(/^HTTP\/1\.1 503 .*\r\nRetry-After: 12\r\n/s);
   });
 
-  test("brings a client of ours in at its slot", async () => {
+  test("admits a client of ours in its slot", async () => {
     const server = await serving({}, { admission: { perSecond: 4, burst: 1 } });
     await dial(server.url());
     const conn = new Conn(server.url(), { resume: resume() });
