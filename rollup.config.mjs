@@ -49,6 +49,14 @@ function modulesOverCommonjs() {
   };
 }
 
+// Next.js builds servers with an empty module in place of the native addon of `ws`, which then throws on each message of
+// 48 bytes or more. `ws` reads the variable when it is loaded, so this comes before every import of a chunk.
+const withoutEmptyAddon = `try {
+  if (typeof require("bufferutil").mask !== "function") process.env.WS_NO_BUFFER_UTIL = "1";
+} catch {
+  // It is not installed, and ws does without.
+}`;
+
 /** Puts the licence of a package that was copied into an entry beside it. */
 function licence(name, entry) {
   return {
@@ -73,6 +81,7 @@ const node = {
     ...common,
     dir: "dist/node",
     format: "cjs",
+    intro: ({ imports }) => (imports.includes("ws") || imports.includes("isomorphic-ws") ? withoutEmptyAddon : ""),
     entryFileNames: "[name].cjs",
     chunkFileNames: "chunks/[name].cjs",
   },

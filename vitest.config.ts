@@ -85,6 +85,17 @@ export default defineConfig({
       },
       {
         extends: true,
+        test: {
+          name: "environments",
+          include: ["test/environments/*.test.ts"],
+          pool: "forks",
+          testTimeout: 180_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
         test: { name: "soak", include: ["test/soak/**/*.test.ts"], pool: "forks", fileParallelism: false },
       },
       {
