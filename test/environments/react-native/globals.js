@@ -5,6 +5,7 @@ globalThis.setTimeout = () => 1;
 globalThis.clearTimeout = () => {};
 globalThis.performance = { now: () => Date.now() };
 globalThis.AbortController = require("abort-controller/dist/abort-controller").AbortController;
+// biome-ignore lint/suspicious/noReactNativeDeepImports: the app gets it as a global, and this is where the global comes from
 globalThis.URL = require("react-native/Libraries/Blob/URL").URL;
 globalThis.console = { log: print, error: print, warn: print };
 globalThis.window = globalThis;
