@@ -16,7 +16,7 @@ export { type Backoff, type ExponentialOptions, exponential } from "./core/backo
 export { Conn } from "./core/conn.ts";
 export type { DisconnectInfo, ProviderContext } from "./core/disconnect-info.ts";
 export type { CloseInfo, ConnEvents, QueueSize, Stats } from "./core/events.ts";
-export type { HeartbeatOptions, HeartbeatTimes } from "./core/heartbeat.ts";
+export type { HeartbeatOptions } from "./core/heartbeat.ts";
 export type { InboxBounds } from "./core/inbox.ts";
 export type { ConnOptions, Provider, SetupContext, Url } from "./core/options.ts";
 export type { OutboxBounds } from "./core/outbox.ts";

@@ -1,22 +1,25 @@
 import { EventEmitter } from "eventemitter3";
+import { addAbortListener } from "./abort-listeners.ts";
 import { Queue } from "./queue.ts";
 
 /** How long a listener stays. */
 export interface ListenOptions {
-  /** Listen to the next one only. Default false. */
+  /** Whether to listen to the next event only. Default false. */
   readonly once?: boolean | undefined;
-  /** Stops listening when it is aborted. Default none. */
+  /** Removes the listener when aborted. Default none. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Listeners by event name, one argument an event, and when events are emitted: at once, or, while the emitter is paused,
- * when it is flushed. Events that come while others are emitted queue behind them, so that every listener is called in
+ * Listeners by event name, with one argument for an event. Events are emitted at once, or, while the emitter is paused,
+ * when it is flushed. Events that arrive while others are emitted queue behind them, so that all listeners are called in
  * one order. An error that a listener throws is reported as uncaught in a microtask; the other listeners still run.
  */
 export class Emitter<Events extends object> {
   readonly #listeners = new EventEmitter();
   readonly #queue = new Queue<() => void>();
+  /** Removes each listener that has a signal. Created with the first. */
+  #signalled: Set<() => void> | undefined;
   #isPaused = false;
   #isEmitting = false;
 
@@ -26,16 +29,22 @@ export class Emitter<Events extends object> {
     listener: (payload: Events[Name]) => void,
     { once = false, signal }: ListenOptions = {},
   ): () => void {
-    const listening = new Subscription(listener);
+    if (signal?.aborted) return () => {};
+    const subscription = new Subscription(listener);
+    let removeListener = () => {};
     const off = () => {
-      listening.listener = undefined;
-      this.#listeners.off(event, listening.notify, listening);
-      signal?.removeEventListener("abort", off);
+      subscription.listener = undefined;
+      this.#listeners.off(event, subscription.notify, subscription);
+      this.#signalled?.delete(off);
+      removeListener();
     };
-    if (signal?.aborted) return off;
-    if (once) listening.off = off;
-    this.#listeners.on(event, listening.notify, listening);
-    signal?.addEventListener("abort", off);
+    if (once) subscription.off = off;
+    this.#listeners.on(event, subscription.notify, subscription);
+    if (signal) {
+      removeListener = addAbortListener(signal, off);
+      this.#signalled ??= new Set();
+      this.#signalled.add(off);
+    }
     return off;
   }
 
@@ -65,6 +74,11 @@ export class Emitter<Events extends object> {
     this.#emitQueued();
   }
 
+  /** Removes the listeners that have a signal, which would otherwise keep all that they refer to for as long as it lives. */
+  releaseSignals(): void {
+    for (const off of this.#signalled ?? []) off();
+  }
+
   hasListeners(event: keyof Events & string): boolean {
     return this.#listeners.listenerCount(event) > 0;
   }
@@ -80,7 +94,7 @@ export class Emitter<Events extends object> {
 /** One listener, for as long as it listens. */
 class Subscription<T> {
   listener: ((payload: T) => void) | undefined;
-  /** What ends it after the first event, where one is enough. */
+  /** Removes a listener that wants one event only. */
   off: (() => void) | undefined;
 
   constructor(listener: (payload: T) => void) {
@@ -89,7 +103,7 @@ class Subscription<T> {
 
   notify(payload: T): void {
     const { listener } = this;
-    // eventemitter3 goes on through those that were there when it began.
+    // Checked, because eventemitter3 goes on through the listeners that were there when it began.
     if (!listener) return;
     this.off?.();
     try {
@@ -100,7 +114,7 @@ class Subscription<T> {
   }
 }
 
-/** Reports `error` as uncaught, and disturbs nobody with it. */
+/** Reports `error` as uncaught, in a microtask, so that the caller goes on. */
 export function throwAsync(error: unknown): void {
   queueMicrotask(() => {
     throw error;

@@ -1,12 +1,14 @@
+import { addAbortListener } from "./abort-listeners.ts";
+import { describeBadOption } from "./option-rules.ts";
 import type { Payload } from "./payload.ts";
 
 /** Why something failed. The codes are stable; the messages are for people and may change. */
 export type ConnErrorCode =
-  /** An option has a value out of its range. Thrown by the constructor. */
+  /** An option has a value out of its range, or a name that does not exist. Thrown at the call that was given it. */
   | "bad-option"
-  /** The URL can't be parsed or has a scheme that is not a WebSocket's. */
+  /** The URL can't be parsed, or has a scheme that is not a WebSocket's. */
   | "bad-url"
-  /** This platform can't do what an option asks for, such as request headers in a browser. */
+  /** The platform can't do what an option asks for, such as request headers in a browser. */
   | "unsupported"
   /** A call that can't be right where it stands, such as a pull while a `message` listener is attached. */
   | "misuse"
@@ -30,7 +32,7 @@ export type ConnErrorCode =
   | "aborted"
   /** The Conn is closed or closing. */
   | "closed"
-  /** The server refused the connection; `status` is the HTTP status where the platform tells it. */
+  /** The server refused the connection; `status` is the HTTP status, where the platform exposes it. */
   | "refused"
   /** No answer in time. */
   | "timeout"
@@ -43,7 +45,7 @@ export type ConnErrorCode =
   /** The message ended the connection three times in a row and was set aside (resume). */
   | "poison";
 
-/** What is said where the place of the failure has nothing to add. */
+/** The message of an error, where the place of the failure has nothing to add. */
 const MESSAGES: { readonly [code in ConnErrorCode]?: string } = {
   "outbox-full": "The outbox is full: await send(), or raise its bounds.",
   "inbox-full": "The inbox is full: receive faster, or raise its bounds.",
@@ -55,11 +57,11 @@ const MESSAGES: { readonly [code in ConnErrorCode]?: string } = {
   misuse: "A message listener gets every message: push or pull, not both.",
 };
 
-/** What a {@link ConnError} can say besides its code. */
+/** What a {@link ConnError} carries besides its code. */
 export interface ConnErrorDetails {
-  /** What was thrown below. */
+  /** The error underneath. */
   readonly cause?: unknown;
-  /** The message that it is about. */
+  /** The message that the error is about. Not enumerable, so that logs do not print it. */
   readonly payload?: Payload | undefined;
   /** HTTP status of a refused upgrade. */
   readonly status?: number | undefined;
@@ -67,15 +69,22 @@ export interface ConnErrorDetails {
   readonly fatal?: boolean;
 }
 
-/** Every failure this library reports. Tell them apart by `code`. */
+/**
+ * Every failure that this library reports. Distinguish them by `code`.
+ *
+ * @example
+ * conn.send(order).catch((error: ConnError) => {
+ *   if (error.code === "outbox-full") showBusy();
+ * });
+ */
 export class ConnError extends Error {
-  /** Why it failed, for programs to tell by. */
+  /** Why the call failed, for programs to compare. */
   readonly code: ConnErrorCode;
-  /** The message that was refused, where there is one. */
+  /** The message that was refused, where there is one. Not enumerable, so that logs do not print it. */
   declare readonly payload: Payload | undefined;
-  /** HTTP status of a refused upgrade, where the platform tells it. */
+  /** HTTP status of a refused upgrade, where the platform exposes it. */
   declare readonly status: number | undefined;
-  /** Whether retrying is pointless: thrown by `setup` or a provider it ends the Conn. */
+  /** Whether retrying is pointless: an error that `setup` or a provider throws then ends the Conn. */
   declare readonly fatal: boolean | undefined;
 
   /** `message` is by default the sentence for the code, where there is one. */
@@ -83,33 +92,76 @@ export class ConnError extends Error {
     super(message, details);
     this.name = "ConnError";
     this.code = code;
-    Object.assign(this, details);
+    const { payload, ...others } = details;
+    Object.assign(this, others);
+    if (payload !== undefined) attachPayload(this, payload);
+  }
+}
+
+/** Adds the message that `error` is about, unless it names one already. */
+export function attachPayload(error: ConnError, payload: Payload | undefined): void {
+  if (error.payload === undefined && payload !== undefined) Object.defineProperty(error, "payload", { value: payload });
+}
+
+/** Creates an error without a stack, because a flood of refused messages would spend most of its time on stacks. */
+export function createRefusal(code: ConnErrorCode, details: ConnErrorDetails, message?: string): ConnError {
+  const { stackTraceLimit } = Error as { stackTraceLimit?: number };
+  // Reflect.set, because the property may be frozen.
+  Reflect.set(Error, "stackTraceLimit", 0);
+  const error = new ConnError(code, message, details);
+  Reflect.set(Error, "stackTraceLimit", stackTraceLimit);
+  return error;
+}
+
+/** Creates the error for an option whose value is out of its range. `range` completes the sentence "it must be …". */
+export function badOption(name: string, range: string, value: unknown): ConnError {
+  return failOption(describeBadOption(name, range, value));
+}
+
+/** Creates the error for a bad option. */
+export function failOption(message: string): ConnError {
+  return new ConnError("bad-option", message);
+}
+
+/** Returns the text of anything thrown: a Symbol, and an object without prototype, have none that a template takes. */
+export function textOf(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return "a value without text";
   }
 }
 
 /**
- * An error for `setup` or a provider to throw when another attempt would be pointless, such as a rejected login: the
- * Conn ends with it, by verdict, instead of retrying.
+ * Creates an error for `setup` or a provider to throw when another attempt would be pointless, such as a rejected login:
+ * the Conn ends with it, `by: "policy"`, instead of retrying.
+ *
+ * @example
+ * setup: async ({ send, receive }) => {
+ *   send({ token });
+ *   if ((await receive()) === "denied") throw fatal("The token was rejected.");
+ * }
  */
 export function fatal(message: string, cause?: unknown): ConnError {
   return new ConnError("setup", message, { cause, fatal: true });
 }
 
-/** What a call rejects with when its signal is aborted. */
+/** Creates the error that a call rejects with when its signal is aborted. */
 export function aborted(signal: AbortSignal): ConnError {
   return new ConnError("aborted", undefined, { cause: signal.reason });
 }
 
-/** Calls `act` with such an error when `signal` is or gets aborted, unless `call` has settled before; leaves no listener behind. */
+/**
+ * Calls `act` with an `aborted` error when `signal` is or gets aborted, unless `call` has settled before. Leaves no
+ * listener behind.
+ */
 export function onAbort(
   signal: AbortSignal | undefined,
   call: Promise<unknown>,
   act: (error: ConnError) => void,
 ): void {
   if (!signal) return;
-  const onAbortEvent = () => act(aborted(signal));
-  if (signal.aborted) return onAbortEvent();
-  signal.addEventListener("abort", onAbortEvent);
-  const removeListener = () => signal.removeEventListener("abort", onAbortEvent);
+  if (signal.aborted) return act(aborted(signal));
+  const removeListener = addAbortListener(signal, () => act(aborted(signal)));
   call.then(removeListener, removeListener);
 }

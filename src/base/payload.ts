@@ -1,12 +1,27 @@
-/** What travels in one WebSocket message: a string as a text frame, bytes as a binary frame (RFC 6455, section 5.6). */
+/** The content of one WebSocket message: a string travels as a text frame, bytes as a binary one (RFC 6455, section 5.6). */
 export type Payload = string | Uint8Array;
 
-/** Whether `value` can travel as it is. */
-export function isPayload(value: unknown): value is Payload {
-  return typeof value === "string" || value instanceof Uint8Array;
+/** Bytes that a message counts besides its own where messages are bounded, so that empty ones are bounded too. */
+export const MESSAGE_COST_BYTES = 64;
+
+/**
+ * Returns `value` as a payload that every platform takes in every state, or `undefined` for a value that is none.
+ *
+ * Bytes of another realm (a frame, jsdom), other views, and bytes in shared or resizable memory are copied, because a
+ * browser's `send()` refuses some of them.
+ *
+ * @throws TypeError for bytes whose memory was transferred elsewhere
+ */
+export function toPayload(value: unknown): Payload | undefined {
+  if (typeof value === "string") return value;
+  if (!ArrayBuffer.isView(value)) return undefined;
+  const { buffer, byteOffset, byteLength } = value;
+  const isResizable = (buffer as { readonly resizable?: boolean }).resizable === true;
+  if (value instanceof Uint8Array && byteLength > 0 && buffer instanceof ArrayBuffer && !isResizable) return value;
+  return new Uint8Array(new Uint8Array(buffer, byteOffset, byteLength));
 }
 
-/** Bytes of `payload` on the wire, before framing and compression: text counts as UTF-8. Nothing is encoded for it. */
+/** Returns the bytes of `payload` on the wire, before framing and compression. Text counts as UTF-8 and is not encoded. */
 export function byteLength(payload: Payload): number {
   if (typeof payload !== "string") return payload.byteLength;
   let bytes = payload.length;
@@ -14,7 +29,7 @@ export function byteLength(payload: Payload): number {
     const unit = payload.charCodeAt(i);
     if (unit < 0x80) continue;
     bytes += unit < 0x800 ? 1 : 2;
-    // A surrogate pair is four bytes of UTF-8; a lone surrogate is sent as U+FFFD, which is three.
+    // A surrogate pair is four bytes of UTF-8. A lone surrogate is sent as U+FFFD, which is three.
     if (unit >= 0xd800 && unit < 0xdc00 && (payload.charCodeAt(i + 1) & 0xfc00) === 0xdc00) i++;
   }
   return bytes;
@@ -27,24 +42,30 @@ export function exceeds(payload: Payload, maxBytes: number): boolean {
   return typeof payload === "string" && length * 3 > maxBytes && byteLength(payload) > maxBytes;
 }
 
-/** What can be said of one send. */
+/** Options of one send. A name that is not among them is refused: `bad-option`. */
 export interface SendOptions {
-  /** Takes the message back when aborted before it was first written: `aborted`. Default none. */
+  /** Withdraws the message when aborted before it was first written: `aborted`. Default none. */
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds, above 0, after which the message is no longer worth writing: `expired`. Default for ever. */
+  /** Milliseconds, above 0, after which the message is no longer worth writing: `expired`. Default no limit. */
   readonly ttlMs?: number | undefined;
-  /** Drops the unwritten message of the same key, `replaced`: of many, only the latest is sent. Default none. */
+  /**
+   * Drops the unwritten message of the same key, `replaced`: of many, only the latest is sent. Default none.
+   *
+   * @example
+   * conn.send({ x, y }, { key: "cursor" });
+   */
   readonly key?: string | undefined;
-  /** Written at once or refused with `not-writable`, for news that is stale a moment later. Default false. */
+  /** Whether to write at once or not at all (`not-writable`), for values that are stale a moment later. Default false. */
   readonly volatile?: boolean | undefined;
   /**
-   * Resume only: resolves when the peer has counted the message, rather than when the connection has taken it. Rejects
-   * with `session-lost`, `poison` or `unsupported` (the server speaks no resume; it was not sent). Default false.
+   * Resume only: whether to resolve when the peer has counted the message, rather than when the connection has taken it.
+   * Rejects with `session-lost`, `poison` or `unsupported` (the server speaks no resume; the message was not sent).
+   * Default false.
    */
   readonly confirm?: boolean | undefined;
   /**
-   * Resume only: sent again in the next session where a session was lost and nobody knows whether it arrived, so that it
-   * arrives at least once. Default false: it is told in `lost-session`.
+   * Resume only: whether to send again in the next session a message that was in doubt when its session was lost, so that
+   * it arrives at least once. Default false: `session-lost` reports it.
    */
   readonly resend?: boolean | undefined;
 }

@@ -1,11 +1,13 @@
-/** The longest wait a platform's timer can hold; a longer one would fire at once. */
+/** The longest wait that a platform's timer can hold: a longer one would fire at once. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
+/** A timer this late means that the machine slept. A throttled background tab is late by half of this at most. */
+export const SLEEP_MS = 60_000;
 
-/** One timer with one owner: starting it again restarts it, stopping is always safe. */
+/** One timer with one owner. Starting it again restarts it, and stopping is always safe. */
 export class Timer {
   #id: ReturnType<typeof setTimeout> | undefined;
 
-  /** Calls `fire` after `ms`. One in the background does not keep a Node process alive. */
+  /** Calls `fire` after `ms`. A timer in the background does not keep a Node process alive. */
   start(ms: number, fire: () => void, background = false): void {
     clearTimeout(this.#id);
     this.#id = setTimeout(fire, Math.min(ms, MAX_TIMER_MS));

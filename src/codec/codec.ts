@@ -1,18 +1,25 @@
-import { ConnError } from "../base/errors.ts";
-import { isPayload, type Payload, type SendOptions } from "../base/payload.ts";
+import { addAbortListener } from "../base/abort-listeners.ts";
+import { attachPayload, ConnError, textOf } from "../base/errors.ts";
+import { type Payload, type SendOptions, toPayload } from "../base/payload.ts";
 
-/**
- * How values become payloads and payloads values. Both functions are synchronous; what they throw is reported as
- * {@link ConnError} `marshal` or `unmarshal`. A codec is wrapped by another that calls it.
- */
-export interface CodecLike<In, Out = In> {
-  /** The payload of `value`: a string travels as text, bytes as a binary frame. */
-  marshal(value: Out): Payload;
-  /** The value of `payload`. It may throw on anything: the peer decides what comes. */
-  unmarshal(payload: Payload): In;
+/** Bounds that a Conn passes to the codec with each payload. */
+export interface DecodeLimits {
+  /** Bytes of the longest message that the Conn accepts: what a codec inflates should stay within. */
+  readonly maxPayloadBytes?: number | undefined;
 }
 
-/** What a codec needs of a Conn: to send and to receive one value in another codec's form. */
+/**
+ * How values become payloads and payloads values. Both functions are synchronous. What they throw is reported as
+ * {@link ConnError} `marshal` or `unmarshal`. A codec can wrap another and call it.
+ */
+export interface CodecLike<In, Out = In> {
+  /** Returns the payload of `value`: a string travels as text, bytes as a binary frame. */
+  marshal(value: Out): Payload;
+  /** Returns the value of `payload`. It may throw on anything, because the peer decides what comes. */
+  unmarshal(payload: Payload, limits?: DecodeLimits): In;
+}
+
+/** What a codec needs of a Conn, to send and to receive one value in another codec's form. */
 export interface CodecConn {
   /** As `conn.send()`: the options name the codec. */
   send(value: never, options?: object): Promise<void>;
@@ -25,23 +32,32 @@ export interface CodecConn {
   }>;
 }
 
-/** What can be said of one wait. */
+/** Options of one wait. */
 export interface ReceiveOptions {
-  /** Gives up waiting when aborted; no message is lost by it. Default none. */
+  /** Stops waiting when aborted; no message is lost by it. Default none. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A pair of functions that can also send and receive on a Conn that has another codec, as in Go's package. */
+/**
+ * A pair of functions that can also send and receive on a Conn that has another codec, as in Go's package.
+ *
+ * @example
+ * const dates = new Codec({
+ *   marshal: (date: Date) => date.toISOString(),
+ *   unmarshal: (payload) => new Date(String(payload)),
+ * });
+ * await dates.send(conn, new Date());
+ */
 export class Codec<In, Out = In> implements CodecLike<In, Out> {
   /** The pair's own `marshal`, which may be passed on alone. */
   readonly marshal: (value: Out) => Payload;
   /** The pair's own `unmarshal`, which may be passed on alone. */
-  readonly unmarshal: (payload: Payload) => In;
+  readonly unmarshal: (payload: Payload, limits?: DecodeLimits) => In;
 
-  /** Takes a pair of functions; one that needs state keeps it itself. */
+  /** Takes a pair of functions. A pair that needs state keeps it itself. */
   constructor(pair: CodecLike<In, Out>) {
     this.marshal = (value) => pair.marshal(value);
-    this.unmarshal = (payload) => pair.unmarshal(payload);
+    this.unmarshal = (payload, limits) => pair.unmarshal(payload, limits);
   }
 
   /** Sends `value` in this codec's form, whatever codec `conn` has. Settles and throws as `conn.send()`. */
@@ -62,11 +78,14 @@ export class Codec<In, Out = In> implements CodecLike<In, Out> {
 
 /** Text and bytes as they are: `string` for a text frame, `Uint8Array` for a binary one. */
 export const message: Codec<Payload> = /* @__PURE__ */ new Codec<Payload>({
-  marshal: (value) => value,
+  marshal: (value) => {
+    if (typeof value === "string" || ArrayBuffer.isView(value)) return value;
+    throw new TypeError("Without a codec only strings and bytes can be sent: give codec: json() for other values.");
+  },
   unmarshal: (payload) => payload,
 });
 
-/** Strings in text frames; a binary frame must hold valid UTF-8. */
+/** Strings in text frames. A binary frame must hold valid UTF-8. */
 export const text: Codec<string> = /* @__PURE__ */ new Codec<string>({
   marshal: (value) => {
     if (typeof value !== "string") throw new TypeError("Expected a string.");
@@ -75,61 +94,72 @@ export const text: Codec<string> = /* @__PURE__ */ new Codec<string>({
   unmarshal: toText,
 });
 
-/** Bytes in binary frames; text is taken as its UTF-8. */
+/** Bytes in binary frames. Text is taken as its UTF-8. */
 export const bytes: Codec<Uint8Array> = /* @__PURE__ */ new Codec<Uint8Array>({
   marshal: (value) => {
-    if (!(value instanceof Uint8Array)) throw new TypeError("Expected a Uint8Array.");
+    if (!ArrayBuffer.isView(value)) throw new TypeError("Expected a Uint8Array.");
     return value;
   },
   unmarshal: (payload) => (typeof payload === "string" ? new TextEncoder().encode(payload) : payload),
 });
 
-/** What `JSON.stringify` and `JSON.parse` take. */
+/** Arguments of `JSON.stringify` and `JSON.parse`. */
 export interface JsonOptions {
-  /** Given to `JSON.stringify`. Default none. */
+  /** Passed to `JSON.stringify`. Default none. */
   readonly replacer?: ((this: unknown, key: string, value: unknown) => unknown) | undefined;
-  /** Given to `JSON.parse`. Default none. */
+  /** Passed to `JSON.parse`. Default none. */
   readonly reviver?: ((this: unknown, key: string, value: unknown) => unknown) | undefined;
 }
 
 /**
- * JSON (RFC 8259) in text frames; a binary frame must hold valid UTF-8. The types are what the two ends agreed on and
- * are not checked: wrap it in a validating codec for that. `undefined` and functions have no JSON and are refused.
+ * JSON (RFC 8259) in text frames. A binary frame must hold valid UTF-8. The types are what the two ends agreed on and
+ * are not checked: wrap the codec in `validated()` for that. `undefined` and functions have no JSON and are refused.
+ *
+ * @example
+ * const conn = new Conn("wss://example.com/chat", { codec: json<Message, Command>() });
  */
-// biome-ignore lint/suspicious/noExplicitAny: as JSON.parse, whose result TypeScript leaves to the caller
-export function json<In = any, Out = In>({ replacer, reviver }: JsonOptions = {}): Codec<In, Out> {
+export function json<In = unknown, Out = In>({ replacer, reviver }: JsonOptions = {}): Codec<In, Out> {
   return new Codec<In, Out>({
     marshal: (value) => {
       const string: string | undefined = JSON.stringify(value, replacer);
       if (string === undefined) throw new TypeError(`JSON has no form for ${typeof value}.`);
       return string;
     },
-    unmarshal: (payload) => JSON.parse(toText(payload), reviver),
+    unmarshal: (payload) => {
+      const string = toText(payload);
+      try {
+        return JSON.parse(string, reviver) as In;
+      } catch (error) {
+        // Without the quotation that V8 and WebKit put into the message, because it may hold a secret.
+        if (error instanceof SyntaxError) throw new SyntaxError(error.message.replace(/".*"/s, "it"));
+        throw error;
+      }
+    },
   });
 }
 
-/** The payload of `value`. @throws {@link ConnError} `marshal` */
+/** Returns the payload of `value`. @throws {@link ConnError} `marshal` */
 export function marshal<Out>(codec: { marshal(value: Out): Payload }, value: Out): Payload {
-  let payload: unknown;
+  let payload: Payload | undefined;
   try {
-    payload = codec.marshal(value);
+    payload = toPayload(codec.marshal(value));
   } catch (cause) {
     throw codecError("marshal", cause);
   }
-  if (isPayload(payload)) return payload;
+  if (payload !== undefined) return payload;
   throw new ConnError("marshal", "A codec's marshal() must return a string or a Uint8Array.");
 }
 
-/** The value of `payload`. @throws {@link ConnError} `unmarshal` */
-export function unmarshal<In>(codec: CodecLike<In, never>, payload: Payload): In {
+/** Returns the value of `payload`. @throws {@link ConnError} `unmarshal` */
+export function unmarshal<In>(codec: CodecLike<In, never>, payload: Payload, limits?: DecodeLimits): In {
   try {
-    return codec.unmarshal(payload);
+    return codec.unmarshal(payload, limits);
   } catch (cause) {
     throw codecError("unmarshal", cause, payload);
   }
 }
 
-/** The text of `payload`. @throws TypeError for bytes that are not UTF-8 */
+/** Returns the text of `payload`. @throws TypeError for bytes that are not UTF-8 */
 export function toText(payload: Payload): string {
   return typeof payload === "string"
     ? payload
@@ -137,8 +167,8 @@ export function toText(payload: Payload): string {
 }
 
 /**
- * An iterator over `receive` that skips what can't be decoded and ends when the Conn ends well. `return()` withdraws
- * a receive that is still waiting, so that it takes no message.
+ * Creates an iterator over `receive` that skips what can't be decoded and ends when the Conn ends well. `return()`
+ * withdraws a receive that is still waiting, so that it takes no message.
  */
 export function iterate<T>(
   receive: (signal: AbortSignal) => Promise<T>,
@@ -146,41 +176,43 @@ export function iterate<T>(
   signal?: AbortSignal,
 ): AsyncIterableIterator<T> {
   const controller = new AbortController();
-  const letGo = () => controller.abort(signal?.reason);
-  const done = () => signal?.removeEventListener("abort", letGo);
-  const end = (): IteratorResult<T> => {
-    done();
-    return { done: true, value: undefined };
-  };
+  const abort = () => controller.abort(signal?.reason);
+  const end = (): IteratorResult<T> => ({ done: true, value: undefined });
   return {
     [Symbol.asyncIterator]() {
       return this;
     },
     async next() {
-      if (signal?.aborted) letGo();
-      signal?.addEventListener("abort", letGo);
-      for (;;) {
-        try {
-          return { done: false, value: await receive(controller.signal) };
-        } catch (error) {
-          const code = error instanceof ConnError ? error.code : undefined;
-          if (code === "unmarshal") continue;
-          if (code === "closed" && !(await closed).error) return end();
-          if (code === "aborted" && controller.signal.aborted && !signal?.aborted) return end();
-          done();
-          throw error;
+      if (signal?.aborted) abort();
+      // Only while a call waits, so that an iterator that was left leaves no listener behind.
+      const removeListener = signal && addAbortListener(signal, abort);
+      try {
+        for (;;) {
+          try {
+            return { done: false, value: await receive(controller.signal) };
+          } catch (error) {
+            const code = error instanceof ConnError ? error.code : undefined;
+            if (code === "unmarshal") continue;
+            if (code === "closed" && !(await closed).error) return end();
+            if (code === "aborted" && controller.signal.aborted && !signal?.aborted) return end();
+            throw error;
+          }
         }
+      } finally {
+        removeListener?.();
       }
     },
     async return() {
-      letGo();
+      abort();
       return end();
     },
   };
 }
 
-/** What a codec threw, as a ConnError with the message that it is about. */
+/** Creates the ConnError for what a codec threw, with the message that the error is about. */
 function codecError(code: "marshal" | "unmarshal", cause: unknown, payload?: Payload): ConnError {
-  if (cause instanceof ConnError) return Object.assign(cause, { payload: cause.payload ?? payload });
-  return new ConnError(code, `${code}() failed: ${cause}`, { cause, payload });
+  if (!(cause instanceof ConnError))
+    return new ConnError(code, `${code}() failed: ${textOf(cause)}`, { cause, payload });
+  attachPayload(cause, payload);
+  return cause;
 }

@@ -3,11 +3,12 @@ import { cutReason } from "../base/close-codes.ts";
 import { deferred, noop } from "../base/deferred.ts";
 import type { ListenOptions } from "../base/emitter.ts";
 import { ConnError, onAbort } from "../base/errors.ts";
-import { isPayload, type Payload, type SendOptions } from "../base/payload.ts";
-import { type CodecLike, iterate, marshal, type ReceiveOptions, toText } from "../codec/codec.ts";
+import type { Payload, SendOptions } from "../base/payload.ts";
+import { type CodecLike, iterate, marshal, message, type ReceiveOptions, toText } from "../codec/codec.ts";
+import { checkCode, checkSend } from "./arguments.ts";
 import { type ConnectionSource, checkSize } from "./connect-attempt.ts";
 import type { CloseInfo, ConnEvents, Stats } from "./events.ts";
-import { type ConnOptions, checkCode, checkSend, type Provider, resolveOptions, type Url } from "./options.ts";
+import { type ConnOptions, type Provider, resolveOptions, type Url } from "./options.ts";
 import type { StateName } from "./state-machine.ts";
 import { Supervisor } from "./supervisor.ts";
 import { parseUrl } from "./url.ts";
@@ -141,10 +142,8 @@ export class Conn<In = Payload, Out = In> {
 
   /** Sends `payload` as it is, past the codec: bytes as {@link payloadType} says. Settles and throws as `send()`. */
   write(payload: Payload, options?: SendOptions): Promise<void> {
-    if (!isPayload(payload)) throw new ConnError("marshal", "write() takes a string or a Uint8Array.");
-    if (this.payloadType === "binary" || typeof payload === "string")
-      return enqueue(supervisorOf(this), payload, options);
-    return enqueue(supervisorOf(this), marshal({ marshal: toText }, payload), options);
+    const isBinary = this.payloadType === "binary" || typeof payload === "string";
+    return enqueue(supervisorOf(this), marshal(isBinary ? message : { marshal: toText }, payload), options);
   }
 
   /**

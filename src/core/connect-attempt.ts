@@ -5,16 +5,10 @@ import { ConnError } from "../base/errors.ts";
 import { exceeds, type Payload } from "../base/payload.ts";
 import { marshal, unmarshal } from "../codec/codec.ts";
 import type { ConnectionEnd, Socket, SocketOptions, SocketOwner, Target } from "../socket/socket.ts";
+import { parseProtocols } from "./arguments.ts";
 import type { DisconnectInfo, ProviderContext } from "./disconnect-info.ts";
 import { Inbox } from "./inbox.ts";
-import {
-  INBOX,
-  type ProviderOr,
-  parseProtocols,
-  type ResolvedOptions,
-  type SetupContext,
-  type Url,
-} from "./options.ts";
+import { INBOX, type ProviderOr, type ResolvedOptions, type SetupContext, type Url } from "./options.ts";
 import type { Session, SessionStart } from "./session.ts";
 import type { WaitReason } from "./state-machine.ts";
 import { parseUrl } from "./url.ts";

@@ -1,32 +1,34 @@
 import type { Payload } from "../base/payload.ts";
-import { Timer } from "../base/timer.ts";
-
-/** When silence is judged. */
-export interface HeartbeatTimes {
-  /** Milliseconds between pings while the connection is open. Default 15 s. */
-  readonly intervalMs: number;
-  /** Milliseconds without any sign of life after a ping, until the connection counts as dead. Default 10 s. */
-  readonly timeoutMs: number;
-}
+import { SLEEP_MS, Timer } from "../base/timer.ts";
 
 /** How a dead connection is noticed. */
-export interface HeartbeatOptions extends Partial<HeartbeatTimes> {
-  /** The payload that asks the server for a sign of life, where the platform has no protocol pings (browsers). */
+export interface HeartbeatOptions {
+  /** Milliseconds between pings while the connection is open. At least 1; default 15 s. */
+  readonly intervalMs?: number | undefined;
+  /** Milliseconds without any traffic after a ping, until the connection counts as dead. At least 1; default 10 s. */
+  readonly timeoutMs?: number | undefined;
+  /** Creates the payload that asks the server for an answer, where the platform has no protocol pings (browsers). */
   readonly ping?: (() => Payload) | undefined;
-  /** Whether a payload is the answer to {@link ping}. It never reaches the application. */
+  /** Whether a payload is the answer to {@link ping}. Answers never reach the application. */
   readonly isPong?: ((payload: Payload) => boolean) | undefined;
+}
+
+/** The same, with a value for each option that has a default. */
+export interface ResolvedHeartbeatOptions extends HeartbeatOptions {
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
 }
 
 /** What the heartbeat needs of a connection. */
 export interface HeartbeatTarget extends Pingable {
   write(payload: Payload): boolean;
-  /** An unsolicited pong, so that the peer does not give up a connection that we paused (RFC 6455, section 5.5.3). */
+  /** Sends an unsolicited pong, so that the peer keeps a connection that we paused (RFC 6455, section 5.5.3). */
   pong?(): void;
-  /** A figure that changes whenever something moves on the connection. */
+  /** Returns a number that changes with all traffic on the connection. */
   activity(): number;
 }
 
-/** What can be asked for a sign of life. */
+/** What can send a ping. */
 export interface Pingable {
   ping?(): void;
 }
@@ -38,55 +40,53 @@ export interface HeartbeatOwner {
   onTimeout(): void;
 }
 
-/** How long a probe waits for a sign of life. */
+/** How long a probe waits for traffic. */
 const PROBE_MS = 2_000;
-/** A connection that was asked this lately is not asked again for a doubt. */
+/** A connection that was pinged this recently is not pinged again by `probe()`. */
 const FRESH_MS = 1_000;
-/** Looks per wait, at least. More than one, since a buffer that empties and fills again shows only between looks. */
+/** Checks in a wait, at least. More than one, because a buffer that empties and fills again shows only in between. */
 const MIN_CHECKS = 4;
 const MAX_CHECKS = 1_000;
 /** A timer later than this says more about the machine than about the connection. */
 const LATE_MS = 1_000;
-/** As late as this, the machine slept. */
-const SLEPT_MS = 60_000;
 
 /**
- * How silence is judged. One ping an interval; whatever moves after it is life. A late timer (a sleeping machine, a
- * throttled tab, a clock that was set) alone never kills: the connection is asked once more, and only that silence
- * counts. While we hold the peer back we are deaf, and silence is not judged.
+ * Detects dead connections. Sends one ping per interval; any traffic afterwards counts as a reply. A late timer (a
+ * sleeping machine, a throttled tab, a clock that was set) never ends a connection alone: another ping does, if there is
+ * no reply to it either. Timeouts are suspended while reading is paused.
  */
 export class Heartbeat {
-  readonly #options: HeartbeatOptions & HeartbeatTimes;
+  readonly #options: ResolvedHeartbeatOptions;
   readonly #owner: HeartbeatOwner;
   readonly #timer = new Timer();
   #target: HeartbeatTarget | undefined;
-  /** What a session makes of it, which may have its own way to ask. */
+  /** What the session writes to, which may have its own ping. */
   #transport: Pingable | undefined;
   #pingedAt = Number.NEGATIVE_INFINITY;
   #isAnswered = true;
   #isProbing = false;
 
-  constructor(options: HeartbeatOptions & HeartbeatTimes, owner: HeartbeatOwner) {
+  constructor(options: ResolvedHeartbeatOptions, owner: HeartbeatOwner) {
     this.#options = options;
     this.#owner = owner;
   }
 
-  /** Begins with a quiet interval, if `patient` can be asked at all: in the way of a session, the user's, or its own. */
-  start(patient: HeartbeatTarget, line: Pingable): void {
-    if (!line.ping && !this.#options.ping && !patient.ping) return;
-    this.#target = patient;
-    this.#transport = line;
+  /** Starts with one interval of rest, if anything can send a ping: the session, the user's `ping`, or the platform. */
+  start(target: HeartbeatTarget, transport: Pingable): void {
+    if (!transport.ping && !this.#options.ping && !target.ping) return;
+    this.#target = target;
+    this.#transport = transport;
     this.#schedulePing(this.#options.intervalMs);
   }
 
-  /** Asks for a sign of life now, unless it was just asked for. Answers whether there is anybody to ask. */
+  /** Pings now, unless a ping has just been sent. Returns whether there is a connection to ping. */
   probe(): boolean {
     if (this.#target && !this.#isProbing && performance.now() - this.#pingedAt >= FRESH_MS)
       this.#pingAndWait(PROBE_MS, true);
     return this.#target !== undefined;
   }
 
-  /** We stopped reading, or read again: silence is judged from a fresh ping on. */
+  /** Called when reading was paused, or resumed: timeouts count from a new ping on. */
   setPaused(on: boolean): void {
     if (!this.#target) return;
     if (on) this.#sendPongs();
@@ -100,7 +100,7 @@ export class Heartbeat {
     this.#isAnswered = true;
   }
 
-  /** Whether `payload` was an answer to a ping, and so none of the application's. */
+  /** Returns whether `payload` was an answer to a ping, and so not the application's. */
   consumePong(payload: Payload): boolean {
     const { isPong } = this.#options;
     const isAnswer = isPong !== undefined && this.#owner.guard("isPong", () => isPong(payload)) === true;
@@ -108,14 +108,14 @@ export class Heartbeat {
     return isAnswer;
   }
 
-  /** A pong came; one that nobody asked for says nothing of the round trip. */
+  /** Called when a pong came. An unsolicited one says nothing about the round trip. */
   onPong(): void {
     if (this.#isAnswered) return;
     this.#isAnswered = true;
     this.#owner.onLatency(performance.now() - this.#pingedAt);
   }
 
-  /** Unsolicited pongs, close enough that one falls into any time a peer of the same habits waits for an answer. */
+  /** Sends unsolicited pongs, often enough that a peer with the same options sees one in each of its waits. */
   #sendPongs(): void {
     const { intervalMs, timeoutMs } = this.#options;
     this.#isProbing = false;
@@ -135,44 +135,94 @@ export class Heartbeat {
     this.#timer.start(ms, () => this.#pingAfter(Date.now() - due), true);
   }
 
-  /** Asks, as is fit after a timer that was so late. */
+  /** Pings with the wait that suits a timer which was `lateMs` late. */
   #pingAfter(lateMs: number): void {
-    this.#pingAndWait(lateMs > SLEPT_MS ? PROBE_MS : this.#options.timeoutMs, lateMs > LATE_MS);
+    this.#pingAndWait(lateMs > SLEEP_MS ? PROBE_MS : this.#options.timeoutMs, lateMs > LATE_MS);
   }
 
   #pingAndWait(timeoutMs: number, isProbe: boolean): void {
-    const { intervalMs } = this.#options;
-    const patient = this.#target as HeartbeatTarget;
-    const needed = Math.min(Math.max(MIN_CHECKS, Math.ceil(timeoutMs / intervalMs)), MAX_CHECKS);
-    const before = patient.activity();
-    let looks = 0;
-    let due = 0;
-    const look = () => {
-      const lateMs = Date.now() - due;
-      if (this.#isAnswered || patient.activity() !== before)
-        this.#schedulePing(Math.max(0, intervalMs - (timeoutMs / needed) * looks));
-      // A throttled tab would be asked for ever; a machine that slept again has heard nothing.
-      else if (lateMs > (isProbe ? SLEPT_MS : LATE_MS)) this.#pingAfter(lateMs);
-      else if (looks === needed) this.#owner.onTimeout();
-      else wait();
-    };
-    const wait = () => {
-      looks++;
-      due = Date.now() + timeoutMs / needed;
-      this.#timer.start(timeoutMs / needed, look, true);
-    };
+    const target = this.#target as HeartbeatTarget;
+    const checks = Math.min(Math.max(MIN_CHECKS, Math.ceil(timeoutMs / this.#options.intervalMs)), MAX_CHECKS);
     this.#isProbing = isProbe;
     this.#pingedAt = performance.now();
     this.#isAnswered = false;
-    wait();
-    // Last, since a ping of the user's may end the connection.
-    this.#ping(patient);
+    this.#scheduleCheck(new PingWait(target.activity(), timeoutMs / checks, checks, isProbe));
+    // Last, because a `ping` of the user's may end the connection.
+    this.#ping(target);
   }
 
-  #ping(patient: HeartbeatTarget): void {
+  #scheduleCheck(wait: PingWait): void {
+    wait.startStep(Date.now());
+    this.#timer.start(wait.stepMs, () => this.#check(wait), true);
+  }
+
+  #check(wait: PingWait): void {
+    const lateMs = wait.lateMs(Date.now());
+    switch (wait.check(this.#isAnswered, (this.#target as HeartbeatTarget).activity(), lateMs)) {
+      case "alive":
+        return this.#schedulePing(Math.max(0, this.#options.intervalMs - wait.elapsedMs));
+      case "late":
+        return this.#pingAfter(lateMs);
+      case "dead":
+        return this.#owner.onTimeout();
+      case "undecided":
+        return this.#scheduleCheck(wait);
+    }
+  }
+
+  #ping(target: HeartbeatTarget): void {
     const { ping } = this.#options;
     if (this.#transport?.ping) this.#transport.ping();
-    else if (ping) this.#owner.guard("ping", () => patient.write(ping()));
-    else patient.ping?.();
+    else if (ping) this.#owner.guard("ping", () => target.write(ping()));
+    else target.ping?.();
+  }
+}
+
+/** The wait after one ping, in equal steps with a check at the end of each. */
+class PingWait {
+  readonly stepMs: number;
+  readonly #baseline: number;
+  readonly #checks: number;
+  readonly #isProbe: boolean;
+  #checked = 0;
+  #due = 0;
+
+  /** @param baseline what the connection's `activity()` was before the ping */
+  constructor(baseline: number, stepMs: number, checks: number, isProbe: boolean) {
+    this.#baseline = baseline;
+    this.stepMs = stepMs;
+    this.#checks = checks;
+    this.#isProbe = isProbe;
+  }
+
+  /** Milliseconds of the steps that are over. */
+  get elapsedMs(): number {
+    return this.stepMs * this.#checked;
+  }
+
+  startStep(now: number): void {
+    this.#checked++;
+    this.#due = now + this.stepMs;
+  }
+
+  lateMs(now: number): number {
+    return now - this.#due;
+  }
+
+  /**
+   * Returns what is known at the end of a step:
+   *
+   * | result | when | then |
+   * |---|---|---|
+   * | alive | a pong came, or there was other traffic | rest until the next ping |
+   * | late | no traffic, but the timer was late (for a probe: later than a sleep) | ping again, because a throttled tab or a machine that slept had no chance to receive |
+   * | dead | no traffic until the end of the last step | the connection ends |
+   * | undecided | no traffic so far | wait for another step |
+   */
+  check(isAnswered: boolean, activity: number, lateMs: number): "alive" | "late" | "dead" | "undecided" {
+    if (isAnswered || activity !== this.#baseline) return "alive";
+    // A probe allows more, because a throttled tab would otherwise ping for ever.
+    if (lateMs > (this.#isProbe ? SLEEP_MS : LATE_MS)) return "late";
+    return this.#checked === this.#checks ? "dead" : "undecided";
   }
 }

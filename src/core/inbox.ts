@@ -1,50 +1,47 @@
 import { type Deferred, deferred } from "../base/deferred.ts";
-import { aborted, ConnError, onAbort } from "../base/errors.ts";
-import { byteLength, type Payload } from "../base/payload.ts";
+import { aborted, ConnError, createRefusal, onAbort } from "../base/errors.ts";
+import { byteLength, MESSAGE_COST_BYTES, type Payload } from "../base/payload.ts";
 import { Queue } from "../base/queue.ts";
 
 /** Bounds of what waits to be received. */
 export interface InboxBounds {
-  /** Bytes of waiting messages at which the peer is held back, where the platform can (Node). Default 1 MiB. */
+  /** Bytes of waiting messages from which the peer is paused, where the platform can (Node). Default 1 MiB. */
   readonly highWaterMark: number;
-  /** Bytes of waiting messages, each with an overhead of 64, beyond which `overflow` applies. Default 64 MiB. */
+  /** Bytes of waiting messages, 64 more for each, beyond which `overflow` applies. Default 64 MiB. */
   readonly maxBytes: number;
-  /** What gives way at the bound: the Conn as a whole, or a message, announced as `dropped`. Default `"close"`. */
+  /** What gives way at the bound: the Conn as a whole, or a message, reported as `dropped`. Default `"close"`. */
   readonly overflow: "close" | "drop-oldest" | "drop-newest";
 }
 
 /** What the inbox needs of its owner. */
 export interface InboxOwner {
-  /** Whether somebody listens, so that messages are pushed. */
+  /** Whether a listener is attached, so that messages are pushed. */
   hasListeners(): boolean;
   deliver(payload: Payload): void;
-  /** The peer should be held back, or let go on. */
+  /** Called when the peer should be paused, or resumed. */
   onPressure(on: boolean): void;
-  /** A message that waited has been taken. */
+  /** Called when a message that waited has been taken. */
   onConsumed(): void;
-  onDropped(payload: Payload, why: ConnError): void;
-  onOverflow(why: ConnError): void;
+  onDropped(payload: Payload, error: ConnError): void;
+  onOverflow(error: ConnError): void;
 }
 
-/** What a message weighs besides its bytes, so that empty ones are bounded too. */
-const OVERHEAD_BYTES = 64;
-
 /**
- * Which payloads are let through, and when: to a listener at once, else to whoever pulls first, else they wait. Several
- * pulls are served in the order in which they came.
+ * Decides where payloads go: to a listener at once, otherwise to the first pull, otherwise they wait. Several pulls are
+ * served in the order in which they came.
  */
 export class Inbox {
   readonly #bounds: InboxBounds | false;
   readonly #owner: InboxOwner;
   readonly #waiting = new Queue<Payload>();
-  /** Made with the first pull: whoever listens never needs it. */
+  /** Created with the first pull, because a Conn with listeners never needs it. */
   #pulls: Set<(payload: Payload | ConnError) => void> | undefined;
   #end: ConnError | undefined;
-  /** Weight of what waits. */
+  /** Bytes of what waits, with the cost of each message. */
   bytes = 0;
-  /** Whether the peer should be held back: from the high-water mark on, until half of it is left. */
+  /** Whether the peer should be paused: from the high-water mark on, until half of it is left. */
   isUnderPressure = false;
-  /** Messages that nobody waited for and that were thrown away, by choice of `inbox: false`. */
+  /** Messages thrown away by `inbox: false`, because no pull waited for them. */
   discarded = 0;
 
   constructor(bounds: InboxBounds | false, owner: InboxOwner) {
@@ -64,7 +61,7 @@ export class Inbox {
     this.#store(payload);
   }
 
-  /** The next message, decoded by `decode`. Messages that are here stay readable after the end. */
+  /** Resolves with the next message, decoded by `decode`. Messages that wait stay readable after the end. */
   take<T>(decode: (payload: Payload) => T, signal?: AbortSignal): Promise<T> {
     const call = deferred<T>();
     const pull = (given: Payload | ConnError) => {
@@ -83,7 +80,7 @@ export class Inbox {
     return call.promise;
   }
 
-  /** Somebody listens from here on: pulls would wait for ever, and what waits is pushed, in a microtask. */
+  /** Called when a listener was added: rejects the pulls, which would wait for ever, and pushes what waits in a microtask. */
   onListenerAdded(): void {
     if (this.#pulls?.size) this.#rejectPulls(new ConnError("misuse"));
     queueMicrotask(() => {
@@ -91,10 +88,10 @@ export class Inbox {
     });
   }
 
-  /** Nothing more will come: pulls reject with `why` once the inbox is empty. */
-  end(why: ConnError): void {
-    this.#end = why;
-    this.#rejectPulls(why);
+  /** Ends the inbox: pulls reject with `error` once it is empty. */
+  end(error: ConnError): void {
+    this.#end = error;
+    this.#rejectPulls(error);
   }
 
   #store(payload: Payload): void {
@@ -103,7 +100,7 @@ export class Inbox {
       return;
     }
     const { highWaterMark, maxBytes, overflow } = this.#bounds;
-    const size = weightOf(payload);
+    const size = costOf(payload);
     const fits = () => this.bytes + size <= maxBytes;
     while (overflow === "drop-oldest" && size <= maxBytes && !fits()) this.#drop(this.#shift());
     if (fits()) {
@@ -111,20 +108,20 @@ export class Inbox {
       this.bytes += size;
       if (this.bytes >= highWaterMark) this.#updatePressure(true);
     } else {
-      const why = this.#drop(payload);
-      if (overflow === "close") this.#owner.onOverflow(why);
+      const error = this.#drop(payload);
+      if (overflow === "close") this.#owner.onOverflow(error);
     }
   }
 
   #drop(payload: Payload): ConnError {
-    const why = new ConnError("inbox-full", undefined, { payload });
-    this.#owner.onDropped(payload, why);
-    return why;
+    const error = createRefusal("inbox-full", { payload });
+    this.#owner.onDropped(payload, error);
+    return error;
   }
 
   #shift(): Payload {
     const payload = this.#waiting.shift() as Payload;
-    this.bytes -= weightOf(payload);
+    this.bytes -= costOf(payload);
     if (this.#bounds && this.bytes <= this.#bounds.highWaterMark / 2) this.#updatePressure(false);
     this.#owner.onConsumed();
     return payload;
@@ -136,8 +133,8 @@ export class Inbox {
     this.#owner.onPressure(on);
   }
 
-  #rejectPulls(why: ConnError): void {
-    if (this.#pulls) for (const pull of this.#pulls) pull(why);
+  #rejectPulls(error: ConnError): void {
+    if (this.#pulls) for (const pull of this.#pulls) pull(error);
   }
 }
 
@@ -150,6 +147,6 @@ function settleCall<T>(call: Deferred<T>, decode: (payload: Payload) => T, given
   }
 }
 
-function weightOf(payload: Payload): number {
-  return byteLength(payload) + OVERHEAD_BYTES;
+function costOf(payload: Payload): number {
+  return byteLength(payload) + MESSAGE_COST_BYTES;
 }

@@ -1,12 +1,27 @@
-import { ConnError } from "../base/errors.ts";
-import type { Payload, SendOptions } from "../base/payload.ts";
+import { noop } from "../base/deferred.ts";
+import { badOption, failOption } from "../base/errors.ts";
+import {
+  flagRule,
+  functionRule,
+  isFunction,
+  isObject,
+  numberRule,
+  type OptionRule,
+  type OptionRules,
+  rule,
+  takeOptions,
+  timeRule,
+  wordRule,
+} from "../base/option-rules.ts";
+import type { Payload } from "../base/payload.ts";
 import { type CodecLike, message } from "../codec/codec.ts";
 import type { WebSocketConstructor } from "../socket/socket.ts";
+import { parseProtocols } from "./arguments.ts";
 import { type Backoff, exponential } from "./backoff.ts";
 import type { DisconnectInfo, ProviderContext } from "./disconnect-info.ts";
-import type { HeartbeatOptions, HeartbeatTimes } from "./heartbeat.ts";
+import type { HeartbeatOptions, ResolvedHeartbeatOptions } from "./heartbeat.ts";
 import type { InboxBounds } from "./inbox.ts";
-import type { OutboxBounds } from "./outbox.ts";
+import { type OutboxBounds, QUEUED_COST_BYTES } from "./outbox.ts";
 import { type LifecycleSource, pageLifecycle } from "./page-lifecycle.ts";
 import type { Resume } from "./session.ts";
 
@@ -99,7 +114,7 @@ export interface ConnOptions<In = Payload, Out = In> {
   readonly WebSocket?: WebSocketConstructor | undefined;
 }
 
-/** The options, filled and checked. */
+/** The options, checked, with a value for each that has a default. Frozen. */
 export interface ResolvedOptions<In, Out> {
   readonly codec: CodecLike<In, Out>;
   readonly protocols: ProviderOr<readonly string[], string | readonly string[]>;
@@ -110,7 +125,7 @@ export interface ResolvedOptions<In, Out> {
   readonly maxSendBytes: number;
   readonly outbox: OutboxBounds;
   readonly inbox: InboxBounds | false;
-  readonly heartbeat: (HeartbeatOptions & HeartbeatTimes) | false;
+  readonly heartbeat: ResolvedHeartbeatOptions | false;
   readonly backoff: Backoff;
   readonly shouldRetry: ((info: DisconnectInfo) => boolean | number) | undefined;
   readonly connectTimeoutMs: number;
@@ -119,7 +134,7 @@ export interface ResolvedOptions<In, Out> {
   readonly maxRetries: number;
   readonly giveUpAfterMs: number;
   readonly setup: ((context: SetupContext<In, Out>) => void | Promise<void>) | undefined;
-  readonly lifecycle: LifecycleSource | undefined;
+  readonly lifecycle: LifecycleSource;
   readonly resume: Resume | undefined;
   readonly signal: AbortSignal | undefined;
   readonly autoConnect: boolean;
@@ -128,146 +143,93 @@ export interface ResolvedOptions<In, Out> {
 
 const MIB = 2 ** 20;
 const { POSITIVE_INFINITY: NO_LIMIT } = Number;
+const MIN_QUEUED_MESSAGES = 1_024;
 
-/** Numbers that are taken as they are, with their defaults. */
-const NUMBERS = {
-  maxPayloadBytes: 32 * MIB,
-  maxSendBytes: NO_LIMIT,
-  connectTimeoutMs: 10_000,
-  closeTimeoutMs: 2_000,
-  stableAfterMs: 5_000,
-  maxRetries: NO_LIMIT,
-  giveUpAfterMs: NO_LIMIT,
+const OUTBOX_RULES: OptionRules<OutboxBounds> = {
+  maxBytes: numberRule(0, 16 * MIB),
+  maxMessages: numberRule(0, (16 * MIB) / QUEUED_COST_BYTES),
+  overflow: wordRule("reject", "drop-oldest"),
+  highWaterMark: numberRule(0, MIB),
 };
-/** What a small message weighs in memory all the same: many of them are bounded in number. */
-const OVERHEAD_BYTES = 64;
-const MIN_MESSAGES = 1_024;
-const OUTBOX: OutboxBounds = {
-  overflow: "reject",
-  highWaterMark: MIB,
-  maxBytes: 16 * MIB,
-  maxMessages: (16 * MIB) / OVERHEAD_BYTES,
+const INBOX_RULES: OptionRules<InboxBounds> = {
+  highWaterMark: numberRule(0, MIB),
+  maxBytes: numberRule(0, 64 * MIB),
+  overflow: wordRule("close", "drop-oldest", "drop-newest"),
 };
-export const INBOX: InboxBounds = { highWaterMark: MIB, maxBytes: 64 * MIB, overflow: "close" };
-const HEARTBEAT: HeartbeatTimes = { intervalMs: 15_000, timeoutMs: 10_000 };
-const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
-const OVERFLOWS = { "outbox.": ["reject", "drop-oldest"], "inbox.": ["close", "drop-oldest", "drop-newest"] };
+const HEARTBEAT_RULES: OptionRules<ResolvedHeartbeatOptions> = {
+  // From 1 on: an interval of zero would send pings without a pause.
+  intervalMs: timeRule(1, 15_000),
+  timeoutMs: timeRule(1, 10_000),
+  ping: functionRule(),
+  isPong: functionRule(),
+};
+/** Where no page reports anything: the network counts as present. */
+const NO_LIFECYCLE: LifecycleSource = { isOnline: () => true, subscribe: () => noop };
 
-/** What each Conn's settings inherit: what was not given is kept once for all. */
-const DEFAULTS: Partial<ResolvedOptions<Payload, Payload>> = {
-  ...NUMBERS,
-  codec: message,
-  protocols: [],
-  outbox: OUTBOX,
-  inbox: INBOX,
-  heartbeat: HEARTBEAT,
-  backoff: /* @__PURE__ */ exponential(),
-  lifecycle: pageLifecycle,
-  autoConnect: true,
+const group = <T extends object>(name: string, rules: OptionRules<T>, given: object): Readonly<T> =>
+  takeOptions(`${name}.`, rules, given, failOption);
+const OUTBOX = /* @__PURE__ */ group("outbox", OUTBOX_RULES, {});
+export const INBOX = /* @__PURE__ */ group("inbox", INBOX_RULES, {});
+const HEARTBEAT = /* @__PURE__ */ group("heartbeat", HEARTBEAT_RULES, {});
+
+const hasMethods = (value: unknown, ...names: readonly string[]): boolean =>
+  isObject(value) && names.every((name) => isFunction((value as Readonly<Record<string, unknown>>)[name]));
+
+/** An object that `take` makes something of, or false where `canBeFalse`. */
+function groupRule<T>(canBeFalse: boolean, standard: T, take: (given: never) => T): OptionRule {
+  return [
+    canBeFalse ? "an object or false" : "an object",
+    (value) => (canBeFalse && value === false ? value : isObject(value) ? take(value as never) : undefined),
+    standard,
+  ];
+}
+
+const RULES: OptionRules<ResolvedOptions<never, never>> = {
+  codec: rule(
+    "an object with marshal() and unmarshal(), such as json()",
+    (value) => hasMethods(value, "marshal", "unmarshal"),
+    message,
+  ),
+  protocols: ["", (value) => (isFunction(value) ? value : parseProtocols(value)), []],
+  headers: rule("an object or a function", (value) => isObject(value) || isFunction(value)),
+  origin: rule("a string", (value) => typeof value === "string"),
+  clientOptions: rule("an object", isObject),
+  maxPayloadBytes: numberRule(0, 32 * MIB),
+  maxSendBytes: numberRule(0, NO_LIMIT),
+  outbox: groupRule(false, OUTBOX, takeOutbox),
+  inbox: groupRule(true, INBOX, (given) => group("inbox", INBOX_RULES, given)),
+  heartbeat: groupRule(true, HEARTBEAT, takeHeartbeat),
+  backoff: functionRule(/* @__PURE__ */ exponential()),
+  shouldRetry: functionRule(),
+  connectTimeoutMs: timeRule(0, 10_000),
+  closeTimeoutMs: timeRule(0, 2_000),
+  stableAfterMs: numberRule(0, 5_000),
+  maxRetries: numberRule(0, NO_LIMIT),
+  giveUpAfterMs: numberRule(0, NO_LIMIT),
+  setup: functionRule(),
+  lifecycle: [
+    "an object with subscribe() and isOnline(), or false",
+    (value) => (value === false ? NO_LIFECYCLE : hasMethods(value, "subscribe", "isOnline") ? value : undefined),
+    pageLifecycle,
+  ],
+  resume: rule("resume() from tautline/resume", isFunction),
+  signal: rule("an AbortSignal", (value) => isObject(value) && "aborted" in (value as object)),
+  autoConnect: flagRule(true),
+  WebSocket: rule("a class", isFunction),
 };
 
-type Options<T> = { readonly [name in keyof T]?: T[name] | undefined };
-
-const isFunction = (value: unknown) => typeof value === "function";
-const isObject = (value: unknown) => typeof value === "object" && value !== null;
-const isString = (value: unknown) => typeof value === "string";
-
-/** What the other options must be. */
-const TYPE_RULES: readonly (readonly [string, readonly (keyof ConnOptions)[], (value: unknown) => boolean])[] = [
-  ["a function", ["backoff", "shouldRetry", "setup", "resume", "WebSocket"], isFunction],
-  ["an object", ["outbox", "clientOptions", "codec"], isObject],
-  ["an object or false", ["inbox", "heartbeat", "lifecycle"], (value) => value === false || isObject(value)],
-  ["an object or a function", ["headers"], (value) => isObject(value) || isFunction(value)],
-  ["a string", ["origin"], isString],
-  ["an AbortSignal", ["signal"], (value) => isObject(value) && "aborted" in (value as object)],
-  ["true or false", ["autoConnect"], (value) => typeof value === "boolean"],
-];
-
-/** Fills and checks what the user gave. @throws {@link ConnError} `bad-option` */
+/** Checks what the user gave, and fills in the defaults. @throws {@link ConnError} `bad-option` */
 export function resolveOptions<In, Out>(options: ConnOptions<In, Out>): ResolvedOptions<In, Out> {
-  const settings: { -readonly [name in keyof ResolvedOptions<In, Out>]: unknown } = Object.create(DEFAULTS);
-  Object.assign(settings, pickGiven("", NUMBERS, options));
-  for (const [range, names, isGood] of TYPE_RULES) {
-    for (const name of names) {
-      const value = options[name];
-      if (value === undefined) continue;
-      if (!isGood(value)) throw badOption(name, range, value);
-      settings[name] = value;
-    }
-  }
-  const { codec, protocols, lifecycle, outbox, inbox, heartbeat } = options;
-  if (codec && !(isFunction(codec.marshal) && isFunction(codec.unmarshal))) {
-    throw badOption("codec", "{ marshal, unmarshal }", codec);
-  }
-  if (lifecycle && !(isFunction(lifecycle.subscribe) && isFunction(lifecycle.isOnline))) {
-    throw badOption("lifecycle", "{ subscribe, isOnline } or false", lifecycle);
-  }
-  if (lifecycle === false) settings.lifecycle = undefined;
-  if (heartbeat && !heartbeat.ping !== !heartbeat.isPong)
-    throw badOption("heartbeat", "with both ping and isPong", heartbeat);
-  if (protocols !== undefined) settings.protocols = isFunction(protocols) ? protocols : parseProtocols(protocols);
-  if (outbox) {
-    const maxMessages = Math.max((outbox.maxBytes ?? OUTBOX.maxBytes) / OVERHEAD_BYTES, MIN_MESSAGES);
-    settings.outbox = withDefaults("outbox.", { ...OUTBOX, maxMessages }, outbox);
-  }
-  if (inbox) settings.inbox = withDefaults("inbox.", INBOX, inbox);
-  if (heartbeat) settings.heartbeat = { ...heartbeat, ...withDefaults("heartbeat.", HEARTBEAT, heartbeat) };
-  return settings as ResolvedOptions<In, Out>;
+  return takeOptions("", RULES as OptionRules<ResolvedOptions<In, Out>>, options, failOption);
 }
 
-/**
- * The subprotocols to offer, as every platform takes them: tokens, each once (RFC 6455, section 4.1; RFC 9110,
- * section 5.6.2). @throws {@link ConnError} `bad-option`
- */
-export function parseProtocols(protocols: unknown): readonly string[] {
-  const names = [protocols].flat() as string[];
-  if (new Set(names).size === names.length && names.every((name) => isString(name) && TOKEN.test(name))) return names;
-  throw badOption("protocols", "tokens, each once, or a function", protocols);
+function takeOutbox(given: Partial<OutboxBounds>): OutboxBounds {
+  const bounds = group("outbox", OUTBOX_RULES, given);
+  if (given.maxMessages !== undefined) return bounds;
+  return { ...bounds, maxMessages: Math.max(bounds.maxBytes / QUEUED_COST_BYTES, MIN_QUEUED_MESSAGES) };
 }
 
-/** Refuses bad options of one send. @throws {@link ConnError} `bad-option` */
-export function checkSend({ ttlMs, key }: SendOptions): void {
-  if (ttlMs !== undefined && !(ttlMs > 0)) throw badOption("ttlMs", "a number above 0", ttlMs);
-  if (key !== undefined && typeof key !== "string") throw badOption("key", "a string", key);
-}
-
-/**
- * Refuses a close code that may not be sent: a client may send 1000 and 3000 to 4999 on every platform, a server a few
- * more (RFC 6455, section 7.4).
- *
- * @throws {@link ConnError} `bad-option`
- */
-export function checkCode(code: number, isServer: boolean): void {
-  if (code === 1000 || (Number.isInteger(code) && code >= 3000 && code < 5000)) return;
-  if (isServer && [1001, 1008, 1011, 1012, 1013].includes(code)) return;
-  throw badOption("code", isServer ? "1000, 1001, 1008, 1011 to 1013 or 3000 to 4999" : "1000 or 3000 to 4999", code);
-}
-
-/** The options of `presets` as the user set them, or as preset. */
-function withDefaults<T extends object>(group: string, presets: T, options: Options<T>): T {
-  return { ...presets, ...pickGiven(group, presets, options) };
-}
-
-/** Those options of `presets` that the user set. */
-function pickGiven<T extends object>(group: string, presets: T, options: Options<T>): Partial<T> {
-  // An interval of nothing would be a storm.
-  const min = group === "heartbeat." ? 1 : 0;
-  const all: Partial<T> = {};
-  for (const name in presets) {
-    const value = options[name];
-    if (value === undefined) continue;
-    if (name === "overflow") {
-      const range = OVERFLOWS[group as keyof typeof OVERFLOWS];
-      if (!range.includes(value as string)) throw badOption(group + name, range.join(" or "), value);
-    } else if (typeof value !== "number" || !(value >= min))
-      throw badOption(group + name, `a number, at least ${min}`, value);
-    all[name] = value as T[typeof name];
-  }
-  return all;
-}
-
-function badOption(name: string, range: string, value: unknown): ConnError {
-  const got =
-    Array.isArray(value) || isString(value) ? JSON.stringify(value) : isObject(value) ? "an object" : String(value);
-  return new ConnError("bad-option", `${name} must be ${range}; got ${got}.`);
+function takeHeartbeat(given: HeartbeatOptions): ResolvedHeartbeatOptions {
+  if (!given.ping !== !given.isPong) throw badOption("heartbeat", "with both ping and isPong", given);
+  return group("heartbeat", HEARTBEAT_RULES, given);
 }

@@ -1,5 +1,5 @@
 import { noop } from "../base/deferred.ts";
-import { Timer } from "../base/timer.ts";
+import { SLEEP_MS, Timer } from "../base/timer.ts";
 
 /**
  * What a page or a machine tells: the network is back (`online`) or gone (`offline`), the page can be seen (`visible`),
@@ -29,8 +29,6 @@ interface Target {
 
 /** How often the clock is looked at. */
 const CHECK_MS = 30_000;
-/** A timer this late means that the machine slept: a throttled background tab is later by half of it at most. */
-const SLEPT_MS = 60_000;
 
 const page = globalThis as Page;
 
@@ -62,7 +60,7 @@ export const pageLifecycle: LifecycleSource = {
       timer.start(
         CHECK_MS,
         () => {
-          const slept = Date.now() - due > SLEPT_MS;
+          const slept = Date.now() - due > SLEEP_MS;
           look();
           if (slept) tell("wake");
         },

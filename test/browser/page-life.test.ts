@@ -40,7 +40,7 @@ describe.skipIf(!executablePath)("a page", () => {
   afterAll(() => chromium?.close());
 
   /** Opens a page with an open Conn in it, which must leave nothing on the console. */
-  async function visit(heartbeat?: Library.HeartbeatTimes): Promise<Visit> {
+  async function visit(heartbeat?: Library.HeartbeatOptions): Promise<Visit> {
     const server = await lineServer();
     const page = await chromium.window.newPage();
     const complaints: string[] = [];
@@ -183,7 +183,7 @@ describe.skipIf(!executablePath)("a page", () => {
 });
 
 /** Runs in the page: makes its Conn, and notes what that tells. */
-function start(wanted: { heartbeat: Library.HeartbeatTimes | undefined; heeds: boolean }): void {
+function start(wanted: { heartbeat: Library.HeartbeatOptions | undefined; heeds: boolean }): void {
   const all = globalThis as unknown as InPage;
   const told: unknown[][] = all.told ?? [];
   const conn = new all.Tautline.Conn<string>("/", {

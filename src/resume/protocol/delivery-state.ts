@@ -1,4 +1,4 @@
-import type { Payload } from "../../base/payload.ts";
+import { MESSAGE_COST_BYTES, type Payload } from "../../base/payload.ts";
 import type { DeliveryOptions } from "../../core/outbox.ts";
 import type { SessionLoss } from "../../core/session.ts";
 
@@ -49,8 +49,6 @@ export interface ResumePlan {
   readonly poison: SentMessage | undefined;
 }
 
-/** What a message weighs besides its length, so that empty ones are bounded too. */
-const OVERHEAD_BYTES = 64;
 /** Returns in a row that may send the same message first and end before the peer counts it. */
 const MAX_REDELIVERIES = 3;
 /** Acknowledged places in front of the others are given back when there are this many, and more of them than others. */
@@ -74,7 +72,7 @@ export function createDeliveryState(window: number): DeliveryState {
 
 /** What `payload` takes of a window, whatever its encoding: bytes, or UTF-16 units of text, and an overhead. */
 export function windowCost({ length }: Payload): number {
-  return length + OVERHEAD_BYTES;
+  return length + MESSAGE_COST_BYTES;
 }
 
 export function hasRoom({ cost, window }: DeliveryState): boolean {

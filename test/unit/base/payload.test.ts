@@ -1,5 +1,6 @@
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
-import { byteLength, exceeds, isPayload } from "../../../src/base/payload.ts";
+import { byteLength, exceeds, toPayload } from "../../../src/base/payload.ts";
 import fc from "../../support/fuzz.ts";
 
 /** Strings of any UTF-16 units, so with lone surrogates too. */
@@ -41,17 +42,34 @@ describe("exceeds()", () => {
   });
 });
 
-test("a payload is a string or a Uint8Array", () => {
-  for (const good of ["", new Uint8Array(), Buffer.from("x")]) expect(isPayload(good)).toBe(true);
-  for (const bad of [
-    undefined,
-    null,
-    0,
-    {},
-    [],
-    new ArrayBuffer(1),
-    new DataView(new ArrayBuffer(1)),
-    new Int8Array(1),
-  ])
-    expect(isPayload(bad)).toBe(false);
+describe("toPayload()", () => {
+  test("returns strings and bytes as they are", () => {
+    for (const payload of ["", "x", new Uint8Array(3), Buffer.from("x")]) expect(toPayload(payload)).toBe(payload);
+  });
+
+  test("returns undefined for what is no payload", () => {
+    for (const value of [undefined, null, 0, {}, [], new ArrayBuffer(1)]) expect(toPayload(value)).toBeUndefined();
+  });
+
+  test("copies other views, foreign bytes, and shared or resizable memory, which some platforms refuse", () => {
+    const shared = new Uint8Array(new SharedArrayBuffer(2)).fill(7);
+    // The constructor's option is newer than the library that TypeScript is given.
+    const resizable = new (ArrayBuffer as unknown as new (n: number, o: object) => ArrayBuffer)(2, {
+      maxByteLength: 4,
+    });
+    const foreign: unknown = runInNewContext("new Uint8Array([7, 7])");
+    for (const view of [shared, new DataView(shared.slice().buffer), new Uint8Array(resizable).fill(7), foreign]) {
+      const payload = toPayload(view) as Uint8Array;
+      expect(payload).toBeInstanceOf(Uint8Array);
+      expect(payload).toEqual(new Uint8Array([7, 7]));
+      expect(payload.buffer).toBeInstanceOf(ArrayBuffer);
+      expect(payload.buffer).not.toBe((view as Uint8Array).buffer);
+    }
+  });
+
+  test("throws for bytes whose memory was transferred elsewhere", () => {
+    const view = new Uint8Array(4);
+    structuredClone(view, { transfer: [view.buffer] });
+    expect(() => toPayload(view)).toThrow(TypeError);
+  });
 });

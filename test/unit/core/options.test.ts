@@ -1,6 +1,7 @@
 import { inspect } from "node:util";
 import { describe, expect, test, vi } from "vitest";
-import { Conn, type ConnError, type ConnOptions } from "../../../src/index.ts";
+import { resolveOptions } from "../../../src/core/options.ts";
+import { Conn, type ConnError, type ConnOptions, json } from "../../../src/index.ts";
 import { createConn, settleMicrotasks, thrown, useFakeTime } from "../../support/conn.ts";
 import { fakeNet } from "../../support/fake-socket.ts";
 
@@ -63,8 +64,12 @@ describe("words", () => {
 });
 
 describe("functions", () => {
-  test.for(["backoff", "shouldRetry", "setup", "WebSocket"])("%s can be nothing else", (name) => {
-    for (const bad of [5, "x", {}, true]) expectRefusal(name, bad, /function/);
+  test.for(["backoff", "shouldRetry", "setup"])("%s can be nothing else", (name) => {
+    for (const bad of [5, "x", {}, true]) expectRefusal(name, bad, /must be a function/);
+  });
+
+  test("a WebSocket is a class", () => {
+    for (const bad of [5, "x", {}, true]) expectRefusal("WebSocket", bad, /must be a class/);
   });
 
   test("a codec has marshal and unmarshal", () => {
@@ -100,21 +105,23 @@ test.for([
 
 describe("protocols", () => {
   test.for([
-    ["", '""'],
-    ["a b", '"a b"'],
-    ["a,b", '"a,b"'],
-    ["caf\u00e9", '"caf\u00e9"'],
-    [["a", ""], '["a",""]'],
-    [["a", "b", "a"], '["a","b","a"]'],
-    [["a", 5], '["a",5]'],
-    [[undefined], "[null]"],
-    [{}, "an object"],
-  ] as const)("can't be %j, which no platform takes: the error names it", ([protocols, got]) => {
-    const error = thrown(() => make({ protocols })) as ConnError;
-    expect(error).toMatchObject({ name: "ConnError", code: "bad-option" });
-    expect(error.message).toMatch(/^protocols must be .*token/);
-    expect(error.message).toContain(`got ${got}.`);
-  });
+    ["", 0],
+    ["a SECRET", 0],
+    ["a,SECRET", 0],
+    ["SECRET\u00e9", 0],
+    [["a", ""], 1],
+    [["SECRET", "b", "SECRET"], 2],
+    [["a", 5], 1],
+    [[undefined], 0],
+    [{}, 0],
+  ] as const)(
+    "can't be %j, which no platform takes: the error names the index and quotes nothing",
+    ([protocols, at]) => {
+      const error = thrown(() => make({ protocols })) as ConnError;
+      expect(error).toMatchObject({ name: "ConnError", code: "bad-option" });
+      expect(error.message).toBe(`protocols must be tokens, each once, or a function; the one at index ${at} is not.`);
+    },
+  );
 
   test.for([[[]], ["graphql-transport-ws"], [["a", "A", "v1.json!#$%&'*+-.^_`|~"]], [() => ["a", "a"]]] as const)(
     "can be %j",
@@ -211,6 +218,67 @@ describe("the URL", () => {
     }
   });
 });
+
+describe("a name that does not exist", () => {
+  test.for([
+    [{ heartbeet: false }, "heartbeet is not an option: use heartbeat."],
+    [{ maxRetry: 5 }, "maxRetry is not an option: use maxRetries."],
+    [{ protocol: "chat" }, "protocol is not an option: use protocols."],
+    [{ heartbeat: { interval: 5 } }, "heartbeat.interval is not an option: use intervalMs."],
+    [{ outbox: { maxMessage: 5 } }, "outbox.maxMessage is not an option: use maxMessages."],
+    [{ inbox: { overFlow: "close" } }, "inbox.overFlow is not an option: use overflow."],
+  ])("%j is refused, with the nearest one", ([options, message]) => {
+    expect(thrown(() => make(options as object))).toMatchObject({ code: "bad-option", message });
+  });
+
+  test("that resembles none is refused with all that exist", () => {
+    const { message } = thrown(() => make({ outbox: { zz: 1 } })) as ConnError;
+    expect(message).toBe("outbox.zz is not an option: use one of maxBytes, maxMessages, overflow, highWaterMark.");
+  });
+
+  test("is ignored where its value is undefined", () => {
+    expect(() => make({ heartbeet: undefined })).not.toThrow();
+  });
+});
+
+describe("a mistake that many make", () => {
+  test("a codec that was not called: the error names json()", () => {
+    expect(thrown(() => make({ codec: json }))).toMatchObject({
+      code: "bad-option",
+      message: "codec must be an object with marshal() and unmarshal(), such as json(); got a function.",
+    });
+  });
+
+  test.for([true, {}])("resume: %j: the error names resume()", (resume) => {
+    const { code, message } = thrown(() => make({ resume })) as ConnError;
+    expect(code).toBe("bad-option");
+    expect(message).toMatch(/^resume must be resume\(\) from tautline\/resume; got /);
+  });
+
+  test("options that are no object", () => {
+    for (const options of [null, "json", 5]) {
+      const construct = () => new Conn("ws://x.test/", options as never);
+      expect(thrown(construct)).toMatchObject({ code: "bad-option", message: /^The options must be an object; got / });
+    }
+  });
+});
+
+test("resolved options are frozen and own all their values, so that a copy loses none", () => {
+  const resolved = resolveOptions({ maxRetries: 3 });
+  expect(Object.isFrozen(resolved)).toBe(true);
+  expect({ ...resolved }).toMatchObject({ maxRetries: 3, maxPayloadBytes: 32 * 2 ** 20, autoConnect: true });
+  expect(Object.isFrozen(resolved.outbox)).toBe(true);
+});
+
+test.for(["connectTimeoutMs", "closeTimeoutMs", "heartbeat.intervalMs", "heartbeat.timeoutMs"])(
+  "%s beyond what a timer holds counts as the longest wait that it does",
+  (name) => {
+    const resolved = resolveOptions(at(name, Number.POSITIVE_INFINITY)) as unknown as Record<string, unknown>;
+    const [group, inner] = name.split(".") as [string, string?];
+    const value = inner ? (resolved[group] as Record<string, unknown>)[inner] : resolved[group];
+    expect(value).toBe(2 ** 31 - 1);
+  },
+);
 
 describe("what only Node can do", () => {
   test.for([

@@ -1,0 +1,114 @@
+import { MAX_TIMER_MS } from "./timer.ts";
+
+/**
+ * What one option may be. `range` completes the sentence "it must be …". `take` returns the value in the form that is
+ * used, or `undefined` for a value outside the range. `standard` is used where the option was not given.
+ */
+export type OptionRule = readonly [range: string, take: (value: unknown) => unknown, standard?: unknown];
+
+/** The rules of a group of options: one for each name. */
+export type OptionRules<T> = { readonly [name in keyof T]-?: OptionRule };
+
+/** Makes the error for a bad option. Entries that carry no `ConnError` of their own pass their Conn's. */
+export type OptionFailure = (message: string) => Error;
+
+/** Two names are similar from this share of common pairs of letters on. */
+const MIN_SIMILARITY = 0.5;
+const MAX_QUOTED = 40;
+
+export const isFunction = (value: unknown): boolean => typeof value === "function";
+export const isObject = (value: unknown): boolean => typeof value === "object" && value !== null;
+
+/** Accepts what `isValid` accepts, as it is. */
+export function rule(range: string, isValid: (value: unknown) => boolean, standard?: unknown): OptionRule {
+  return [range, (value) => (isValid(value) ? value : undefined), standard];
+}
+
+/** Accepts a number from `min` on. A larger one than `max`, which is what the platform holds, counts as `max`. */
+export function numberRule(min: number, standard: number, max: number = Number.POSITIVE_INFINITY): OptionRule {
+  const take = (value: unknown) => (typeof value === "number" && value >= min ? Math.min(value, max) : undefined);
+  return [`a number, at least ${min}`, take, standard];
+}
+
+/** Accepts milliseconds from `min` on. A wait that no timer can hold counts as the longest that one can. */
+export function timeRule(min: number, standard: number): OptionRule {
+  return numberRule(min, standard, MAX_TIMER_MS);
+}
+
+/** Accepts one of `words`, of which the first is the default. */
+export function wordRule(...words: readonly string[]): OptionRule {
+  return rule(words.join(" or "), (value) => words.includes(value as string), words[0]);
+}
+
+/** Accepts true and false. */
+export function flagRule(standard: boolean): OptionRule {
+  return rule("true or false", (value) => typeof value === "boolean", standard);
+}
+
+/** Accepts a function. */
+export function functionRule(standard?: unknown): OptionRule {
+  return rule("a function", isFunction, standard);
+}
+
+/**
+ * Returns the options of `rules` as the user set them in `given`, or as standard, frozen. `undefined` means the standard.
+ *
+ * @param group stands before each name in an error, such as `outbox.`
+ * @throws what `fail` makes, for a value outside its range and for a name that `rules` do not have
+ */
+export function takeOptions<T extends object>(
+  group: string,
+  rules: OptionRules<T>,
+  given: object,
+  fail: OptionFailure,
+): Readonly<T> {
+  if (!isObject(given)) throw fail(describeBadOption("The options", "an object", given));
+  checkNames(group, Object.keys(rules), given, fail);
+  const taken: Record<string, unknown> = {};
+  for (const [name, [range, take, standard]] of Object.entries<OptionRule>(rules)) {
+    const value = (given as Readonly<Record<string, unknown>>)[name];
+    const result = value === undefined ? standard : take(value);
+    if (value !== undefined && result === undefined) throw fail(describeBadOption(group + name, range, value));
+    taken[name] = result;
+  }
+  return Object.freeze(taken) as Readonly<T>;
+}
+
+/** Refuses names that are not `known`, and suggests the nearest. @throws what `fail` makes */
+export function checkNames(group: string, known: readonly string[], given: object, fail: OptionFailure): void {
+  for (const name in given) {
+    if (!known.includes(name) && given[name as never] !== undefined) {
+      throw fail(`${group}${name} is not an option: use ${suggestName(name, known)}.`);
+    }
+  }
+}
+
+/** Returns the sentence for an option whose value is out of its range. */
+export function describeBadOption(name: string, range: string, value: unknown): string {
+  return `${name} must be ${range}; got ${describeValue(value)}.`;
+}
+
+/** Returns the name that is spelt most like `name`, or all that there are where none is. */
+export function suggestName(name: string, known: readonly string[]): string {
+  const given = name.toLowerCase();
+  let best = MIN_SIMILARITY;
+  let nearest = `one of ${known.join(", ")}`;
+  for (const candidate of known) {
+    const pairs = candidate.length - 1;
+    let shared = 0;
+    for (let i = 0; i < pairs; i++) if (given.includes(candidate.slice(i, i + 2).toLowerCase())) shared++;
+    const similarity = shared / Math.max(pairs, given.length - 1);
+    if (similarity > best) {
+      best = similarity;
+      nearest = candidate;
+    }
+  }
+  return nearest;
+}
+
+function describeValue(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.slice(0, MAX_QUOTED));
+  if (isFunction(value)) return "a function";
+  if (isObject(value)) return Array.isArray(value) ? "an array" : "an object";
+  return String(value);
+}

@@ -1,0 +1,39 @@
+import { badOption, failOption } from "../base/errors.ts";
+import { checkNames } from "../base/option-rules.ts";
+import type { SendOptions } from "../base/payload.ts";
+
+const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
+const SEND_OPTIONS: readonly string[] = ["signal", "ttlMs", "key", "volatile", "confirm", "resend", "codec"];
+
+/**
+ * Returns the subprotocols to offer, as every platform takes them: tokens, each once (RFC 6455, section 4.1; RFC 9110,
+ * section 5.6.2). An error names the position of a bad one and not its text, which may be a secret.
+ *
+ * @throws {@link ConnError} `bad-option`
+ */
+export function parseProtocols(protocols: unknown): readonly string[] {
+  const names = [protocols].flat() as string[];
+  const bad = names.findIndex((name, i) => typeof name !== "string" || !TOKEN.test(name) || names.indexOf(name) < i);
+  if (bad < 0) return names;
+  throw failOption(`protocols must be tokens, each once, or a function; the one at index ${bad} is not.`);
+}
+
+/** Refuses bad options of one send. @throws {@link ConnError} `bad-option` */
+export function checkSend(options: SendOptions): void {
+  const { ttlMs, key } = options;
+  checkNames("", SEND_OPTIONS, options, failOption);
+  if (ttlMs !== undefined && !(ttlMs > 0)) throw badOption("ttlMs", "a number above 0", ttlMs);
+  if (key !== undefined && typeof key !== "string") throw badOption("key", "a string", key);
+}
+
+/**
+ * Refuses a close code that may not be sent: a client may send 1000 and 3000 to 4999 on every platform, a server a few
+ * more (RFC 6455, section 7.4).
+ *
+ * @throws {@link ConnError} `bad-option`
+ */
+export function checkCode(code: number, isServer: boolean): void {
+  if (code === 1000 || (Number.isInteger(code) && code >= 3000 && code < 5000)) return;
+  if (isServer && [1001, 1008, 1011, 1012, 1013].includes(code)) return;
+  throw badOption("code", isServer ? "1000, 1001, 1008, 1011 to 1013 or 3000 to 4999" : "1000 or 3000 to 4999", code);
+}
