@@ -25,7 +25,7 @@ export function rule(range: string, isValid: (value: unknown) => boolean, standa
 }
 
 /** Accepts a number from `min` on. A larger one than `max`, which is what the platform holds, counts as `max`. */
-export function numberRule(min: number, standard: number, max: number = Number.POSITIVE_INFINITY): OptionRule {
+export function numberRule(min: number, standard?: number, max: number = Number.POSITIVE_INFINITY): OptionRule {
   const take = (value: unknown) => (typeof value === "number" && value >= min ? Math.min(value, max) : undefined);
   return [`a number, at least ${min}`, take, standard];
 }

@@ -1,20 +1,28 @@
 import { deflateSync, Gunzip } from "fflate";
-import { ConnError } from "../base/errors.ts";
+import { failOption } from "../base/errors.ts";
+import { numberRule, type OptionRules, takeOptions } from "../base/option-rules.ts";
 import { byteLength, type Payload } from "../base/payload.ts";
 import { Codec, type CodecLike, toText } from "./codec.ts";
 
-/** What is deflated, and how much may come of inflating. */
+/** Which messages are deflated, and the bound of an inflated one. */
 export interface CompressedOptions {
-  /** Messages of fewer bytes are not deflated. Default 1 KiB. */
+  /** Messages of fewer bytes are not deflated. At least 0; default 1 KiB. */
   readonly thresholdBytes?: number | undefined;
-  /** A message that would inflate to more bytes than this is refused: `unmarshal`. Default 32 MiB. */
+  /**
+   * A message that would inflate to more bytes than this is refused: `unmarshal`. At least 1; default the Conn's
+   * `maxPayloadBytes`, and 32 MiB where the codec is used without a Conn.
+   */
   readonly maxBytes?: number | undefined;
 }
 
-const THRESHOLD_BYTES = 1024;
 const MAX_BYTES = 32 * 1024 * 1024;
 
-/** First byte of a binary frame: what the rest of it is. */
+const RULES: OptionRules<{ thresholdBytes: number; maxBytes: number | undefined }> = {
+  thresholdBytes: numberRule(0, 1024),
+  maxBytes: numberRule(1),
+};
+
+/** First byte of a binary frame, which names the rest. */
 const PLAIN = 0;
 const DEFLATED_TEXT = 1;
 const DEFLATED_BYTES = 2;
@@ -24,27 +32,27 @@ const SLICE_BYTES = 4096;
 
 const CORRUPT = "The deflated message is corrupt, truncated, or followed by something else.";
 
-// What stands before and behind deflated data in a gzip file (RFC 1952, section 2.3); fflate checks no sums.
+// The header and trailer of a gzip file (RFC 1952, section 2.3). Zeros do, because fflate checks no sums.
 const GZIP_HEADER = /* @__PURE__ */ Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff);
 const GZIP_TRAILER = /* @__PURE__ */ new Uint8Array(8);
 
 /**
- * `codec`, with long messages deflated (RFC 1951). Both ends must use it. Text frames travel as they are; a binary
- * frame begins with one byte that says what follows: 0 bytes as they are, 1 deflated text, 2 deflated bytes. A message
- * below `thresholdBytes`, or that deflating would not make shorter, is not deflated. What is truncated, corrupt,
- * followed by anything, or too long is reported as {@link ConnError} `unmarshal`; inflating stops at `maxBytes`.
+ * Wraps `codec` so that long messages are deflated (RFC 1951). Both ends must use it. Text frames travel as they are. A
+ * binary frame begins with one byte that names the rest: 0 bytes as they are, 1 deflated text, 2 deflated bytes. A
+ * message below `thresholdBytes`, or that deflating would not make shorter, is not deflated. A message that is truncated,
+ * corrupt, followed by anything, or too long is reported as `ConnError` `unmarshal`; inflating stops at `maxBytes`.
+ *
+ * @example
+ * const codec = compressed(json<State, Command>());
  *
  * @throws ConnError `bad-option`
  */
-export function compressed<In, Out = In>(
-  codec: CodecLike<In, Out>,
-  { thresholdBytes = THRESHOLD_BYTES, maxBytes = MAX_BYTES }: CompressedOptions = {},
-): Codec<In, Out> {
-  checkOption("thresholdBytes", thresholdBytes, 0);
-  checkOption("maxBytes", maxBytes, 1);
+export function compressed<In, Out = In>(codec: CodecLike<In, Out>, options: CompressedOptions = {}): Codec<In, Out> {
+  const { thresholdBytes, maxBytes } = takeOptions("", RULES, options, failOption);
   return new Codec<In, Out>({
     marshal: (value) => pack(codec.marshal(value), thresholdBytes),
-    unmarshal: (payload) => codec.unmarshal(unpack(payload, maxBytes)),
+    unmarshal: (payload, limits) =>
+      codec.unmarshal(unpack(payload, maxBytes ?? limits?.maxPayloadBytes ?? MAX_BYTES), limits),
   });
 }
 
@@ -74,8 +82,8 @@ function unpack(payload: Payload, maxBytes: number): Payload {
 }
 
 /**
- * The bytes that were deflated. They are passed off as a gzip file that another one follows, because only of those does
- * fflate tell where the deflated data ended.
+ * Returns the bytes that were deflated. Presents them as a gzip file that another one follows, because fflate reports
+ * only for such files where the deflated data ended.
  */
 function inflate(deflated: Uint8Array, maxBytes: number): Uint8Array {
   const chunks: Uint8Array[] = [];
@@ -116,9 +124,4 @@ function prefixed(kind: number, bytes: Uint8Array): Uint8Array {
   frame[0] = kind;
   frame.set(bytes, 1);
   return frame;
-}
-
-function checkOption(name: string, value: unknown, min: number): void {
-  if (typeof value === "number" && value >= min) return;
-  throw new ConnError("bad-option", `${name} must be a number of at least ${min}; got ${String(value)}.`);
 }

@@ -2,15 +2,15 @@ import { ConnError } from "../base/errors.ts";
 import type { Payload } from "../base/payload.ts";
 import { Codec, type CodecLike } from "./codec.ts";
 
-/** Issues told in the message of an error; its `cause` has them all. */
+/** Issues named in the message of an error; its `cause` has them all. */
 const MAX_ISSUES = 3;
 
 /**
- * What this codec needs of a schema: version 1 of [Standard Schema](https://standardschema.dev), which zod, valibot,
+ * The part of a schema that this codec uses: version 1 of [Standard Schema](https://standardschema.dev), which zod, valibot,
  * arktype and others implement.
  */
 export interface StandardSchema<Input = unknown, Output = Input> {
-  /** What the specification asks of a schema, under the name that it gives. */
+  /** The members that the specification requires, under the name that it gives. */
   readonly "~standard": {
     /** The version of the specification. */
     readonly version: 1;
@@ -18,63 +18,66 @@ export interface StandardSchema<Input = unknown, Output = Input> {
     readonly vendor: string;
     /** Checks a value. A promise is refused: codecs are synchronous. */
     readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
-    /** Types alone: there is nothing of it at run time. */
+    /** Types alone: absent at run time. */
     readonly types?:
       | {
-          /** What the schema takes. */
+          /** The type that the schema takes. */
           readonly input: Input;
-          /** What the schema gives. */
+          /** The type that the schema returns. */
           readonly output: Output;
         }
       | undefined;
   };
 }
 
-/** What a schema says of a value: the value it makes of it, or what is wrong with it. */
+/** The result of a check: the value as the schema returns it, or the issues that it found. */
 export type SchemaResult<Output> =
   | {
-      /** The value as the schema makes it. */
+      /** The value as the schema returns it. */
       readonly value: Output;
-      /** None: the value is right. */
+      /** Absent, because the value is right. */
       readonly issues?: undefined;
     }
   | {
-      /** What is wrong, at least one. */
+      /** The issues, at least one. */
       readonly issues: readonly SchemaIssue[];
     };
 
-/** A key on the way to what is wrong, as some schema libraries put it. */
+/** A key on the path to an issue, in the form that some schema libraries use. */
 export interface SchemaPathSegment {
   /** The key. */
   readonly key: PropertyKey;
 }
 
-/** One thing that is wrong with a value, and where. */
+/** One issue, and its place in the value. */
 export interface SchemaIssue {
-  /** What is wrong, for people. */
+  /** The issue, for people. */
   readonly message: string;
-  /** Where: the keys from the value down. Absent for the value itself. */
+  /** The keys from the value down to the issue. Absent for the value itself. */
   readonly path?: readonly (PropertyKey | SchemaPathSegment)[] | undefined;
 }
 
-/** The type a schema takes. */
+/** The type that a schema takes. */
 export type SchemaInput<Schema extends StandardSchema> = NonNullable<Schema["~standard"]["types"]>["input"];
-/** The type a schema gives. */
+/** The type that a schema returns. */
 export type SchemaOutput<Schema extends StandardSchema> = NonNullable<Schema["~standard"]["types"]>["output"];
 
 /**
- * `codec`, with each incoming value checked by a schema and taken as that schema makes it: defaults filled, strings
- * turned to dates. Its type is the schema's output. A value the schema refuses is reported as {@link ConnError}
- * `unmarshal` that names path and message of the first issues, with all issues as its `cause`. A schema that answers
- * with a promise is `misuse`: codecs are synchronous.
+ * Wraps `codec` so that a schema checks each incoming value, and the application gets the schema's output: defaults
+ * filled in, strings turned into dates. A value that the schema refuses is reported as {@link ConnError} `unmarshal`,
+ * which names path and message of the first issues and has all issues as its `cause`. A schema that returns a promise is
+ * `misuse`, because codecs are synchronous.
+ *
+ * @example
+ * const codec = validated(json(), z.object({ price: z.number() }));
  */
 export function validated<Out, Incoming extends StandardSchema>(
   codec: CodecLike<unknown, Out>,
   incoming: Incoming,
 ): Codec<SchemaOutput<Incoming>, Out>;
 /**
- * The same for outgoing values too: what may be sent is the input of `outgoing`, and what travels is what it makes of
- * it. A value it refuses is reported as {@link ConnError} `marshal`.
+ * Checks outgoing values too: `send()` takes the input of `outgoing`, and its output travels. A value that `outgoing`
+ * refuses is reported as {@link ConnError} `marshal`.
  */
 export function validated<Out, Incoming extends StandardSchema, Outgoing extends StandardSchema<unknown, Out>>(
   codec: CodecLike<unknown, Out>,
@@ -88,7 +91,7 @@ export function validated<Out>(
 ): Codec<unknown, unknown> {
   return new Codec<unknown, unknown>({
     marshal: (value) => codec.marshal(outgoing ? checked("marshal", outgoing, value) : (value as Out)),
-    unmarshal: (payload) => checked("unmarshal", incoming, codec.unmarshal(payload), payload),
+    unmarshal: (payload, limits) => checked("unmarshal", incoming, codec.unmarshal(payload, limits), payload),
   });
 }
 
@@ -100,12 +103,9 @@ function checked<T>(
 ): T {
   const result = schema["~standard"].validate(value);
   if ("then" in result) {
-    // Nobody waits for this answer, so nobody must be told that it was a rejection.
+    // Handled here, because a rejection of this promise would otherwise end a Node process as unhandled.
     result.then(undefined, () => {});
-    throw new ConnError(
-      "misuse",
-      "The schema answers asynchronously, and a codec can't wait: take out its async checks.",
-    );
+    throw new ConnError("misuse", "The schema checks asynchronously, and a codec can't wait: remove its async checks.");
   }
   if (!result.issues) return result.value;
   const what = code === "marshal" ? "The value" : "The message";
@@ -124,7 +124,7 @@ function describeIssues(issues: readonly SchemaIssue[]): string {
   return `${lines.join("; ")}${rest > 0 ? `; and ${rest} more` : ""}`;
 }
 
-/** A path as it would be written in a program: `items[0].price`. */
+/** Returns a path as a program would write it: `items[0].price`. */
 function dotted(path: NonNullable<SchemaIssue["path"]>): string {
   const keys = path.map((part) => (typeof part === "object" ? part.key : part));
   return keys.reduce<string>((text, key) => {

@@ -1,7 +1,7 @@
 import { requireSupport } from "#socket";
 import { ABNORMAL, INTERNAL_ERROR, POLICY_VIOLATION } from "../base/close-codes.ts";
 import { noop } from "../base/deferred.ts";
-import { ConnError } from "../base/errors.ts";
+import { ConnError, textOf } from "../base/errors.ts";
 import { exceeds, type Payload } from "../base/payload.ts";
 import { marshal, unmarshal } from "../codec/codec.ts";
 import type { ConnectionEnd, Socket, SocketOptions, SocketOwner, Target } from "../socket/socket.ts";
@@ -229,7 +229,7 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
         const payload = checkSize(marshal(codec, value), maxSendBytes);
         if (signal.aborted || !line.write(payload)) throw new ConnError("closed", "The connection ended in setup.");
       },
-      receive: () => early.take((payload) => unmarshal(codec, payload), signal),
+      receive: () => early.take((payload) => unmarshal(codec, payload, this.#owner.options), signal),
     };
   }
 
@@ -256,7 +256,7 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
       const error =
         cause instanceof ConnError && cause.fatal
           ? cause
-          : new ConnError(name === "setup" ? name : "provider", `${name} failed: ${cause}`, { cause });
+          : new ConnError(name === "setup" ? name : "provider", `${name} failed: ${textOf(cause)}`, { cause });
       if (!this.#isLeft) this.#owner.onError(error);
       throw error;
     }

@@ -1,6 +1,6 @@
 import { ABNORMAL, INBOX_FULL, RESUME_PROTOCOL_ERROR } from "../base/close-codes.ts";
 import { Emitter } from "../base/emitter.ts";
-import { ConnError } from "../base/errors.ts";
+import { ConnError, textOf } from "../base/errors.ts";
 import type { Payload } from "../base/payload.ts";
 import { type CodecLike, unmarshal } from "../codec/codec.ts";
 import type { ConnectionEnd } from "../socket/socket.ts";
@@ -67,7 +67,7 @@ export abstract class MessageFlow<In, Out> implements AttemptOwner<In, Out>, Inb
   /** The value of `payload`; what can't be decoded is told and thrown. */
   decode<T>(codec: CodecLike<T, never>, payload: Payload): T {
     try {
-      return unmarshal(codec, payload);
+      return unmarshal(codec, payload, this.options);
     } catch (error) {
       this.onError(error as ConnError);
       throw error;
@@ -79,7 +79,7 @@ export abstract class MessageFlow<In, Out> implements AttemptOwner<In, Out>, Inb
     try {
       return act();
     } catch (cause) {
-      this.onError(new ConnError("provider", `${name} failed: ${cause}`, { cause }));
+      this.onError(new ConnError("provider", `${name} failed: ${textOf(cause)}`, { cause }));
       return undefined;
     }
   }

@@ -199,6 +199,7 @@ export class Supervisor<In, Out> extends MessageFlow<In, Out> {
     const info: CloseInfo = { ...end, clean, by, unsent, inDoubt: rest.inDoubt, ...(error && { error }) };
     this.emitter.emit("closed", info);
     this.emitter.enqueue(() => {
+      this.emitter.releaseSignals();
       this.#closeInfo = info;
       this.#closed?.resolve(info);
     });

@@ -1,5 +1,5 @@
 import { throwAsync } from "../base/emitter.ts";
-import { ConnError } from "../base/errors.ts";
+import { ConnError, textOf } from "../base/errors.ts";
 import { MAX_TIMER_MS, Timer } from "../base/timer.ts";
 import type { MessageSource } from "./message-source.ts";
 import { createObservable, type Store } from "./observable.ts";
@@ -72,7 +72,9 @@ export function store<In, T>(
     try {
       latest = reduce(latest, message);
     } catch (cause) {
-      const error = new ConnError("provider", `A store's reducer failed, so its value stays: ${cause}`, { cause });
+      const error = new ConnError("provider", `A store's reducer failed, so its value stays: ${textOf(cause)}`, {
+        cause,
+      });
       if (source.report) source.report(error);
       else throwAsync(error);
     }

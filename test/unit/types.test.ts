@@ -90,7 +90,7 @@ test("options are checked by name and kind", () => {
   const none = () => new Conn("ws://x.test/", { autoConnect: false });
   expectTypeOf(none).returns.toEqualTypeOf<Conn<Payload, Payload>>();
   // @ts-expect-error a misspelt option
-  new Conn("ws://x.test/", { autoConnect: false, maxPayload: 5 });
+  expect(() => new Conn("ws://x.test/", { autoConnect: false, maxPayload: 5 })).toThrow("use maxPayloadBytes");
   // @ts-expect-error no such overflow
   expect(() => new Conn("ws://x.test/", { autoConnect: false, outbox: { overflow: "close" } })).toThrow();
 });

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { expect, test } from "vitest";
 import { Emitter } from "../../../src/base/emitter.ts";
 import { settleMicrotasks, uncaught, useFakeTime } from "../../support/conn.ts";
@@ -119,4 +120,16 @@ test("a listener that stops another one during an event is obeyed at the latest 
   emitter.emit("word", "a");
   emitter.emit("word", "b");
   expect(list).not.toContain("b");
+});
+
+test("releaseSignals() removes the listeners that have a signal, and their hold on it", () => {
+  const emitter = new Emitter<Events>();
+  const { signal } = new AbortController();
+  const received: string[] = [];
+  emitter.on("word", (word) => received.push(`signalled ${word}`), { signal });
+  emitter.on("word", (word) => received.push(word));
+  emitter.releaseSignals();
+  emitter.emit("word", "a");
+  expect(received).toEqual(["a"]);
+  expect(getEventListeners(signal, "abort")).toHaveLength(0);
 });

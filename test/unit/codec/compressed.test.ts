@@ -6,7 +6,9 @@ import { describe, expect, test } from "vitest";
 import { unmarshal } from "../../../src/codec/codec.ts";
 import { compressed } from "../../../src/codec/compressed.ts";
 import { json, message } from "../../../src/index.ts";
-import { thrown } from "../../support/conn.ts";
+import { openConn, record, thrown, useFakeTime } from "../../support/conn.ts";
+
+useFakeTime();
 
 const codec = compressed(message);
 const long = "to and fro ".repeat(1000);
@@ -103,6 +105,20 @@ describe("refuses as unmarshal", () => {
 });
 
 describe("maxBytes", () => {
+  test("is the Conn's maxPayloadBytes where the option is not given", async () => {
+    const { conn, socket } = await openConn({ codec, maxPayloadBytes: long.length - 1 });
+    const errors = record(conn, "error");
+    socket.message(packed(long));
+    socket.message(packed(long.slice(1)));
+    expect(await conn[Symbol.asyncIterator]().next()).toEqual({ done: false, value: long.slice(1) });
+    expect(errors).toMatchObject([{ code: "unmarshal", message: /maxBytes, 10999/ }]);
+  });
+
+  test("stands above maxPayloadBytes where it is given", () => {
+    const raised = compressed(message, { maxBytes: long.length });
+    expect(unmarshal(raised, packed(long), { maxPayloadBytes: 10 })).toBe(long);
+  });
+
   test("is the longest message that passes", () => {
     expect(compressed(message, { maxBytes: long.length }).unmarshal(packed(long))).toBe(long);
     const short = compressed(message, { maxBytes: long.length - 1 });
