@@ -1,0 +1,60 @@
+import { expect, test } from "vitest";
+import { Conn } from "../../../src/index.ts";
+import { resume } from "../../../src/resume/client/index.ts";
+import { asWebSocket } from "../../../src/websocket/index.ts";
+import { pass, record, serve, URL, useFakeTime, WAIT_MS } from "./sockets.ts";
+
+useFakeTime();
+
+test("a Conn that is open is an OPEN socket, with what was agreed on", async () => {
+  const { server, options } = serve();
+  const conn = new Conn(URL, options);
+  await conn.ready();
+  const connection = await server.next();
+  connection.send("before");
+  await pass();
+  const socket = asWebSocket(conn);
+  const events = record(socket);
+  expect([socket.readyState, socket.url, socket.protocol]).toEqual([1, URL, ""]);
+  socket.send("hello");
+  expect(await connection.receive()).toBe("hello");
+  connection.send("welcome");
+  await pass();
+  expect(events).toEqual(["message before in 1", "message welcome in 1"]);
+});
+
+test("a Conn that connects is a CONNECTING socket, with an open event", async () => {
+  const { options } = serve();
+  const socket = asWebSocket(new Conn(URL, options));
+  const events = record(socket);
+  expect(socket.readyState).toBe(0);
+  await pass();
+  expect(events).toEqual(["open in 1"]);
+});
+
+test("drops are hidden while the session is resumed, and the end of the Conn is a close event", async () => {
+  const { server, options } = serve(true);
+  const conn = new Conn(URL, { ...options, resume: resume() });
+  await conn.ready();
+  const socket = asWebSocket(conn);
+  const events = record(socket);
+  (await server.next()).drop();
+  await pass(WAIT_MS);
+  expect([events, socket.readyState, server.dials]).toEqual([[], 1, 2]);
+  socket.close(4000, "done");
+  expect(socket.readyState).toBe(2);
+  await pass();
+  expect(events).toEqual(["close 4000 true in 3"]);
+  expect(await conn.closed).toMatchObject({ code: 4000, by: "local" });
+});
+
+test("a reconnection without the session is a close event, and the Conn stays its owner's", async () => {
+  const { server, options } = serve();
+  const conn = new Conn(URL, options);
+  await conn.ready();
+  const socket = asWebSocket(conn);
+  const events = record(socket);
+  (await server.next()).drop();
+  await pass(WAIT_MS);
+  expect([events, conn.state]).toEqual([["close 1006 false in 3"], "open"]);
+});

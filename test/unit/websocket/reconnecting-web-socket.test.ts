@@ -1,0 +1,217 @@
+import { expect, test } from "vitest";
+import { ReconnectingWebSocket } from "../../../src/websocket/index.ts";
+import { pass, record, serve, URL, useFakeTime, WAIT_MS } from "./sockets.ts";
+
+useFakeTime();
+
+test("a drop is a close event, CONNECTING, and an open event once more", async () => {
+  const { server, options } = serve();
+  const socket = new ReconnectingWebSocket(URL, [], options);
+  const events = record(socket);
+  const first = await server.next();
+  await pass();
+  first.drop();
+  await pass();
+  expect([socket.readyState, socket.retryCount]).toEqual([0, 1]);
+  await pass(WAIT_MS);
+  expect(events).toEqual(["open in 1", "close 1006 false in 0", "open in 1"]);
+});
+
+test("each failed attempt is an error event and a close event", async () => {
+  const { server, options } = serve();
+  server.refuse("network", 2);
+  const socket = new ReconnectingWebSocket(URL, [], options);
+  const events = record(socket);
+  await pass(2 * WAIT_MS);
+  const failed = ["error connect ECONNREFUSED in 0", "close 1006 false in 0"];
+  expect(events).toEqual([...failed, ...failed, "open in 1"]);
+});
+
+test("messages that are sent while there is no connection go out on the next one, in order", async () => {
+  const { server, options } = serve();
+  const socket = new ReconnectingWebSocket(URL, [], options);
+  socket.send("one");
+  const first = await server.next();
+  expect(await first.receive()).toBe("one");
+  first.drop();
+  await pass();
+  socket.send("two");
+  socket.send("three");
+  await pass(WAIT_MS);
+  const second = await server.next();
+  await pass();
+  expect(second.received).toEqual(["two", "three"]);
+});
+
+test('with queue "none" send() throws between two connections, and nothing of the first reaches the second', async () => {
+  const { server, options } = serve();
+  const outbox = { highWaterMark: 10 };
+  const socket = new ReconnectingWebSocket(URL, [], { ...options, outbox, queue: "none" });
+  const first = await server.next();
+  await pass();
+  first.stall();
+  socket.send("x".repeat(20));
+  socket.send("waits for room");
+  first.drop();
+  await pass();
+  expect(() => socket.send("between")).toThrow(expect.objectContaining({ name: "InvalidStateError" }));
+  await pass(WAIT_MS);
+  const second = await server.next();
+  await pass();
+  expect(second.received).toEqual([]);
+});
+
+test('with queue "first" messages before the first open are taken, and none afterwards', async () => {
+  const { server, options } = serve();
+  const socket = new ReconnectingWebSocket(URL, [], { ...options, queue: "first" });
+  socket.send("early");
+  const first = await server.next();
+  expect(await first.receive()).toBe("early");
+  first.drop();
+  await pass();
+  expect(() => socket.send("between")).toThrow(expect.objectContaining({ name: "InvalidStateError" }));
+});
+
+test.each([1000, 1001, 1012, 4500])("opens again after the server's %d, and tells that code", async (code) => {
+  const { server, options } = serve();
+  const socket = new ReconnectingWebSocket(URL, [], options);
+  const events = record(socket);
+  (await server.next()).close(code);
+  await pass(WAIT_MS);
+  expect(events).toEqual(["open in 1", `close ${code} true in 0`, "open in 1"]);
+});
+
+test.each([1008, 4401])("ends after the server's %d, which no further attempt would cure", async (code) => {
+  const { server, options } = serve();
+  const socket = new ReconnectingWebSocket(URL, [], options);
+  const events = record(socket);
+  (await server.next()).close(code);
+  await pass(10 * WAIT_MS);
+  expect(events).toEqual(["open in 1", `close ${code} true in 3`]);
+});
+
+test("close() ends it: a close event after the call, and no further dial", async () => {
+  const { server, options } = serve();
+  const socket = new ReconnectingWebSocket(URL, [], options);
+  const events = record(socket);
+  await server.next();
+  await pass();
+  socket.close(4000);
+  expect([socket.readyState, events]).toEqual([2, ["open in 1"]]);
+  await pass(10 * WAIT_MS);
+  expect([events, server.dials]).toEqual([["open in 1", "close 4000 true in 3"], 1]);
+});
+
+test("close() during a wait ends it at once", async () => {
+  const { server, options } = serve();
+  const socket = new ReconnectingWebSocket(URL, [], options);
+  (await server.next()).drop();
+  await pass();
+  const events = record(socket);
+  socket.close();
+  await pass(10 * WAIT_MS);
+  expect(events.at(-1)).toMatch(/^close \d+ (true|false) in 3$/);
+  expect(server.dials).toBe(1);
+});
+
+test("reconnect() leaves an open connection for another, with a close event after the call", async () => {
+  const { server, options } = serve();
+  const socket = new ReconnectingWebSocket(URL, [], options);
+  const first = await server.next();
+  await pass();
+  const events = record(socket);
+  socket.reconnect();
+  expect([socket.readyState, events]).toEqual([0, []]);
+  socket.send("for the second");
+  const second = await server.next();
+  expect(await second.receive()).toBe("for the second");
+  expect(events).toEqual(["close 1006 false in 0", "open in 1"]);
+  expect([first.isOpen, second.isOpen]).toEqual([false, true]);
+});
+
+test("reconnect() cuts a wait short", async () => {
+  const { server, options } = serve();
+  const socket = new ReconnectingWebSocket(URL, [], { ...options, backoff: () => 60_000 });
+  (await server.next()).drop();
+  await pass();
+  socket.reconnect();
+  await pass(250);
+  expect([socket.readyState, server.dials]).toEqual([1, 2]);
+});
+
+test("reconnect() opens again after close(), over another Conn", async () => {
+  const { server, options } = serve();
+  const socket = new ReconnectingWebSocket(URL, [], options);
+  await server.next();
+  await pass();
+  const { conn } = socket;
+  socket.close();
+  await pass();
+  expect(socket.readyState).toBe(3);
+  const events = record(socket);
+  socket.reconnect();
+  expect(socket.readyState).toBe(0);
+  socket.send("again");
+  expect(await (await server.next()).receive()).toBe("again");
+  expect(events).toEqual(["open in 1"]);
+  expect(socket.conn).not.toBe(conn);
+});
+
+test("reconnect() while closing does not wait for the end", async () => {
+  const { server, options } = serve();
+  const socket = new ReconnectingWebSocket(URL, [], options);
+  const first = await server.next();
+  await pass();
+  first.blackhole();
+  const events = record(socket);
+  socket.close();
+  socket.reconnect();
+  await server.next();
+  await pass(10 * WAIT_MS);
+  expect([events, socket.readyState]).toEqual([["open in 1"], 1]);
+});
+
+test("a url function that rejects or hangs is not the end, and is asked on each attempt", async () => {
+  const { server, options } = serve();
+  const answers = [() => Promise.reject(new Error("no token")), () => new Promise<string>(() => {}), () => URL];
+  const url = () => (answers.shift() as () => string | Promise<string>)();
+  const socket = new ReconnectingWebSocket(url, () => ["v1"], { ...options, connectTimeoutMs: 5_000 });
+  const events = record(socket);
+  expect(socket.url).toBe("");
+  await pass();
+  expect(events).toEqual(["error url failed: Error: no token in 0", "close 1006 false in 0"]);
+  await pass(WAIT_MS + 5_000 + WAIT_MS);
+  expect(events.slice(2, 4)).toEqual(["error No connection within 5000 ms. in 0", "close 1006 false in 0"]);
+  expect(server.dials).toBe(1);
+  expect(socket.url).toBe(URL);
+});
+
+test("one event object goes to the handler attribute and to the listeners", async () => {
+  const { server, options } = serve();
+  const socket = new ReconnectingWebSocket(URL, [], options);
+  const seen: unknown[] = [];
+  socket.onclose = (event) => seen.push(event);
+  socket.addEventListener("close", (event) => seen.push(event));
+  (await server.next()).drop();
+  await pass();
+  expect(seen).toHaveLength(2);
+  expect(seen[0]).toBe(seen[1]);
+});
+
+test("a full queue is an error event, and the socket goes on", async () => {
+  const { server, options } = serve();
+  const socket = new ReconnectingWebSocket(URL, [], { ...options, outbox: { maxMessages: 1 } });
+  const events = record(socket);
+  socket.send("fits");
+  socket.send("does not");
+  await pass();
+  expect(events).toEqual(["error The outbox is full: await send(), or raise its bounds. in 0", "open in 1"]);
+  expect((await server.next()).received).toEqual(["fits"]);
+});
+
+test("options that are out of range are refused at the caller's line", () => {
+  expect(() => new ReconnectingWebSocket(URL, [], { queue: "some" as never })).toThrow(
+    expect.objectContaining({ code: "bad-option" }),
+  );
+  expect(() => new ReconnectingWebSocket("ftp://x")).toThrow(expect.objectContaining({ name: "SyntaxError" }));
+});

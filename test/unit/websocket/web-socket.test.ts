@@ -1,0 +1,198 @@
+import { expect, test } from "vitest";
+import { resume } from "../../../src/resume/client/index.ts";
+import { webSocket } from "../../../src/websocket/index.ts";
+import { pass, record, serve, URL, useFakeTime, WAIT_MS } from "./sockets.ts";
+
+useFakeTime();
+
+test("a drop is the end of the socket, and nothing is dialed again", async () => {
+  const { server, options } = serve();
+  const Host = webSocket(options);
+  const socket = new Host(URL);
+  const events = record(socket);
+  (await server.next()).drop();
+  await pass(10 * WAIT_MS);
+  expect(events).toEqual(["open in 1", "close 1006 false in 3"]);
+  expect(server.dials).toBe(1);
+});
+
+test("a dial that fails is an error event and a close event, and the end", async () => {
+  const { server, options } = serve();
+  server.refuse("network");
+  const Host = webSocket(options);
+  const events = record(new Host(URL));
+  await pass(10 * WAIT_MS);
+  expect(events).toEqual(["error connect ECONNREFUSED in 3", "close 1006 false in 3"]);
+  expect(server.dials).toBe(1);
+});
+
+test("a server that never answers is left after connectTimeoutMs", async () => {
+  const { server, options } = serve();
+  server.refuse("hang");
+  const Host = webSocket({ ...options, connectTimeoutMs: 500 });
+  const events = record(new Host(URL));
+  await pass(499);
+  expect(events).toEqual([]);
+  await pass(1);
+  expect(events).toEqual(["error No connection within 500 ms. in 3", "close 1006 false in 3"]);
+});
+
+test("a black hole ends the socket at the heartbeat's time", async () => {
+  const { server, options } = serve();
+  const ask = { ping: () => "ping", isPong: (payload: unknown) => payload === "pong" };
+  const Host = webSocket({ ...options, heartbeat: { intervalMs: 1_000, timeoutMs: 500, ...ask } });
+  const events = record(new Host(URL));
+  (await server.next()).blackhole();
+  await pass(1_499);
+  expect(events).toEqual(["open in 1"]);
+  await pass(1);
+  expect(events).toEqual(["open in 1", "error The peer is silent. in 3", "close 1006 false in 3"]);
+});
+
+test.each([1000, 1008, 1011, 4400])("the server's code %d reaches the host as it is", async (code) => {
+  const { server, options } = serve();
+  const Host = webSocket(options);
+  const events = record(new Host(URL));
+  (await server.next()).close(code);
+  await pass();
+  expect(events).toEqual(["open in 1", `close ${code} true in 3`]);
+});
+
+test("close() before open is an error event and close 1006, both after the call", async () => {
+  const { server, options } = serve();
+  const release = server.hold();
+  const Host = webSocket(options);
+  const socket = new Host(URL);
+  const events = record(socket);
+  await pass();
+  socket.close(4000);
+  expect([events, socket.readyState]).toEqual([[], 2]);
+  await pass();
+  release();
+  await pass();
+  expect(events.map((event) => event.replace(/error .* in/, "error in"))).toEqual([
+    "error in 3",
+    "close 1006 false in 3",
+  ]);
+  expect(server.connections).toEqual([]);
+});
+
+test("close() is a close event after the call, never inside", async () => {
+  const { server, options } = serve();
+  const Host = webSocket(options);
+  const socket = new Host(URL);
+  const connection = await server.next();
+  await pass();
+  const events = record(socket);
+  socket.close(4000, "done");
+  expect([events, socket.readyState]).toEqual([[], 2]);
+  await pass();
+  expect(events).toEqual(["close 4000 true in 3"]);
+  expect(await connection.closed).toEqual({ code: 4000, reason: "done", wasClean: true });
+});
+
+test('send() throws while connecting, unless queue is "first"', async () => {
+  const { server, options } = serve();
+  const Strict = webSocket(options);
+  const strict = new Strict(`${URL}?strict`);
+  expect(() => strict.send("too early")).toThrow(expect.objectContaining({ name: "InvalidStateError" }));
+  await server.next();
+  const Early = webSocket({ ...options, queue: "first" });
+  new Early(URL).send("early");
+  expect(await (await server.next()).receive()).toBe("early");
+});
+
+test("a message that finds the buffers full ends the socket with an error event", async () => {
+  const { server, options } = serve();
+  const Host = webSocket({ ...options, outbox: { maxBytes: 100, highWaterMark: 10 } });
+  const socket = new Host(URL);
+  (await server.next()).stall();
+  await pass();
+  const events = record(socket);
+  for (let i = 0; i < 3; i++) socket.send("x".repeat(60));
+  await pass();
+  expect(events).toEqual([
+    "error The outbox is full: await send(), or raise its bounds. in 3",
+    "close 1006 false in 3",
+  ]);
+  expect(socket.bufferedAmount).toBeGreaterThanOrEqual(120);
+});
+
+test('"hide": a drop is not seen at all, and nothing is lost', async () => {
+  const { server, options } = serve(true);
+  const Host = webSocket({ ...options, resume: resume(), drops: "hide" });
+  const socket = new Host(URL);
+  const events = record(socket);
+  const first = await server.next();
+  await pass();
+  socket.send("one");
+  await pass();
+  first.drop();
+  await pass();
+  socket.send("two");
+  first.send("a");
+  expect(socket.readyState).toBe(1);
+  await pass(WAIT_MS);
+  const second = await server.next();
+  expect([first.received, await second.receive()]).toEqual([["one"], "two"]);
+  await pass();
+  expect(events).toEqual(["open in 1", "message a in 1"]);
+});
+
+test('"hide": a lost session is the end, and nothing of the old one reaches a new one', async () => {
+  const { server, options } = serve(true);
+  const Host = webSocket({ ...options, resume: resume(), drops: "hide" });
+  const socket = new Host(URL);
+  const first = await server.next();
+  await pass();
+  const events = record(socket);
+  socket.send("written");
+  first.drop();
+  await pass();
+  socket.send("queued");
+  server.restart();
+  await pass(10 * WAIT_MS);
+  expect(events.map((event) => event.replace(/error .* in/, "error in"))).toEqual([
+    "error in 3",
+    "close 1006 false in 3",
+  ]);
+  expect(server.connections.slice(1).flatMap(({ received }) => received)).toEqual([]);
+});
+
+test('"hide": a server that does not speak resume is as with "close"', async () => {
+  const { server, options } = serve(false);
+  const Host = webSocket({ ...options, resume: resume(), drops: "hide" });
+  const socket = new Host(URL);
+  await pass();
+  const events = record(socket);
+  // The first connection was the offer of resume.
+  const [, open] = server.connections;
+  open?.drop();
+  await pass();
+  socket.send("queued");
+  await pass(10 * WAIT_MS);
+  expect(events.at(-1)).toBe("close 1006 false in 3");
+  expect(server.connections.slice(1).flatMap(({ received }) => received)).toEqual([]);
+});
+
+test('"hide": a first dial that fails is the end, since hosts dial again themselves', async () => {
+  const { server, options } = serve(true);
+  server.refuse("network");
+  const Host = webSocket({ ...options, resume: resume(), drops: "hide" });
+  const events = record(new Host(URL));
+  await pass(10 * WAIT_MS);
+  expect(events).toEqual(["error connect ECONNREFUSED in 3", "close 1006 false in 3"]);
+});
+
+test.each([
+  [{ drops: "never" }, 'drops must be "close", "reopen" or "hide"; got never.'],
+  [{ queue: true }, 'queue must be "none", "first" or "always"; got true.'],
+  [{ drops: "hide" }, 'drops: "hide" needs resume: without a session a drop can\'t be hidden.'],
+  [{ codec: {} }, "codec: a WebSocket carries strings and bytes. Use a Conn for messages of a codec."],
+])("webSocket(%j) is refused at the caller's line", (options, message) => {
+  expect(() => webSocket(options as never)).toThrow(expect.objectContaining({ code: "bad-option", message }));
+});
+
+test("an option of the Conn that is out of range is refused at the caller's line too", () => {
+  expect(() => webSocket({ connectTimeoutMs: -1 })).toThrow(expect.objectContaining({ code: "bad-option" }));
+});
