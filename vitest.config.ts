@@ -100,6 +100,10 @@ export default defineConfig({
       },
       {
         extends: true,
+        test: { name: "hosts", include: ["test/hosts/*.test.ts"], pool: "forks", testTimeout: 20_000 },
+      },
+      {
+        extends: true,
         test: {
           name: "browser",
           include: ["test/browser/**/*.test.ts"],

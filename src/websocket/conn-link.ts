@@ -125,7 +125,7 @@ export class ConnLink implements Link {
     if (this.#drops !== "reopen" || !info.willRetry) return;
     this.#takeBack();
     const { code, reason, clean, wasOpen, cause } = info;
-    const failure = wasOpen && !(cause instanceof ConnError) ? undefined : toFailure(cause);
+    const failure = wasOpen && !isFailed(cause) ? undefined : toFailure(cause);
     this.#owner.reconnecting({ code, reason, wasClean: clean, failure });
   }
 
@@ -142,7 +142,7 @@ export class ConnLink implements Link {
     // An attempt that is given up never had a closing handshake, whatever code close() was given.
     if (!this.#hasOpened)
       return this.#end({ code: ABNORMAL, reason: "", wasClean: false, failure: toFailure(cause ?? error) });
-    const failure = !clean && cause instanceof ConnError ? toFailure(cause) : undefined;
+    const failure = !clean && isFailed(cause) ? toFailure(cause) : undefined;
     this.#end({ code, reason, wasClean: clean, failure });
   }
 
@@ -157,6 +157,14 @@ export class ConnLink implements Link {
     this.#unsent.abort();
     this.#unsent = new AbortController();
   }
+}
+
+/**
+ * Whether the connection was failed (RFC 6455, section 7.1.7), which WHATWG tells with an error event. A peer that fell
+ * silent is as one whose connection dropped: graphql-ws would not dial again after an error event.
+ */
+function isFailed(cause: unknown): boolean {
+  return cause instanceof ConnError && cause.code !== "timeout";
 }
 
 function toFailure(error: unknown): LinkFailure {

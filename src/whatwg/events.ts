@@ -63,11 +63,23 @@ export function createEvent(
 
 /**
  * Makes `instanceof` hold for the platform's class of this name, where there is one. Every member of the platform's
- * prototype must be shadowed, because its getters refuse objects that the platform did not make.
+ * prototype is shadowed, because its getters and methods refuse objects that the platform did not make.
  */
 export function inherit<Class extends { readonly prototype: object }>(Class: Class, name: string): Class {
   const platform: unknown = Reflect.get(globalThis, name);
-  if (typeof platform === "function" && platform.prototype) Object.setPrototypeOf(Class.prototype, platform.prototype);
+  if (typeof platform !== "function" || !platform.prototype) return Class;
+  const { prototype } = Class;
+  const end = Object.getPrototypeOf(prototype);
+  for (let above = platform.prototype; above !== null && above !== end; above = Object.getPrototypeOf(above)) {
+    for (const key of Reflect.ownKeys(above)) {
+      const { value } = Object.getOwnPropertyDescriptor(above, key) as PropertyDescriptor;
+      const isHarmless = value !== undefined && typeof value !== "function";
+      // Node's own inspection is among them, and would make console.log() throw.
+      if (!isHarmless && !(key in prototype))
+        Object.defineProperty(prototype, key, { value: undefined, writable: true });
+    }
+  }
+  Object.setPrototypeOf(prototype, platform.prototype);
   return Class;
 }
 

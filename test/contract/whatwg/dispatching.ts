@@ -56,6 +56,17 @@ export const dispatching: readonly StepCase[] = [
     }
   }),
 
+  step("a socket and its events can be inspected, and enumerated", async (stage) => {
+    const socket = stage.socket();
+    const open = await next(socket, "open");
+    const { process } = globalThis as { process?: { getBuiltinModule?(name: string): typeof import("node:util") } };
+    const inspect = process?.getBuiltinModule?.("node:util").inspect ?? String;
+    for (const value of [socket, open]) {
+      ok(inspect(value).length > 0, "Nothing was shown.");
+      for (const name in value) void Reflect.get(value, name);
+    }
+  }),
+
   step("a message event tells the origin of the URL, and has no source and no ports", async (stage) => {
     const socket = await stage.open("/first-message", { count: 0 });
     const message = next(socket, "message");
