@@ -1,5 +1,5 @@
 import { type ExponentialOptions, exponential } from "../../src/core/backoff.ts";
-import { decideRetry, type RetryContext } from "../../src/core/retry-policy.ts";
+import { decideRetry, describeEnd, type RetryContext } from "../../src/core/retry-policy.ts";
 import { transition } from "../../src/core/state-machine.ts";
 import type { Formula } from "./clients.ts";
 import type { Random } from "./random.ts";
@@ -46,7 +46,8 @@ export function tautline(options: Omit<ExponentialOptions, "random"> = {}): Flee
       const attempt = attempts[client] ?? 0;
       past.state =
         had === "failed" ? { name: "connecting", attempt } : { name: "open", attempt, isStable: had === "been stable" };
-      const { info, plan } = decideRetry(ending, past, rules, (_name, act) => act(), random);
+      const plan = decideRetry(ending, past, rules, (_name, act) => act(), random);
+      const info = describeEnd(ending, past.state, plan.retry);
       const [next] = transition(past.state, { type: "disconnected", info, plan });
       if ("attempt" in next) attempts[client] = next.attempt;
       return plan.retry ? plan.delayMs : undefined;

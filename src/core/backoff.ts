@@ -1,7 +1,17 @@
 import { ConnError } from "../base/errors.ts";
+import type { DisconnectInfo } from "./disconnect-info.ts";
 
-/** How long to wait before retry `n`, counted from 1, in milliseconds. */
-export type Backoff = (n: number) => number;
+/**
+ * Returns how long to wait before a retry, in milliseconds. `attempt` is the number of the retry, counted from 1; `info`
+ * is the ending that it follows.
+ *
+ * @example
+ * ```ts
+ * const usual = exponential();
+ * const backoff: Backoff = (attempt, { code }) => (code === 4404 ? 60_000 : usual(attempt));
+ * ```
+ */
+export type Backoff = (attempt: number, info: DisconnectInfo) => number;
 
 /** Bound of the first wait, in milliseconds. */
 export const FIRST_MS = 1_000;
@@ -9,10 +19,10 @@ export const FIRST_MS = 1_000;
 export const MAX_MS = 30_000;
 /** How much each bound exceeds the one before. */
 export const FACTOR = 2;
-/** Between two dials, and after a connection that was not stable, there is never less, whatever the options say. */
+/** The minimum between two dials, and after a connection that was not stable, in milliseconds, whatever the options say. */
 export const FLOOR_MS = 250;
 
-/** How {@link exponential} grows. */
+/** The bounds of {@link exponential}. */
 export interface ExponentialOptions {
   /** Bound of the first wait, in milliseconds, above 0. Default 1 s. */
   readonly firstMs?: number | undefined;
@@ -25,16 +35,19 @@ export interface ExponentialOptions {
 }
 
 /**
- * Full jitter over bounds that grow up to `maxMs`: clients that were cut off together come back spread over the whole
- * bound. Drawn when called, after the cap, so that clients at the cap do not march in step.
+ * Creates a backoff with full jitter over bounds that grow up to `maxMs`: clients that were cut off together come back
+ * spread over the whole bound. Drawn at each call, after the cap, so that clients at the cap are spread too.
  *
  * @throws ConnError `bad-option`
  * @see Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015
  */
-export function exponential(options: ExponentialOptions = {}): Backoff {
+export function exponential(options: ExponentialOptions = {}): (attempt: number) => number {
   const { firstMs = FIRST_MS, maxMs = MAX_MS, factor = FACTOR, random = () => Math.random() } = options;
   if (!(firstMs > 0 && maxMs > 0 && factor >= 1)) {
-    throw new ConnError("bad-option", "exponential(): firstMs and maxMs must be above 0, factor at least 1.");
+    throw new ConnError(
+      "bad-option",
+      `exponential(): firstMs and maxMs must be above 0, factor at least 1; got ${firstMs}, ${maxMs}, ${factor}.`,
+    );
   }
-  return (n) => random() * Math.min(maxMs, firstMs * factor ** (n - 1));
+  return (attempt) => random() * Math.min(maxMs, firstMs * factor ** (attempt - 1));
 }

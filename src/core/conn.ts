@@ -2,7 +2,7 @@ import { openSocket, requireSupport } from "#socket";
 import { cutReason } from "../base/close-codes.ts";
 import { deferred, noop } from "../base/deferred.ts";
 import type { ListenOptions } from "../base/emitter.ts";
-import { ConnError, onAbort } from "../base/errors.ts";
+import { ConnError, onAbort, textOf } from "../base/errors.ts";
 import type { Payload, SendOptions } from "../base/payload.ts";
 import { type CodecLike, iterate, marshal, message, type ReceiveOptions, toText } from "../codec/codec.ts";
 import { checkCode, checkSend } from "./arguments.ts";
@@ -13,26 +13,36 @@ import type { StateName } from "./state-machine.ts";
 import { Supervisor } from "./supervisor.ts";
 import { parseUrl } from "./url.ts";
 
-/** The key of an internal option: where connections come from. */
-export const CONNECTION_SOURCE: unique symbol = Symbol("dialer");
-
 /** Where a Conn has its supervisor. */
 const SUPERVISOR: unique symbol = Symbol("supervisor");
 
 const CLIENT: ConnectionSource = { open: openSocket, retryReason: "backoff" };
 
+/** How one payload is written. */
+export interface WriteOptions extends SendOptions {
+  /** The frame: text must be valid UTF-8. Default text for a string, and `conn.payloadType` for bytes. */
+  readonly as?: "text" | "binary" | undefined;
+}
+
 /**
- * A connection that outlives its sockets. Only `close()`, a final verdict or an aborted signal ends it; until then it
- * connects again whenever the connection under it ends, and what is sent meanwhile waits.
+ * A connection that outlives its sockets. Only `close()`, an ending that forbids another attempt, or an aborted signal
+ * ends the Conn; until then it connects again whenever its connection ends, and messages that are sent meanwhile wait.
+ *
+ * @example
+ * ```ts
+ * const conn = new Conn<Quote, Order>("wss://example.com/live", { codec: json() });
+ * conn.on("message", (quote) => show(quote));
+ * await conn.send({ symbol: "ROPE", amount: 3 });
+ * ```
  */
 export class Conn<In = Payload, Out = In> {
-  /** How `write()` frames bytes: as text only if they are valid UTF-8. Default `"binary"`. */
+  /** How `write()` frames bytes by default: as text only if they are valid UTF-8. Default `"binary"`. */
   payloadType: "text" | "binary" = "binary";
 
-  /** `close()`, for `await using`, where the runtime knows the symbol. */
+  /** Calls `close()`, for `await using`, where the runtime knows the symbol. */
   declare readonly [Symbol.asyncDispose]: () => Promise<void>;
 
-  /** Vue and Alpine proxy plain objects deeply, and leave alone what has a tag of its own. */
+  /** Returns a tag, because Vue and Alpine proxy plain objects deeply, and leave an object with a tag alone. */
   get [Symbol.toStringTag](): string {
     return "Conn";
   }
@@ -42,35 +52,42 @@ export class Conn<In = Payload, Out = In> {
     return this.close().then(noop);
   }
 
-  /** @throws ConnError `bad-url`, `bad-option`, `unsupported` */
-  constructor(url: Provider<Url>, options: ConnOptions<In, Out> = {}) {
-    const settings = resolveOptions(options);
-    const provided = typeof url === "function" ? url : parseUrl(url);
-    requireSupport(settings);
-    const dialer = (options as { [CONNECTION_SOURCE]?: ConnectionSource })[CONNECTION_SOURCE] ?? CLIENT;
-    const supervisor = new Supervisor(provided, settings, dialer);
+  /**
+   * Checks every option, and dials in a microtask unless `autoConnect` is false.
+   *
+   * @throws ConnError `bad-url`, `bad-option`, `unsupported`
+   */
+  constructor(url: Provider<Url>, options?: ConnOptions<In, Out>);
+  constructor(url: Provider<Url>, options: ConnOptions<In, Out> = {}, source: ConnectionSource = CLIENT) {
+    const resolved = resolveOptions(options);
+    const checkedUrl = typeof url === "function" ? url : parseUrl(url);
+    requireSupport(resolved);
+    const supervisor = new Supervisor(checkedUrl, resolved, source);
     Object.defineProperty(this, SUPERVISOR, { value: supervisor });
     supervisor.start();
   }
 
-  /** Where the Conn is in its life. Every change is told as `state`. */
+  /** The state of the Conn. Every change is emitted as `state`. */
   get state(): StateName {
     return supervisorOf(this).state.name;
   }
 
-  /** The URL last dialed, or to be dialed; `""` until a provider has given one. It may hold a token: mind your logs. */
+  /**
+   * The URL last dialed, or to be dialed; `""` until a provider has returned one. The URL may hold a token: keep it out of
+   * logs.
+   */
   get url(): string {
     return supervisorOf(this).lastUrl;
   }
 
   /** The subprotocol of the connection, `""` for none. */
   get protocol(): string {
-    return supervisorOf(this).connection?.protocol ?? "";
+    return supervisorOf(this).flow.connection?.protocol ?? "";
   }
 
   /** The extensions of the connection, `""` for none. */
   get extensions(): string {
-    return supervisorOf(this).connection?.extensions ?? "";
+    return supervisorOf(this).flow.connection?.extensions ?? "";
   }
 
   /** Bytes of the longest message accepted. */
@@ -80,7 +97,8 @@ export class Conn<In = Payload, Out = In> {
 
   /** Figures of this moment: a new object each time. */
   get stats(): Stats {
-    const { outbox, inbox, session, connection, receivedCount, history } = supervisorOf(this);
+    const { flow, history } = supervisorOf(this);
+    const { outbox, inbox, session, connection, receivedCount } = flow;
     return {
       sent: outbox.written,
       received: receivedCount,
@@ -95,104 +113,151 @@ export class Conn<In = Payload, Out = In> {
 
   /**
    * Starts an idle Conn, or cuts a wait short, though not within 250 ms of the last dial. Does nothing while connecting,
-   * open or closing. @throws `closed`
+   * open or closing.
+   *
+   * @throws ConnError `closed`
    */
   connect(): void {
-    const { name } = supervisorOf(this).state;
-    if (name === "closed") throw supervisorOf(this).closedError();
-    if (isServer(supervisorOf(this)) && name !== "idle") return;
-    supervisorOf(this).dispatch({ type: "connect", floorMs: supervisorOf(this).history.floorMs });
+    const supervisor = supervisorOf(this);
+    const { name } = supervisor.state;
+    if (name === "closed") throw supervisor.closedError();
+    if (isServer(supervisor) && name !== "idle") return;
+    supervisor.dispatch({ type: "connect", floorMs: supervisor.history.floorMs });
   }
 
   /**
    * Leaves the connection, the attempt or the wait, and dials now; out of a wait not within 250 ms of the last dial.
-   * @throws `closed`; on a server `misuse`
+   *
+   * @throws ConnError `closed`; on a server `misuse`
    */
   reconnect(): void {
-    if (supervisorOf(this).state.name === "closed") throw supervisorOf(this).closedError();
-    if (isServer(supervisorOf(this))) throw new ConnError("misuse", "A server is dialed and can't dial.");
-    const { state, history } = supervisorOf(this);
-    supervisorOf(this).dispatch({ type: "reconnect", floorMs: state.name === "waiting" ? history.floorMs : 0 });
+    const supervisor = supervisorOf(this);
+    const { state, history } = supervisor;
+    if (state.name === "closed") throw supervisor.closedError();
+    if (isServer(supervisor)) {
+      throw new ConnError("misuse", "reconnect() is for clients: a server's Conn waits for its client to come back.");
+    }
+    supervisor.dispatch({ type: "reconnect", floorMs: state.name === "waiting" ? history.floorMs : 0 });
   }
 
-  /** Resolves when the Conn is open, now or next, and starts an idle one. Rejects with `closed` or `aborted`. */
+  /**
+   * Resolves when the Conn is open, now or next, and starts an idle one. Rejects with `closed` or `aborted`.
+   *
+   * @example
+   * ```ts
+   * await conn.ready({ signal: AbortSignal.timeout(5_000) });
+   * ```
+   */
   ready({ signal }: ReceiveOptions = {}): Promise<void> {
+    const supervisor = supervisorOf(this);
     const { promise, resolve, reject } = deferred<void>();
-    const look = () => {
-      if (supervisorOf(this).state.name === "open") resolve();
-      else if (supervisorOf(this).isEnding) reject(supervisorOf(this).closedError());
+    const check = () => {
+      if (supervisor.state.name === "open") resolve();
+      else if (supervisor.isEnding) reject(supervisor.closedError());
     };
-    const off = supervisorOf(this).emitter.on("state", look);
+    const off = supervisor.emitter.on("state", check);
     promise.then(off, off);
     onAbort(signal, promise, reject);
-    look();
-    if (supervisorOf(this).state.name === "idle" && !signal?.aborted) this.connect();
+    check();
+    if (supervisor.state.name === "idle" && !signal?.aborted) this.connect();
     return promise;
   }
 
   /**
-   * Sends `value`. Resolves when the connection has taken it and buffers less than `outbox.highWaterMark`; rejects, and
-   * tells as `dropped`, when it will not be sent. An ignored rejection is never unhandled.
+   * Sends `value`. Resolves when the connection has taken the message and buffers less than `outbox.highWaterMark`.
+   * Rejects, and emits `dropped`, when the message will not be sent. A rejection that is ignored is never unhandled.
    *
    * @throws ConnError `marshal`, `too-large`, `closed`, `bad-option` at once
+   *
+   * @example
+   * ```ts
+   * conn.send({ type: "cursor", x, y }, { volatile: true });
+   * await conn.send(order, { ttlMs: 10_000 });
+   * ```
    */
   send(value: Out, options?: SendOptions & { readonly codec?: CodecLike<never, Out> | undefined }): Promise<void> {
-    return enqueue(supervisorOf(this), marshal(options?.codec ?? supervisorOf(this).options.codec, value), options);
-  }
-
-  /** Sends `payload` as it is, past the codec: bytes as {@link payloadType} says. Settles and throws as `send()`. */
-  write(payload: Payload, options?: SendOptions): Promise<void> {
-    const isBinary = this.payloadType === "binary" || typeof payload === "string";
-    return enqueue(supervisorOf(this), marshal(isBinary ? message : { marshal: toText }, payload), options);
+    const supervisor = supervisorOf(this);
+    return enqueue(supervisor, marshal(options?.codec ?? supervisor.options.codec, value), options);
   }
 
   /**
-   * Resolves when all sent so far has left, or the connection that took it has ended; with `resume`, when the peer has
-   * acknowledged it. At once when nothing is pending. Rejects with `closed` when the Conn ends before, with `aborted`, and
-   * with `session-lost`.
+   * Sends `payload` as it is, past the codec. Settles and throws as `send()`.
+   *
+   * @example
+   * ```ts
+   * await conn.write(new TextEncoder().encode("hello"), { as: "text" });
+   * ```
+   */
+  write(payload: Payload, options?: WriteOptions): Promise<void> {
+    const { as, ...sendOptions } = options ?? {};
+    return enqueue(supervisorOf(this), toFrame(payload, as, this.payloadType), options && sendOptions);
+  }
+
+  /**
+   * Resolves when all messages sent so far have left, or the connection that took them has ended; with `resume`, when the
+   * peer has acknowledged them. Resolves at once when nothing is pending. Rejects with `closed` when the Conn ends before,
+   * with `aborted`, and with `session-lost`.
    */
   flush({ signal }: ReceiveOptions = {}): Promise<void> {
     const { promise, resolve, reject } = deferred<void>();
-    supervisorOf(this).flush().then(resolve, reject);
+    supervisorOf(this).flow.flush().then(resolve, reject);
     onAbort(signal, promise, reject);
     return promise;
   }
 
   /**
-   * The next message. Rejects with `unmarshal` if it can't be decoded (the one after it is next then), with `closed` when
-   * there will be none, with `misuse` while a `message` listener is attached.
+   * Resolves with the next message. Rejects with `unmarshal` if it can't be decoded (then the message after it is the
+   * next), with `closed` when there will be none, with `misuse` while a `message` listener is attached.
+   *
+   * @example
+   * ```ts
+   * const first = await conn.receive({ signal: AbortSignal.timeout(1_000) });
+   * ```
    */
   receive<T = In>(options: ReceiveOptions & { readonly codec?: CodecLike<T, never> | undefined } = {}): Promise<T> {
-    const codec = options.codec ?? (supervisorOf(this).options.codec as unknown as CodecLike<T, never>);
-    return supervisorOf(this).inbox.take((payload) => supervisorOf(this).decode(codec, payload), options.signal);
+    const { flow, options: resolved } = supervisorOf(this);
+    const codec = options.codec ?? (resolved.codec as unknown as CodecLike<T, never>);
+    return flow.inbox.take((payload) => flow.decode(codec, payload), options.signal);
   }
 
-  /** The next message as it came, past the codec. Rejects as `receive()`. */
+  /** Resolves with the next message as it came, past the codec. Rejects as `receive()`. */
   read({ signal }: ReceiveOptions = {}): Promise<Payload> {
-    return supervisorOf(this).inbox.take((payload) => payload, signal);
+    return supervisorOf(this).flow.inbox.take((payload) => payload, signal);
   }
 
   /**
-   * Every message from here on, skipping what can't be decoded. Reconnections are invisible to it; it ends when the Conn
-   * ends well and throws its error otherwise. Leaving the loop does not close the Conn.
+   * Iterates over every message from here on, across reconnections, and skips messages that can't be decoded. Ends when
+   * the Conn ends well, and throws its error otherwise. Leaving the loop does not close the Conn.
+   *
+   * @example
+   * ```ts
+   * for await (const quote of conn) show(quote);
+   * ```
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<In> {
     return iterate((signal) => this.receive({ signal }), this.closed);
   }
 
   /**
-   * Calls `listener` on every `event` and returns the undo. While a `message` listener is attached it gets everything,
-   * also what came before it. What a listener throws is reported as uncaught, and disturbs nobody else.
+   * Calls `listener` on every `event`, and returns an unsubscribe function. A `message` listener gets every message, also
+   * those that came before it. An error that a listener throws is reported as uncaught; the other listeners still run.
+   *
+   * @example
+   * ```ts
+   * const off = conn.on("waiting", ({ delayMs }) => showCountdown(delayMs));
+   * ```
    */
   on<Name extends keyof ConnEvents<In>>(
     event: Name,
     listener: (payload: ConnEvents<In>[Name]) => void,
     options?: ListenOptions,
   ): () => void {
-    if (typeof listener !== "function") throw new ConnError("misuse", `on("${event}") takes a function.`);
-    const off = supervisorOf(this).emitter.on(event, listener, options);
-    if (event === "message" && supervisorOf(this).emitter.hasListeners(event))
-      supervisorOf(this).inbox.onListenerAdded();
+    if (typeof listener !== "function") {
+      throw new ConnError("misuse", `on("${event}") takes a function; got ${typeof listener}.`);
+    }
+    const { emitter, flow } = supervisorOf(this);
+    const off = emitter.on(event, listener, options);
+    if (event === "message" && emitter.hasListeners(event)) flow.inbox.onListenerAdded();
     return off;
   }
 
@@ -202,22 +267,43 @@ export class Conn<In = Payload, Out = In> {
   }
 
   /**
-   * Ends the Conn: sends what waits, says goodbye and waits for the answer, all within `closeTimeoutMs` or until `signal`
-   * is aborted; then leaves. Never rejects. Further calls give the same promise.
+   * Ends the Conn: sends the messages that wait, then a close frame, and waits for the peer's; all within `closeTimeoutMs`
+   * or until `signal` is aborted. Never rejects. Further calls return the same promise.
    *
-   * @throws ConnError `bad-option` for a code that may not be sent
+   * @throws ConnError `bad-option` for a code that may not be sent (RFC 6455, section 7.4)
+   *
+   * @example
+   * ```ts
+   * const { clean, unsent } = await conn.close(1000, "done");
+   * ```
    */
   close(code = 1000, reason = "", { signal }: ReceiveOptions = {}): Promise<CloseInfo> {
-    checkCode(code, isServer(supervisorOf(this)));
-    supervisorOf(this).dispatch({ type: "close", frame: { code, reason: cutReason(reason) } });
-    onAbort(signal, this.closed, () => supervisorOf(this).dispatch({ type: "timedOut" }));
+    const supervisor = supervisorOf(this);
+    checkCode(code, isServer(supervisor));
+    supervisor.dispatch({ type: "close", frame: { code, reason: cutReason(reason) } });
+    onAbort(signal, this.closed, () => supervisor.dispatch({ type: "timedOut" }));
     return this.closed;
   }
 
-  /** Resolves when the Conn has ended, with how. Never rejects. */
+  /** Resolves with how the Conn ended, once it has. Never rejects. */
   get closed(): Promise<CloseInfo> {
     return supervisorOf(this).closed;
   }
+}
+
+type InternalConstructor<In, Out> = new (
+  url: Provider<Url>,
+  options: ConnOptions<In, Out>,
+  source: ConnectionSource,
+) => Conn<In, Out>;
+
+/** Creates a Conn whose connections come from `source`. Not public: a server has accepted the connections already. */
+export function createConn<In, Out>(
+  url: Provider<Url>,
+  options: ConnOptions<In, Out>,
+  source: ConnectionSource,
+): Conn<In, Out> {
+  return new (Conn as InternalConstructor<In, Out>)(url, options, source);
 }
 
 /** A Conn by what it holds. Not `#private`, because methods are also called on a proxy around the Conn. */
@@ -234,12 +320,21 @@ function isServer({ source }: { readonly source: ConnectionSource }): boolean {
   return source.retryReason !== "backoff";
 }
 
+/** Returns `payload` in the form of the frame that it is to travel in: a string for text, bytes for binary. */
+function toFrame(payload: Payload, as: WriteOptions["as"], payloadType: "text" | "binary"): Payload {
+  const given = marshal(message, payload);
+  const type = as ?? (typeof given === "string" ? "text" : payloadType);
+  if (type === "text") return marshal({ marshal: toText }, given);
+  if (type === "binary") return typeof given === "string" ? new TextEncoder().encode(given) : given;
+  throw new ConnError("bad-option", `as must be "text" or "binary"; got ${textOf(type)}.`);
+}
+
 function enqueue<In, Out>(supervisor: Supervisor<In, Out>, payload: Payload, options?: SendOptions): Promise<void> {
   if (supervisor.isEnding) throw supervisor.closedError(payload);
   checkSize(payload, supervisor.options.maxSendBytes);
   if (options) checkSend(options);
   if (options?.confirm && !supervisor.options.resume) {
-    throw new ConnError("misuse", "Only a Conn with resume knows what was counted: confirm needs the resume option.");
+    throw new ConnError("misuse", "confirm needs the resume option: without it nothing is acknowledged.");
   }
-  return supervisor.outbox.send(payload, options);
+  return supervisor.flow.outbox.send(payload, options);
 }

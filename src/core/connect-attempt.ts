@@ -1,6 +1,6 @@
 import { requireSupport } from "#socket";
 import { ABNORMAL, INTERNAL_ERROR, POLICY_VIOLATION } from "../base/close-codes.ts";
-import { noop } from "../base/deferred.ts";
+import { type Deferred, deferred, noop } from "../base/deferred.ts";
 import { ConnError, textOf } from "../base/errors.ts";
 import { exceeds, type Payload } from "../base/payload.ts";
 import { marshal, unmarshal } from "../codec/codec.ts";
@@ -10,18 +10,20 @@ import type { DisconnectInfo, ProviderContext } from "./disconnect-info.ts";
 import { Inbox } from "./inbox.ts";
 import { INBOX, type ProviderOr, type ResolvedOptions, type SetupContext, type Url } from "./options.ts";
 import type { Session, SessionStart } from "./session.ts";
-import type { WaitReason } from "./state-machine.ts";
+import type { CloseFrame, WaitReason } from "./state-machine.ts";
 import { parseUrl } from "./url.ts";
 
-/** Where connections come from: a client opens them, a server is handed them. */
+/** Where connections come from: a client opens them, a server accepts them. */
 export interface ConnectionSource {
-  /** Starts an attempt. The owner hears of it only after this has returned. */
+  /** Starts to open a connection. Calls the owner only after this function has returned. */
   open(target: Target, options: SocketOptions, owner: SocketOwner): Socket;
   /** Why a Conn without a connection waits for another; false where there will be none. */
   readonly retryReason: WaitReason | false;
-  /** Whether we dial. Who is dialed calls `dial` when a connection is there: it replaces the one that is in use. */
+  /** Servers only: how long a Conn waits for its client to come back, in milliseconds. Default the backoff. */
+  readonly retryDelayMs?: number;
+  /** Servers only: registers a callback that is called when a new connection arrives; it replaces the current one. */
   onConnection?(dial: () => void): void;
-  /** What waits to be sent has grown or shrunk by so many bytes. */
+  /** Called when the messages that wait to be sent have grown or shrunk by so many bytes. */
   onQueueChange?(bytes: number): void;
 }
 
@@ -29,73 +31,136 @@ export interface ConnectionSource {
 export interface ActiveConnection extends SessionStart {
   readonly socket: Socket;
   readonly extensions: string;
+  /** Aborts the signal that `setup` and the providers were given, where there was one. */
+  readonly controller: AbortController | undefined;
 }
 
-/** What an attempt, and the connection that came of it, tells its owner. Nothing after `ended` or `abandon()`. */
+/** The owner of a socket from the moment in which its connection is ready. */
+export interface ConnectionOwner extends SocketOwner {
+  /** The connection that is in use. */
+  readonly connection: ActiveConnection | undefined;
+  /** Takes a message that the session has seen already. */
+  receive(payload: Payload): void;
+}
+
+/** The part of a Conn that an attempt needs. */
 export interface AttemptOwner<In, Out> {
   readonly url: ProviderOr<string, Url>;
   readonly options: ResolvedOptions<In, Out>;
   readonly source: ConnectionSource;
   readonly session: Session;
-  /** How the last connection or attempt ended. */
+  /** How the last connection ended. */
   readonly previous: DisconnectInfo | undefined;
+  /** Takes the socket over when the connection is ready. */
+  readonly flow: ConnectionOwner;
+  /** Called when the target is known, before a socket is opened. */
   onDial(url: string): void;
+  /** Called once, when the connection is ready: the end of the attempt. */
   onReady(connection: ActiveConnection): void;
-  onMessage(payload: Payload): void;
-  onPong(): void;
-  onEnd(ending: ConnectionEnd): void;
-  onDropped(payload: Payload, why: ConnError): void;
-  /** The user's function failed. */
+  /** Called when the attempt fails, or the connection ended before its owner had it. `frame` is for the peer. */
+  onEnd(ending: ConnectionEnd, frame?: CloseFrame): void;
+  onDropped(payload: Payload, error: ConnError): void;
+  /** Called when a function of the user fails. */
   onError(error: ConnError): void;
 }
 
-/** What a server tells a client whose setup failed, for good or not (RFC 6455, section 7.4.1). */
-
-/** One attempt at a connection: providers, handshake, session, setup, all within one timeout; then the connection. */
+/**
+ * One attempt at a connection: resolves the target, opens a socket, starts the session, runs setup, then hands the
+ * socket over and is done. Never calls its owner after `abandon()`.
+ */
 export class ConnectAttempt<In, Out> implements SocketOwner {
   readonly #owner: AttemptOwner<In, Out>;
-  readonly #session: Session;
-  readonly #attempt: number;
-  /** Tells the user's functions that the attempt was left. Made only for them: it outweighs all else that is here. */
+  readonly #number: number;
+  /** Created on first use, because an AbortController is larger than the rest of this object. */
   #controller: AbortController | undefined;
   #isLeft = false;
-  /** Where to dial, with the application's own protocols; there from the dial until the connection is ready. */
   #target: Target | undefined;
-  #offered: readonly string[] | undefined;
-  /** Whether there is a connection, in use or in setup. */
-  isOpen = false;
+  #offered: readonly string[] = [];
   #socket: Socket | undefined;
-  /** What comes before the connection is ready: it is setup's to read, and what it leaves the owner's if it succeeds. */
-  #setupInbox: Inbox | undefined;
+  #extensions = "";
+  /** Settles when the session has started on the socket; with `undefined` when another socket is needed. */
+  #started: Deferred<SessionStart | undefined> | undefined;
+  /** Whether the socket is open, and nothing but a microtask stands between the connection and its owner. */
+  #isAboutToBeReady = false;
+  /** The end of a connection that was about to be ready. */
+  #ending: ConnectionEnd | undefined;
+  /** Messages that come before the connection is ready: for `setup` to read, the rest for the owner. */
+  #early: Inbox | undefined;
+  /** Whether there is an open socket in setup. */
+  isOpen = false;
 
-  /** @param attempt 0 for the first dial and after a stable connection, else the number of the retry */
-  constructor(owner: AttemptOwner<In, Out>, attempt: number) {
+  /** @param number 0 for the first dial and after a stable connection, else the number of the retry */
+  constructor(owner: AttemptOwner<In, Out>, number: number) {
     this.#owner = owner;
-    this.#session = owner.session;
-    this.#attempt = attempt;
+    this.#number = number;
   }
 
-  start(): void {
-    this.#resolveTarget().then(
-      (target) => this.#start(target),
-      (error) => this.#fail(error),
-    );
+  /** Runs the whole attempt. Never rejects: a failure is the owner's `onEnd()`. */
+  async run(): Promise<void> {
+    try {
+      this.#target = await this.#resolveTarget();
+      if (this.#isLeft) return;
+      this.#owner.onDial(this.#target.url);
+      const start = await this.#open(this.#target);
+      if (this.#isLeft) return;
+      const { setup } = this.#owner.options;
+      if (setup && !start.resumed) {
+        await this.#callUser("setup", () => setup(this.#setupContext(start.transport)));
+        if (this.#isLeft) return;
+      }
+      this.#handOver(start);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Leaves the attempt, with a close frame where the socket is open and a code is given. */
+  abandon(frame: CloseFrame | undefined): void {
+    this.#isLeft = true;
+    this.#controller?.abort();
+    const { flow, options } = this.#owner;
+    this.#releaseEarly((payload) => {
+      // Without setup they were the application's, and the session may have counted them.
+      if (!options.setup) flow.receive(payload);
+      else
+        this.#owner.onDropped(
+          payload,
+          new ConnError("setup", "The attempt failed before setup was over.", { payload }),
+        );
+    });
+    this.#socket?.abandon(frame?.code, frame?.reason);
   }
 
   onTimeout(ms: number): void {
     this.#fail(new ConnError("timeout", `No connection within ${ms} ms.`));
   }
 
-  /** Leaves the attempt, or the connection that came of it. */
-  abandon(code?: number, reason?: string): void {
-    this.#isLeft = true;
-    this.#controller?.abort();
-    this.#socket?.abandon(code, reason);
-    this.#session.onDisconnected();
-    this.#releaseSetupInbox((payload) =>
-      this.#owner.onDropped(payload, new ConnError("setup", "The attempt failed.", { payload })),
-    );
+  onOpen(protocol: string, extensions: string): void {
+    const { session, options } = this.#owner;
+    const { protocols } = this.#target as Target;
+    this.isOpen = true;
+    this.#extensions = extensions;
+    if (protocols.length > 0 && !this.#offered.includes(protocol)) {
+      return this.#fail(new ConnError("refused", "The server selected none of the offered protocols."));
+    }
+    const start = session.start(this.#socket as Socket, protocol);
+    this.#isAboutToBeReady = !options.setup && !(start instanceof Promise);
+    this.#started?.resolve(start);
   }
+
+  onMessage(payload: Payload): void {
+    const message = this.#owner.session.receive(payload);
+    if (message !== undefined) this.#earlyInbox().push(message);
+  }
+
+  onEnd(ending: ConnectionEnd): void {
+    if (this.#isAboutToBeReady) this.#ending = ending;
+    else if (!this.isOpen && this.#owner.session.onHandshakeFailed(ending.cause, ending.status)) {
+      this.#started?.resolve(undefined);
+    } else this.#owner.onEnd(ending);
+  }
+
+  onPong(): void {}
 
   get #signal(): AbortSignal {
     this.#controller ??= new AbortController();
@@ -103,7 +168,7 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
     return this.#controller.signal;
   }
 
-  /** Where to dial: what is a function is asked on each attempt, in order; all else was parsed before. */
+  /** Calls the functions among `url`, `protocols` and `headers`, in this order; all else was checked before. */
   async #resolveTarget(): Promise<Target> {
     const { url, options, previous } = this.#owner;
     const { protocols, headers, WebSocket } = options;
@@ -117,138 +182,87 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
       },
     });
     for (const [name, parse] of parsers) {
-      const ask = given[name];
-      if (typeof ask !== "function") continue;
-      const about: ProviderContext = { attempt: this.#attempt, previous, signal: this.#signal };
-      given[name] = await this.#callUser<unknown>(name, async () => parse(await ask(about)));
+      const provide = given[name];
+      if (typeof provide !== "function") continue;
+      const context: ProviderContext = { attempt: this.#number, previous, signal: this.#signal };
+      given[name] = await this.#callUser<unknown>(name, async () => parse(await provide(context)));
     }
     return given as unknown as Target;
   }
 
-  #start(target: Target): void {
-    if (this.#isLeft) return;
-    this.#target = target;
-    this.#owner.onDial(target.url);
-    this.#dial(target);
-  }
-
-  #dial(target: Target): void {
-    const { options, source } = this.#owner;
-    this.isOpen = false;
-    try {
-      this.#offered = this.#session.protocolsToOffer(target.protocols);
+  /** Opens a socket and starts the session on it; another socket, where the first one only answered a question. */
+  async #open(target: Target): Promise<SessionStart> {
+    const { options, session, source } = this.#owner;
+    for (;;) {
+      const started = deferred<SessionStart | undefined>();
+      this.#started = started;
+      this.isOpen = false;
+      this.#offered = session.protocolsToOffer(target.protocols);
       this.#socket = source.open({ ...target, protocols: this.#offered }, options, this);
-    } catch (error) {
-      this.#fail(error);
+      const start = await started.promise;
+      // An abandoned attempt is ended by its owner, who looks at no result.
+      if (start || this.#isLeft) return start as SessionStart;
+      this.#socket.abandon();
+      session.onDisconnected();
     }
   }
 
-  onOpen(protocol: string, extensions: string): void {
-    this.isOpen = true;
-    const { setup } = this.#owner.options;
-    const { protocols } = this.#target as Target;
-    if (protocols.length > 0 && !this.#offered?.includes(protocol)) {
-      return this.#fail(new ConnError("refused", "The server selected none of the offered protocols."));
-    }
-    const given = this.#session.start(this.#socket as Socket, protocol);
-    if (!setup && !(given instanceof Promise)) return this.#finish(given, extensions);
-    const early = this.#createSetupInbox();
-    this.#runSetup(given, early, extensions).catch((error) => this.#fail(error));
-  }
-
-  onMessage(payload: Payload): void {
-    const own = this.#session.receive(payload);
-    if (own === undefined) return;
-    if (this.#setupInbox) this.#setupInbox.push(own);
-    else this.#owner.onMessage(own);
-  }
-
-  onEnd(ending: ConnectionEnd): void {
-    if (!this.isOpen && this.#target && this.#session.onHandshakeFailed(ending.cause, ending.status)) {
-      return this.#dialAgain(this.#target);
-    }
-    this.abandon();
-    this.#owner.onEnd(ending);
-  }
-
-  onPong(): void {
-    this.#owner.onPong();
-  }
-
-  /** Awaits the session, and then the application's setup. */
-  async #runSetup(
-    given: SessionStart | Promise<SessionStart | undefined>,
-    early: Inbox,
-    extensions: string,
-  ): Promise<void> {
-    const { setup } = this.#owner.options;
-    const beginning = await given;
-    if (this.#isLeft) return;
-    if (!beginning) {
-      this.#socket?.abandon();
-      return this.#dialAgain(this.#target as Target);
-    }
-    if (setup && !beginning.resumed) {
-      await this.#callUser("setup", () => setup(this.#context(beginning.transport, early)));
-      if (this.#isLeft) return;
-    }
-    this.#finish(beginning, extensions);
-  }
-
-  #finish(beginning: SessionStart, extensions: string): void {
-    this.#target = undefined;
-    this.#owner.onReady({ socket: this.#socket as Socket, extensions, ...beginning });
-    this.#releaseSetupInbox((payload) => this.#owner.onMessage(payload));
-  }
-
-  #createSetupInbox(): Inbox {
-    this.#setupInbox = new Inbox(INBOX, {
-      hasListeners: () => false,
-      deliver: noop,
-      onPressure: noop,
-      onConsumed: noop,
-      onDropped: (payload, why) => this.#owner.onDropped(payload, why),
-      onOverflow: (why) => this.#fail(why),
-    });
-    return this.#setupInbox;
-  }
-
-  /** The session asks for another connection, in this same attempt. */
-  #dialAgain(target: Target): void {
-    this.#session.onDisconnected();
-    this.#dial(target);
-  }
-
-  #context(line: SessionStart["transport"], early: Inbox): SetupContext<In, Out> {
+  #setupContext(transport: SessionStart["transport"]): SetupContext<In, Out> {
     const { codec, maxSendBytes } = this.#owner.options;
     const signal = this.#signal;
+    const early = this.#earlyInbox();
     return {
-      attempt: this.#attempt,
+      attempt: this.#number,
       signal,
       send(value) {
         const payload = checkSize(marshal(codec, value), maxSendBytes);
-        if (signal.aborted || !line.write(payload)) throw new ConnError("closed", "The connection ended in setup.");
+        if (signal.aborted || !transport.write(payload)) {
+          throw new ConnError("closed", "The connection ended in setup.");
+        }
       },
       receive: () => early.take((payload) => unmarshal(codec, payload, this.#owner.options), signal),
     };
   }
 
-  /** Setup is over, and what it left goes elsewhere. */
-  #releaseSetupInbox(to: (payload: Payload) => void): void {
-    const early = this.#setupInbox;
-    this.#setupInbox = undefined;
+  /** Ends the attempt: from here on the owner's flow owns the socket. */
+  #handOver(start: SessionStart): void {
+    const { flow } = this.#owner;
+    const socket = this.#socket as Socket;
+    socket.handOver(flow);
+    const connection = { ...start, socket, extensions: this.#extensions, controller: this.#controller };
+    this.#owner.onReady(connection);
+    this.#releaseEarly((payload) => flow.receive(payload));
+    // A listener may have left the connection already.
+    if (this.#ending && flow.connection === connection) flow.onEnd(this.#ending);
+  }
+
+  #earlyInbox(): Inbox {
+    this.#early ??= new Inbox(INBOX, {
+      hasListeners: () => false,
+      deliver: noop,
+      onPressure: noop,
+      onConsumed: noop,
+      onDropped: (payload, error) => this.#owner.onDropped(payload, error),
+      onOverflow: (error) => this.#fail(error),
+    });
+    return this.#early;
+  }
+
+  #releaseEarly(to: (payload: Payload) => void): void {
+    const early = this.#early;
+    this.#early = undefined;
     while (early?.length) early.take(to);
   }
 
   #fail(cause: unknown): void {
     if (this.#isLeft) return;
-    // A client that is left without a word comes back for more.
-    if (!this.#owner.source.retryReason)
-      this.abandon(cause instanceof ConnError && cause.fatal ? POLICY_VIOLATION : INTERNAL_ERROR);
-    this.onEnd({ code: ABNORMAL, reason: "", clean: false, cause });
+    // A client that is dropped without a close code would reconnect.
+    const code = cause instanceof ConnError && cause.fatal ? POLICY_VIOLATION : INTERNAL_ERROR;
+    const frame = this.#owner.source.retryReason ? undefined : { code, reason: "" };
+    this.#owner.onEnd({ code: ABNORMAL, reason: "", clean: false, cause }, frame);
   }
 
-  /** What the user's function answers. What it throws is told, unless it comes too late to matter. */
+  /** Calls a function of the user. Reports an error that it throws, unless the attempt was left meanwhile. */
   async #callUser<T>(name: string, act: () => T | Promise<T>): Promise<T> {
     try {
       return await act();
@@ -263,7 +277,7 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
   }
 }
 
-/** `payload`, if it is within `maxBytes`. @throws {@link ConnError} `too-large` */
+/** Returns `payload`, if it is within `maxBytes`. @throws {@link ConnError} `too-large` */
 export function checkSize(payload: Payload, maxBytes: number): Payload {
   if (!exceeds(payload, maxBytes)) return payload;
   throw new ConnError("too-large", `The message is longer than maxSendBytes, ${maxBytes}.`, { payload });

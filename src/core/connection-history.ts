@@ -1,7 +1,7 @@
 import { FLOOR_MS } from "./backoff.ts";
 import type { DisconnectInfo } from "./disconnect-info.ts";
 
-/** What a Conn has been through, as far as it bears on what comes next. */
+/** The past of a Conn, as far as it decides what comes next. */
 export class ConnectionHistory {
   /** Connections that became usable. */
   opens = 0;
@@ -14,7 +14,7 @@ export class ConnectionHistory {
   #downSince: number | undefined;
   #triedSince: number | undefined;
 
-  /** What the last dial leaves of the shortest time between two, in milliseconds. */
+  /** Time left of the minimum interval since the last dial, in milliseconds. */
   get floorMs(): number {
     return this.#dialedAt + FLOOR_MS - performance.now();
   }
@@ -24,7 +24,7 @@ export class ConnectionHistory {
     return elapsed(this.#downSince);
   }
 
-  /** Of these, in which one could be had. */
+  /** The part of {@link downMs} during which connecting was possible. */
   get triedMs(): number {
     return elapsed(this.#triedSince);
   }
@@ -44,19 +44,19 @@ export class ConnectionHistory {
     this.#downSince = this.#triedSince = undefined;
   }
 
-  /** There is no connection any more, or there was none before. */
+  /** Called when there is no connection any more, or when the first one is dialed. */
   onDisconnected(): void {
     this.#downSince ??= performance.now();
     this.#triedSince ??= performance.now();
   }
 
-  /** A page that was cached could not try. */
+  /** Called when a page is back from the cache, because such a page could not connect. */
   onRestored(): void {
     this.#triedSince = undefined;
   }
 }
 
-/** Milliseconds since `start`, none where it has not come. */
+/** Returns the milliseconds since `start`, 0 where there was none. */
 function elapsed(start: number | undefined): number {
   return start === undefined ? 0 : performance.now() - start;
 }

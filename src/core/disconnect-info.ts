@@ -1,19 +1,19 @@
 import type { ConnectionEnd } from "../socket/socket.ts";
 
-/** A connection, or an attempt at one, that ended without being asked to. */
+/** How a connection, or an attempt at one, ended without being asked to. */
 export interface DisconnectInfo extends ConnectionEnd {
-  /** Whether it had been usable; false for an attempt that failed. */
+  /** Whether the connection had been usable; false for an attempt that failed. */
   readonly wasOpen: boolean;
   /** Whether there will be another attempt. */
   readonly willRetry: boolean;
 }
 
-/** What a provider is told about the attempt that it is asked for. */
+/** The attempt that a provider is called for. */
 export interface ProviderContext {
   /** 0 for the first dial and after a stable connection, else the number of the retry. */
   readonly attempt: number;
-  /** Aborted when the attempt is given up, or the connection that came of it ends. */
+  /** Aborted when the attempt is given up, or its connection ends. */
   readonly signal: AbortSignal;
-  /** Why the previous connection ended. */
+  /** How the previous connection ended; undefined for the first. */
   readonly previous: DisconnectInfo | undefined;
 }

@@ -1,80 +1,121 @@
 import { ABNORMAL, INBOX_FULL, RESUME_PROTOCOL_ERROR } from "../base/close-codes.ts";
-import { Emitter } from "../base/emitter.ts";
+import type { Emitter } from "../base/emitter.ts";
 import { ConnError, textOf } from "../base/errors.ts";
 import type { Payload } from "../base/payload.ts";
 import { type CodecLike, unmarshal } from "../codec/codec.ts";
 import type { ConnectionEnd } from "../socket/socket.ts";
-import type { ActiveConnection, AttemptOwner, ConnectionSource } from "./connect-attempt.ts";
-import { ConnectionHistory } from "./connection-history.ts";
-import type { DisconnectInfo } from "./disconnect-info.ts";
+import type { ActiveConnection, ConnectionOwner, ConnectionSource } from "./connect-attempt.ts";
 import type { ConnEvents } from "./events.ts";
 import { Heartbeat, type HeartbeatOwner } from "./heartbeat.ts";
 import { Inbox, type InboxOwner } from "./inbox.ts";
-import type { ProviderOr, ResolvedOptions, Url } from "./options.ts";
+import type { ResolvedOptions } from "./options.ts";
 import { Outbox, type OutboxOwner } from "./outbox.ts";
-import { noSession, type Session, type SessionOwner } from "./session.ts";
-import type { MachineEvent, State } from "./state-machine.ts";
+import { noSession, type Session, type SessionOwner, type Undelivered } from "./session.ts";
+import type { CloseFrame, StateName } from "./state-machine.ts";
 
-/** Ends the Conn when its inbox overflows: a browser can't hold the peer back. */
-/** Told to a peer that broke the rules of a session. */
-
-/**
- * What a Conn has, and what its parts tell each other. One object that owns them all and hears of everything, since a
- * function for each thing that can be heard, made anew for each Conn, would outweigh all else in memory.
- */
-export abstract class MessageFlow<In, Out> implements AttemptOwner<In, Out>, InboxOwner, OutboxOwner, HeartbeatOwner {
-  readonly url: ProviderOr<string, Url>;
+/** The control of a Conn, as its data sees it. */
+export interface FlowOwner<In, Out> {
   readonly options: ResolvedOptions<In, Out>;
   readonly source: ConnectionSource;
-  readonly emitter = new Emitter<ConnEvents<In>>();
+  readonly emitter: Emitter<ConnEvents<In>>;
+  readonly stateName: StateName;
+  /** Called when the connection has ended, or must end: then `frame` is for the peer. */
+  onEnd(ending: ConnectionEnd, frame?: CloseFrame): void;
+  /** Called when the peer asks for another connection. */
+  onMoveRequested(): void;
+}
+
+/**
+ * The data of a Conn: what waits in the outbox and the inbox, and the connection that it flows over, while there is
+ * one. Owns these parts and implements their callbacks itself, because a closure per callback dominated memory
+ * (`npm run bench -- --only memory`).
+ */
+export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, OutboxOwner, HeartbeatOwner {
   readonly outbox: Outbox;
   readonly inbox: Inbox;
   readonly session: Session;
-  readonly history = new ConnectionHistory();
-  protected readonly heartbeat: Heartbeat | undefined;
-  /** There only while open or closing. */
+  /** The connection in use: there while the Conn is open or closing. */
   connection: ActiveConnection | undefined;
-  /** The URL last dialed. */
-  lastUrl: string;
-  /** Messages that came. */
+  /** Messages received so far. */
   receivedCount = 0;
-  state: State = { name: "idle" };
+  readonly #owner: FlowOwner<In, Out>;
+  readonly #heartbeat: Heartbeat | undefined;
 
-  constructor(url: ProviderOr<string, Url>, settings: ResolvedOptions<In, Out>, dialer: ConnectionSource) {
-    const { heartbeat, resume, outbox, inbox } = settings;
-    this.url = url;
-    this.lastUrl = typeof url === "function" ? "" : url;
-    this.options = settings;
-    this.source = dialer;
+  constructor(owner: FlowOwner<In, Out>) {
+    const { heartbeat, resume, outbox, inbox } = owner.options;
+    this.#owner = owner;
     this.outbox = new Outbox(outbox, this);
     this.inbox = new Inbox(inbox, this);
-    if (heartbeat) this.heartbeat = new Heartbeat(heartbeat, this);
-    // What these two are given to call, they call later: Life is not there yet.
+    if (heartbeat) this.#heartbeat = new Heartbeat(heartbeat, this);
     this.session = resume ? resume(this.#sessionOwner()) : noSession;
-    dialer.onConnection?.(() => this.dispatch({ type: "reconnect" }));
   }
 
-  get previous(): DisconnectInfo | undefined {
-    return this.history.previous;
+  /** Uses `connection` from here on: messages that wait are written to it. */
+  attach(connection: ActiveConnection): void {
+    const { socket, transport } = connection;
+    this.#heartbeat?.start(socket, transport);
+    if (this.inbox.isUnderPressure || transport.setPaused) this.onPressure(this.inbox.isUnderPressure);
+    this.session.activate();
+    this.outbox.attach(transport);
   }
 
-  abstract dispatch(input: MachineEvent): void;
-  abstract onReady(connection: ActiveConnection): void;
-  abstract onEnd(ending: ConnectionEnd): void;
-  /** The connection ends by our doing, and with it the Conn, unless the user thinks otherwise. */
-  protected abstract failConnection(code: number, cause: ConnError): void;
+  /** Uses the connection no more. */
+  detach(): void {
+    this.#heartbeat?.stop();
+    this.connection = undefined;
+    this.outbox.detach();
+  }
 
-  /** The value of `payload`; what can't be decoded is told and thrown. */
+  /** Takes a message of the peer's application. */
+  receive(payload: Payload): void {
+    if (this.#heartbeat?.consumePong(payload)) return;
+    this.receivedCount++;
+    this.inbox.push(payload);
+    this.onConsumed();
+  }
+
+  /** Resolves when all messages sent so far have left, and are acknowledged where there is a session. */
+  async flush(): Promise<void> {
+    await this.outbox.flush();
+    await this.session.flush();
+  }
+
+  /** Resolves when all has left and the connection can be closed. Detects no dead connection meanwhile. */
+  flushToClose(): Promise<void> {
+    this.#heartbeat?.stop();
+    // A paused socket would never receive the peer's close frame.
+    this.connection?.socket.resume?.();
+    this.connection?.transport.setPaused?.(false);
+    return this.flush();
+  }
+
+  /**
+   * Ends for good: calls that wait reject with `error`, pulls with `pullError`. Answers with the messages that were not
+   * delivered.
+   */
+  end(error: (payload?: Payload) => ConnError, pullError: ConnError, isByPeer: boolean, code: number): Undelivered {
+    const { unsent, inDoubt } = this.session.dispose(error, isByPeer, code);
+    const waiting = this.outbox.end(error());
+    this.inbox.end(pullError);
+    return { unsent: [...unsent, ...waiting], inDoubt };
+  }
+
+  /** Asks the peer for a sign of life. Answers whether there is a way to ask. */
+  probe(): boolean {
+    return this.#heartbeat?.probe() === true;
+  }
+
+  /** Decodes `payload`. Reports and throws the error of a payload that can't be decoded. */
   decode<T>(codec: CodecLike<T, never>, payload: Payload): T {
     try {
-      return unmarshal(codec, payload, this.options);
+      return unmarshal(codec, payload, this.#owner.options);
     } catch (error) {
       this.onError(error as ConnError);
       throw error;
     }
   }
 
-  /** Runs the user's function; what it throws is told, and answered with undefined. */
+  /** Runs a function of the user. Reports an error that it throws, and answers with undefined then. */
   guard<T>(name: string, act: () => T): T | undefined {
     try {
       return act();
@@ -84,97 +125,103 @@ export abstract class MessageFlow<In, Out> implements AttemptOwner<In, Out>, Inb
     }
   }
 
-  // What the attempt, and the connection that came of it, tells.
-
-  onDial(url: string): void {
-    this.lastUrl = url;
+  onError(error: ConnError): void {
+    this.#owner.emitter.emit("error", error);
   }
 
+  // Callbacks of the socket, once it was handed over.
+
+  onOpen(): void {}
+
   onMessage(payload: Payload): void {
-    if (this.heartbeat?.consumePong(payload)) return;
-    this.receivedCount++;
-    this.inbox.push(payload);
-    this.onConsumed();
+    const message = this.session.receive(payload);
+    if (message !== undefined) this.receive(message);
   }
 
   onPong(): void {
-    this.heartbeat?.onPong();
+    this.#heartbeat?.onPong();
   }
 
-  onError(error: ConnError): void {
-    this.emitter.emit("error", error);
+  onEnd(ending: ConnectionEnd): void {
+    this.#owner.onEnd(ending);
   }
 
-  // What the heartbeat tells.
+  // Callbacks of the heartbeat.
 
   onLatency(rttMs: number): void {
-    this.emitter.emit("latency", { rttMs });
+    this.#owner.emitter.emit("latency", { rttMs });
   }
 
   onTimeout(): void {
-    this.onEnd({ code: ABNORMAL, reason: "", clean: false, cause: new ConnError("timeout", "The peer is silent.") });
+    this.#failConnection(new ConnError("timeout", "The peer is silent."));
   }
 
-  // What the inbox asks and tells.
+  // Callbacks of the inbox.
 
   hasListeners(): boolean {
-    return this.emitter.hasListeners("message");
+    return this.#owner.emitter.hasListeners("message");
   }
 
   deliver(payload: Payload): void {
     let value: In;
     try {
-      value = this.decode(this.options.codec, payload);
+      value = this.decode(this.#owner.options.codec, payload);
     } catch {
       return;
     }
-    this.emitter.emit("message", value);
+    this.#owner.emitter.emit("message", value);
   }
 
-  /** Holds the peer back, where the platform can, or lets it go on. */
+  /** Pauses the peer, where the platform can, or reads on. */
   onPressure(on: boolean): void {
-    if (this.state.name !== "open") return;
+    if (this.#owner.stateName !== "open") return;
     const { socket, transport } = this.connection as ActiveConnection;
     if (transport.setPaused) return transport.setPaused(on);
-    const isHeeded = on ? socket.pause?.() : socket.resume?.();
-    if (isHeeded) this.heartbeat?.setPaused(on);
+    const isSupported = on ? socket.pause?.() : socket.resume?.();
+    if (isSupported) this.#heartbeat?.setPaused(on);
   }
 
   onConsumed(): void {
     this.session.onConsumed();
   }
 
-  onDropped(payload: Payload, why: ConnError): void {
-    this.emitter.emitLater("dropped", { payload, error: why, direction: "in" });
+  onDropped(payload: Payload, error: ConnError): void {
+    this.#owner.emitter.emitLater("dropped", { payload, error, direction: "in" });
   }
 
-  onOverflow(why: ConnError): void {
-    this.failConnection(INBOX_FULL, why);
+  onOverflow(error: ConnError): void {
+    this.#failConnection(error, INBOX_FULL);
   }
 
-  // What the outbox tells.
+  // Callbacks of the outbox.
 
-  onRefused(payload: Payload, why: ConnError): void {
-    this.emitter.emitLater("dropped", { payload, error: why, direction: "out" });
+  onRefused(payload: Payload, error: ConnError): void {
+    this.#owner.emitter.emitLater("dropped", { payload, error, direction: "out" });
   }
 
   onDrained(): void {
-    this.emitter.emit("drained", undefined);
+    this.#owner.emitter.emit("drained", undefined);
   }
 
   onQueueChange(bytes: number): void {
-    this.source.onQueueChange?.(bytes);
+    this.#owner.source.onQueueChange?.(bytes);
   }
 
   #sessionOwner(): SessionOwner {
     return {
       unconsumed: () => ({ messages: this.inbox.length, bytes: this.inbox.bytes }),
       onPong: () => this.onPong(),
-      onSessionLost: (report) => this.emitter.emit("session-lost", report),
-      onDropped: (payload, why) => this.onRefused(payload, why),
-      onProtocolError: (why) => this.failConnection(RESUME_PROTOCOL_ERROR, new ConnError("session-lost", why)),
-      onMoveRequested: () => this.dispatch({ type: "moveRequested" }),
+      onSessionLost: (loss) => this.#owner.emitter.emit("session-lost", loss),
+      onDropped: (payload, error) => this.onRefused(payload, error),
+      onProtocolError: (why) => this.#failConnection(new ConnError("session-lost", why), RESUME_PROTOCOL_ERROR),
+      onMoveRequested: () => this.#owner.onMoveRequested(),
       createError: (code, message, payload) => new ConnError(code, message, { payload }),
     };
+  }
+
+  /** Ends the connection (RFC 6455, section 7.1.7), with a close frame where the peer should know why. */
+  #failConnection(cause: ConnError, code?: number): void {
+    const frame = code === undefined ? undefined : { code, reason: "" };
+    this.#owner.onEnd({ code: code ?? ABNORMAL, reason: "", clean: false, cause }, frame);
   }
 }

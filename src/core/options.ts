@@ -77,13 +77,16 @@ export interface ConnOptions<In = Payload, Out = In> {
    * it; without them there is none.
    */
   readonly heartbeat?: HeartbeatOptions | false | undefined;
-  /** The wait before each retry. If it throws or returns no number, the wait is the longest. Default {@link exponential}. */
+  /**
+   * Returns the wait before each retry, in milliseconds. A function that throws or returns no number gives the longest
+   * wait. Default {@link exponential}.
+   */
   readonly backoff?: Backoff | undefined;
   /**
-   * Overrules the verdict on an ending: `false` ends the Conn, `true` retries, a number retries after that many
-   * milliseconds. If it throws, the verdict stands. Default the verdict, in `info.retry`.
+   * Returns whether an ending is followed by another attempt, in place of `info.willRetry`; `backoff` gives the wait. A
+   * function that throws or returns no boolean changes nothing. Default `info.willRetry`.
    */
-  readonly shouldRetry?: ((info: DisconnectInfo) => boolean | number) | undefined;
+  readonly shouldRetry?: ((info: DisconnectInfo) => boolean) | undefined;
   /** Milliseconds for a whole attempt: providers, handshake and setup. At least 0; default 10 s. */
   readonly connectTimeoutMs?: number | undefined;
   /** Milliseconds for `close()`: flushing and the closing handshake. At least 0; default 2 s. */
@@ -127,7 +130,7 @@ export interface ResolvedOptions<In, Out> {
   readonly inbox: InboxBounds | false;
   readonly heartbeat: ResolvedHeartbeatOptions | false;
   readonly backoff: Backoff;
-  readonly shouldRetry: ((info: DisconnectInfo) => boolean | number) | undefined;
+  readonly shouldRetry: ((info: DisconnectInfo) => boolean) | undefined;
   readonly connectTimeoutMs: number;
   readonly closeTimeoutMs: number;
   readonly stableAfterMs: number;

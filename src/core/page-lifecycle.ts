@@ -2,20 +2,21 @@ import { noop } from "../base/deferred.ts";
 import { SLEEP_MS, Timer } from "../base/timer.ts";
 
 /**
- * What a page or a machine tells: the network is back (`online`) or gone (`offline`), the page can be seen (`visible`),
- * its timers stood still for over a minute (`woke`), it is about to be frozen or cached (`cached`), it is back (`back`).
+ * A change of the page or the machine: the network is back (`online`) or gone (`offline`), the page can be seen
+ * (`visible`), timers stood still for over a minute (`wake`), the page is about to be frozen or cached (`suspend`), the
+ * page is back (`restore`).
  */
 export type LifecycleSignal = "online" | "offline" | "visible" | "wake" | "suspend" | "restore";
 
-/** Where signals come from. Pass one of your own where the platform has other words for it (React Native, Electron). */
+/** Where signals come from. Pass your own on platforms with other events (React Native, Electron). */
 export interface LifecycleSource {
-  /** Tells every signal from now on, until the function that it returns is called. */
-  subscribe(tell: (signal: LifecycleSignal) => void): () => void;
+  /** Calls `listener` on every signal. Returns an unsubscribe function. */
+  subscribe(listener: (signal: LifecycleSignal) => void): () => void;
   /** Whether the platform believes that there is a network. */
   isOnline(): boolean;
 }
 
-/** The parts of a page that are relied on. */
+/** The parts of a page that are used. */
 interface Page {
   readonly document?: { readonly visibilityState: string } & Target;
   readonly navigator?: { readonly onLine?: boolean };
@@ -27,42 +28,42 @@ interface Target {
   removeEventListener(type: string, listener: (event: { readonly persisted?: boolean }) => void): void;
 }
 
-/** How often the clock is looked at. */
+/** The interval between two looks at the clock, in milliseconds. */
 const CHECK_MS = 30_000;
 
 const page = globalThis as Page;
 
 /**
- * The page's own signals (HTML, page lifecycle; Page Lifecycle API for `freeze` and `resume`), in a worker the network's
- * alone. Where there is neither, as in Node, it is silent. Nothing of the page is touched before somebody subscribes:
- * a server that renders the page may construct a Conn, too.
+ * The page's own signals (HTML, page lifecycle; Page Lifecycle API for `freeze` and `resume`); in a worker those of the
+ * network alone; in Node none. Touches nothing of the page before `subscribe()`, because a server that renders the page
+ * may construct a Conn too.
  */
 export const pageLifecycle: LifecycleSource = {
   isOnline: () => !page.addEventListener || page.navigator?.onLine !== false,
-  subscribe(tell) {
+  subscribe(listener) {
     if (!page.addEventListener || page.navigator?.onLine === undefined) return noop;
     const timer = new Timer();
-    const undos = [() => timer.stop()];
+    const removals = [() => timer.stop()];
     const on = (
       target: Target | undefined,
       type: string,
-      signal: (event: { persisted?: boolean }) => LifecycleSignal | false,
+      toSignal: (event: { persisted?: boolean }) => LifecycleSignal | false,
     ) => {
-      const listener = (event: { persisted?: boolean }) => {
-        const said = signal(event);
-        if (said) tell(said);
+      const onEvent = (event: { persisted?: boolean }) => {
+        const signal = toSignal(event);
+        if (signal) listener(signal);
       };
-      target?.addEventListener(type, listener);
-      undos.push(() => target?.removeEventListener(type, listener));
+      target?.addEventListener(type, onEvent);
+      removals.push(() => target?.removeEventListener(type, onEvent));
     };
-    const look = () => {
+    const checkClock = () => {
       const due = Date.now() + CHECK_MS;
       timer.start(
         CHECK_MS,
         () => {
           const slept = Date.now() - due > SLEEP_MS;
-          look();
-          if (slept) tell("wake");
+          checkClock();
+          if (slept) listener("wake");
         },
         true,
       );
@@ -76,9 +77,9 @@ export const pageLifecycle: LifecycleSource = {
     on(document, "freeze", () => "suspend");
     on(document, "resume", () => "restore");
     on(document, "visibilitychange", () => document?.visibilityState === "visible" && "visible");
-    look();
+    checkClock();
     return () => {
-      for (const undo of undos) undo();
+      for (const remove of removals) remove();
     };
   },
 };

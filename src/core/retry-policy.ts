@@ -1,3 +1,4 @@
+import { NORMAL } from "../base/close-codes.ts";
 import { ConnError } from "../base/errors.ts";
 import { MAX_TIMER_MS } from "../base/timer.ts";
 import type { ConnectionEnd } from "../socket/socket.ts";
@@ -6,15 +7,33 @@ import type { DisconnectInfo } from "./disconnect-info.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { ClosedBy, RetryDecision, State, WaitReason } from "./state-machine.ts";
 
-/** What the verdict rests on, besides the ending itself. */
+/** The part of a Conn's history that decides whether an ending deserves another attempt. */
 export interface RetryHistory {
   /** Whether this Conn has ever been open. */
   readonly everOpened: boolean;
-  /** Whether a function is asked again on each attempt, so that another try may bring other credentials. */
+  /** Whether a function is called again on each attempt, so that another attempt may bring other credentials. */
   readonly canRenew: boolean;
   /** Endings for want of authentication since the last stable connection, this one not counted. */
   readonly refusals: number;
 }
+
+/** The facts that decide when there is another attempt, and whether there is one at all. */
+export interface RetryContext extends RetryHistory {
+  readonly state: State;
+  /** Milliseconds of trying without a usable connection so far. */
+  readonly triedMs: number;
+  /** Whether the platform believes that there is a network. */
+  readonly isOnline: boolean;
+  /** Why the Conn waits for another connection; false where there will be none. */
+  readonly retryReason: WaitReason | false;
+  /** The wait in place of the backoff, in milliseconds. */
+  readonly retryDelayMs?: number | undefined;
+}
+
+type RetryOptions = Pick<ResolvedOptions<never, never>, "shouldRetry" | "backoff" | "maxRetries" | "giveUpAfterMs">;
+/** Runs a function of the user; answers with undefined for one that throws. */
+type Guard = <T>(name: string, act: () => T) => T | undefined;
+type Delay = Pick<Extract<RetryDecision, { retry: true }>, "delayMs" | "reason">;
 
 /** Close codes after which another attempt would end the same way. */
 const FINAL = new Set([1000, 1003, 1007, 1008, 1009, 1010]);
@@ -22,26 +41,50 @@ const AUTH = new Set([401, 403, 3000, 3003, 4401, 4403]);
 /** HTTP statuses, and their 44xx counterparts, that another attempt may well cure. */
 const CURABLE = new Set([408, 425, 429]);
 const MAX_REQUESTED_MS = 600_000;
-/** A server that names one moment would get everybody at it: they spread over this much more. */
+/** Clients that were given the same moment spread over this much more, so that they do not all come at once. */
 const SPREAD = 1.25;
 
-/** Whether the server, or a gateway before it, asked who we are. */
-export function isAuth(ending: ConnectionEnd): boolean {
-  return AUTH.has(ending.status ?? ending.code);
+/**
+ * Decides what follows an ending: another attempt after a wait, or the end of the Conn. `random` gives a number from 0
+ * up to 1.
+ */
+export function decideRetry(
+  end: ConnectionEnd,
+  context: RetryContext,
+  options: RetryOptions,
+  guard: Guard,
+  random: () => number = Math.random,
+): RetryDecision {
+  const { state, retryReason } = context;
+  const by = endedBy(end, context, options, guard);
+  if (by || !retryReason) return giveUp(end, by ?? "gave-up");
+  const attempt = "attempt" in state ? state.attempt + 1 : 1;
+  const delay = delayFor(end, attempt, { ...context, retryReason }, options, guard, random);
+  return withinLimits(end, attempt, delay, context, options);
 }
 
-/** Whether an ending deserves another attempt. */
-export function isRetryable(ending: ConnectionEnd, history: RetryHistory): boolean {
-  const { code, status } = ending;
-  if (isAuth(ending)) return history.canRenew && history.refusals === 0;
+/** Describes an ending as the `disconnected` event does. */
+export function describeEnd(end: ConnectionEnd, { name }: State, willRetry: boolean): DisconnectInfo {
+  return { ...end, wasOpen: name === "open" || name === "closing", willRetry };
+}
+
+/** Whether the server, or a gateway before it, asked for other credentials. */
+export function isAuth(end: ConnectionEnd): boolean {
+  return AUTH.has(end.status ?? end.code);
+}
+
+/** Whether an ending deserves another attempt, before the user is asked. */
+export function isRetryable(end: ConnectionEnd, history: RetryHistory): boolean {
+  const { code, status } = end;
+  if (isAuth(end)) return history.canRenew && history.refusals === 0;
   if (status !== undefined) return status < 400 || status >= 500 || CURABLE.has(status) || history.everOpened;
-  const final = code >= 4400 && code < 4500 ? !CURABLE.has(code - 4000) : FINAL.has(code);
-  return !final || requestedDelay(ending) !== undefined;
+  const isFinal = code >= 4400 && code < 4500 ? !CURABLE.has(code - 4000) : FINAL.has(code);
+  return !isFinal || requestedDelay(end) !== undefined;
 }
 
 /**
- * When the server wants us back, in milliseconds from now: a window to draw from. Read from a close reason
- * `retry=<min>-<max>` or `retry=<ms>`, or from `Retry-After`, in seconds or as a date. What it asks for is capped at
+ * Returns the delay that the server requests, as a range of milliseconds to draw from. Read from a close reason
+ * `retry=<min>-<max>` or `retry=<ms>`, or from `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3). At most
  * {@link MAX_REQUESTED_MS}.
  */
 export function requestedDelay(
@@ -58,79 +101,69 @@ export function requestedDelay(
 function toRange(min: number, max: number | "" | undefined): readonly [number, number] {
   const from = Math.min(min, MAX_REQUESTED_MS);
   const to = Math.min(max || from * SPREAD, MAX_REQUESTED_MS);
-  // Capped waits are spread too, or the cap would gather the crowd that the server meant to part.
+  // A capped delay is spread too, because otherwise the cap would gather the clients that the server parts.
   return [from, to > from ? to : from * SPREAD];
 }
 
-/** What a Conn has been through when a connection ends. */
-export interface RetryContext {
-  readonly state: State;
-  /** Whether it has ever been open. */
-  readonly everOpened: boolean;
-  /** Whether a function is asked again on each attempt. */
-  readonly canRenew: boolean;
-  /** Endings for want of authentication since the last stable connection. */
-  readonly refusals: number;
-  /** Milliseconds of trying without a usable connection so far. */
-  readonly triedMs: number;
-  /** Whether the platform believes that there is a network. */
-  readonly isOnline: boolean;
-  /** Why we wait for another connection; false where there will be none. */
-  readonly retryReason: WaitReason | false;
+/** Returns who ends the Conn with this ending; undefined when there may be another attempt. */
+function endedBy(
+  end: ConnectionEnd,
+  { state, retryReason, ...history }: RetryContext,
+  { shouldRetry }: RetryOptions,
+  guard: Guard,
+): ClosedBy | undefined {
+  if (!retryReason || state.name === "closing") return end.clean ? "peer" : "gave-up";
+  const { fatal, code: errorCode } = end.cause instanceof ConnError ? end.cause : {};
+  if (fatal) return "policy";
+  const isWorthIt = isRetryable(end, history);
+  const answer = shouldRetry && guard("shouldRetry", () => check(shouldRetry(describeEnd(end, state, isWorthIt))));
+  if (answer ?? isWorthIt) return undefined;
+  if (errorCode === "too-large" || errorCode === "inbox-full") return "local";
+  return end.code === NORMAL ? "peer" : "policy";
 }
 
-type Rules = Pick<ResolvedOptions<never, never>, "shouldRetry" | "backoff" | "maxRetries" | "giveUpAfterMs">;
+function check(answer: unknown): boolean {
+  if (typeof answer === "boolean") return answer;
+  throw new TypeError(`it must return true or false, and backoff the wait; got ${typeof answer}`);
+}
 
-/**
- * What comes of an ending: another attempt after a wait, or the end. `guard` runs the user's functions; it answers
- * undefined for one that throws. `random` gives a number from 0 up to 1.
- */
-export function decideRetry(
-  ending: ConnectionEnd,
-  past: RetryContext,
-  { shouldRetry, backoff, maxRetries, giveUpAfterMs }: Rules,
-  guard: <T>(name: string, act: () => T) => T | undefined,
-  random: () => number = Math.random,
-): { info: DisconnectInfo; plan: RetryDecision } {
-  const { state } = past;
-  const { code, reason, clean, cause } = ending;
-  const own = cause instanceof ConnError ? cause : undefined;
-  const told = (retry: boolean): DisconnectInfo => ({
-    ...ending,
-    wasOpen: state.name === "open" || state.name === "closing",
-    willRetry: retry,
-  });
-  const over = (by: ClosedBy) => {
-    const why = reason || (cause instanceof Error ? cause.message : "no reason was given");
-    const error = by === "peer" ? undefined : new ConnError("closed", `Ended by ${by}, ${code}: ${why}`, { cause });
-    return { info: told(false), plan: { retry: false, by, error } as const };
-  };
+/** Returns how long to wait before the attempt, and for what. */
+function delayFor(
+  end: ConnectionEnd,
+  attempt: number,
+  context: RetryContext & { readonly retryReason: WaitReason },
+  { backoff, giveUpAfterMs }: RetryOptions,
+  guard: Guard,
+  random: () => number,
+): Delay {
+  const { retryReason, retryDelayMs, triedMs, isOnline, state } = context;
+  if (retryDelayMs !== undefined) return { delayMs: retryDelayMs, reason: retryReason };
+  const [minMs, maxMs] = requestedDelay(end) ?? [0, 0];
+  // A requested delay of zero, such as a past date, must not reset the backoff: clients would retry all together.
+  if (maxMs > 0) return { delayMs: minMs + random() * (maxMs - minMs), reason: "server" };
+  // The platform may be wrong: the longest wait, and an attempt within the limit, in case nobody says "online".
+  if (!isOnline) return { delayMs: Math.min(MAX_MS, giveUpAfterMs - triedMs), reason: "offline" };
+  const delayMs = Number(guard("backoff", () => backoff(attempt, describeEnd(end, state, true))));
+  return { delayMs: delayMs >= 0 ? delayMs : MAX_MS, reason: retryReason };
+}
 
-  if (!past.retryReason || state.name === "closing") return over(clean ? "peer" : "gave-up");
-  if (own?.fatal) return over("policy");
-  const verdict = isRetryable(ending, past);
-  const answer = (shouldRetry && guard("shouldRetry", () => shouldRetry(told(verdict)))) ?? verdict;
-  if (answer === false) {
-    if (own?.code === "too-large" || own?.code === "inbox-full") return over("local");
-    return over(code === 1000 ? "peer" : "policy");
-  }
-
-  const attempt = "attempt" in state ? state.attempt + 1 : 1;
-  const asked = requestedDelay(ending);
-  // A wish of nothing, such as a date that has passed, says nothing of how long: taken at its word it would be a storm.
-  const window = answer === true && asked?.[1] ? asked : undefined;
-  const waitMs = window
-    ? window[0] + random() * (window[1] - window[0])
-    : Number(answer === true ? guard("backoff", () => backoff(attempt)) : answer);
-  // The platform's word is a hint: without a network the longest wait, cut when it says that there is one.
-  const isOffline = !past.isOnline && answer === true && !window;
-  const longestMs = isOffline ? Math.min(MAX_MS, giveUpAfterMs - past.triedMs) : MAX_MS;
+/** Keeps the delay between the floor and the longest timer, and ends the Conn where its limits are exceeded. */
+function withinLimits(
+  end: ConnectionEnd,
+  attempt: number,
+  { delayMs, reason }: Delay,
+  { state, triedMs }: RetryContext,
+  { maxRetries, giveUpAfterMs }: RetryOptions,
+): RetryDecision {
   const floorMs = state.name === "open" && state.isStable ? 0 : FLOOR_MS;
-  // A wait that is no number must not become a storm.
-  const delayMs = Math.min(Math.max(floorMs, waitMs >= 0 && !isOffline ? waitMs : longestMs), MAX_TIMER_MS);
-  if (attempt > maxRetries || past.triedMs + delayMs > giveUpAfterMs) return over("gave-up");
-  return {
-    info: told(true),
-    plan: { retry: true, delayMs, reason: window ? "server" : isOffline ? "offline" : past.retryReason },
-  };
+  const limitedMs = Math.min(Math.max(floorMs, delayMs), MAX_TIMER_MS);
+  if (attempt > maxRetries || triedMs + limitedMs > giveUpAfterMs) return giveUp(end, "gave-up");
+  return { retry: true, delayMs: limitedMs, reason };
+}
+
+/** Ends the Conn, with an error unless the peer ended it well. */
+function giveUp({ code, reason, cause }: ConnectionEnd, by: ClosedBy): RetryDecision {
+  if (by === "peer") return { retry: false, by, error: undefined };
+  const why = reason || (cause instanceof Error ? cause.message : "no reason was given");
+  return { retry: false, by, error: new ConnError("closed", `Ended by ${by}, ${code}: ${why}`, { cause }) };
 }

@@ -3,8 +3,8 @@ import type { ConnError } from "../base/errors.ts";
 import type { DisconnectInfo } from "./disconnect-info.ts";
 
 /**
- * Why a Conn waits before it dials: our own backoff, no network, the server's wish, a page in the back/forward cache. On
- * a server: the peer is away, and its session kept.
+ * Why a Conn waits before it dials: its own backoff, no network, a delay that the server requested, a page in the
+ * back/forward cache. On a server: the peer is away, and its session is kept.
  */
 export type WaitReason = "backoff" | "offline" | "server" | "suspended" | "peer";
 /** Who ended the Conn. */
@@ -26,28 +26,34 @@ export type State =
   | { readonly name: "closed" };
 
 /**
- * Where a Conn is in its life: not dialed yet, connecting (setup included), usable, between two connections, saying
- * ended for good.
+ * The state of a Conn: not dialed yet, connecting (setup included), open, waiting between two connections, closing, closed
+ * for good.
  */
 export type StateName = "idle" | "connecting" | "open" | "waiting" | "closing" | "closed";
 
-/** What comes of a lost connection: computed by the owner, since it takes randomness and the user's functions. */
+/** What follows an ending. The owner decides it, because that takes randomness and functions of the user. */
 export type RetryDecision =
   | { readonly retry: true; readonly delayMs: number; readonly reason: WaitReason }
   | { readonly retry: false; readonly by: ClosedBy; readonly error: ConnError | undefined };
 
 export type MachineEvent =
   | { readonly type: "ready" | "stable" | "flushed" | "timedOut" | "delayElapsed" | "moveRequested" }
-  /** `floorMs` is what the last dial leaves of the shortest time between two, where it counts. */
+  /** `floorMs`: time left of the minimum interval since the last dial, in milliseconds. */
   | { readonly type: "connect" | "reconnect"; readonly floorMs?: number }
-  | { readonly type: "disconnected"; readonly info: DisconnectInfo; readonly plan: RetryDecision }
+  /** `frame`: the close frame for a peer that must be left. */
+  | {
+      readonly type: "disconnected";
+      readonly info: DisconnectInfo;
+      readonly plan: RetryDecision;
+      readonly frame?: CloseFrame | undefined;
+    }
   | { readonly type: "close"; readonly frame: CloseFrame }
   | { readonly type: "suspended" | "restored" }
   /** The network or the page is back. */
   | { readonly type: "wakeUp"; readonly floorMs: number }
   | { readonly type: "aborted"; readonly error: ConnError };
 
-/** What is to be done. Whatever dials, waits or settles first leaves the connection, politely if there is a `frame`. */
+/** What to do. `dial`, `wait` and `finish` first leave the connection, with a close frame where there is a `frame`. */
 export type Effect =
   | { readonly type: "dial"; readonly attempt: number; readonly frame: CloseFrame | undefined }
   | { readonly type: "wait"; readonly delayMs: number; readonly frame: CloseFrame | undefined }
@@ -64,35 +70,36 @@ export type Effect =
 
 type Step = readonly [State, Effect?];
 
-/** Told to a peer that we leave for another connection, or for the back/forward cache. */
+/** The close frame for a peer that the Conn leaves for another connection, or for the back/forward cache. */
 const LEAVE: CloseFrame = { code: LEAVING, reason: "" };
 const NO_FRAME: CloseFrame = { code: ABNORMAL, reason: "" };
 const FOREVER = Number.POSITIVE_INFINITY;
 
 /**
- * The life of a Conn. `lost` stands for every way in which a connection or an attempt ends unasked: its own end, a
- * timeout, a heartbeat without answer. Whatever comes where the table has no row changes nothing. A dial by `connect`,
- * `reconnect` or `awake` within the floor of the last one waits for the rest of it first.
+ * Decides what an event leads to: the next state, and at most one effect. `disconnected` stands for every way in which a
+ * connection or an attempt ends unasked: its own end, a timeout, a heartbeat without an answer. An event without a row
+ * for the state changes nothing. A dial by `connect`, `reconnect` or `wakeUp` within the minimum interval since the last
+ * one waits for the rest of it first.
  *
- * | in | input | next | effect |
+ * | in | event | next | effect |
  * |---|---|---|---|
  * | idle | connect, reconnect | connecting | dial |
- * | waiting | elapsed, connect, reconnect, pageBack | connecting | dial |
- * | waiting (backoff, offline) | awake | connecting | dial |
+ * | waiting | delayElapsed, connect, reconnect, restored | connecting | dial |
+ * | waiting (backoff, offline) | wakeUp | connecting | dial |
  * | connecting, open | reconnect | connecting | dial |
- * | connecting | ready | open | serve |
+ * | connecting | ready | open | activate |
  * | open | stable | open, attempt 0 | – |
- * | connecting, open | lost, to be retried | waiting | wait |
- * | connecting, open | lost, final | closed | settle |
- * | open | toldToMove | connecting | dial |
- * | connecting, open, waiting (not page) | pageCached | waiting (page) | wait for ever |
+ * | connecting, open | disconnected, to be retried | waiting | wait |
+ * | connecting, open | disconnected, final | closed | finish |
+ * | open | moveRequested | connecting | dial |
+ * | connecting, open, waiting (not suspended) | suspended | waiting (suspended) | wait for ever |
  * | open | close | closing | flush |
- * | closing | flushed | closing | sayGoodbye |
- * | closing | lost, timedOut, pageCached | closed | settle |
- * | idle, connecting, waiting | close | closed | settle |
- * | any but closed | aborted | closed | settle |
+ * | closing | flushed | closing | sendClose |
+ * | closing | disconnected, suspended, timedOut | closed | finish |
+ * | idle, connecting, waiting | close | closed | finish |
+ * | any but closed | aborted | closed | finish |
  */
-export function transition(state: State, input: MachineEvent): Step {
+export function transition(state: State, event: MachineEvent): Step {
   const { name } = state;
   const attempt = "attempt" in state ? state.attempt : 0;
   const isLive = name === "connecting" || name === "open";
@@ -113,20 +120,20 @@ export function transition(state: State, input: MachineEvent): Step {
         ];
 
   if (name === "closed") return [state];
-  switch (input.type) {
+  switch (event.type) {
     case "connect":
-      if (isWaiting || name === "idle") return dial(input.floorMs);
+      if (isWaiting || name === "idle") return dial(event.floorMs);
       break;
     case "delayElapsed":
     case "restored":
       if (isWaiting) return dial();
       break;
     case "reconnect":
-      if (!isClosing) return dial(input.floorMs);
+      if (!isClosing) return dial(event.floorMs);
       break;
     case "wakeUp":
       if (!isWaiting || state.reason === "server" || state.reason === "suspended") break;
-      return dial(input.floorMs);
+      return dial(event.floorMs);
     case "ready":
       if (name === "connecting") return [{ name: "open", attempt, isStable: false }, { type: "activate" }];
       break;
@@ -134,13 +141,13 @@ export function transition(state: State, input: MachineEvent): Step {
       if (name === "open") return [{ name, attempt: 0, isStable: true }];
       break;
     case "disconnected": {
-      const { info, plan } = input;
+      const { info, plan, frame: lastFrame } = event;
       if (isClosing) return closed("local", info, info.clean);
       if (!isLive) break;
-      if (!plan.retry) return closed(plan.by, info, info.clean, plan.error);
+      if (!plan.retry) return closed(plan.by, info, info.clean, plan.error, lastFrame);
       return [
         { name: "waiting", attempt: attempt + 1, reason: plan.reason },
-        { type: "wait", delayMs: plan.delayMs, frame: undefined },
+        { type: "wait", delayMs: plan.delayMs, frame: lastFrame },
       ];
     }
     case "moveRequested":
@@ -151,8 +158,8 @@ export function transition(state: State, input: MachineEvent): Step {
       if (isClosing) return closed("local", NO_FRAME, false);
       break;
     case "close":
-      if (name === "open") return [{ name: "closing", frame: input.frame }, { type: "flush" }];
-      if (!isClosing) return closed("local", input.frame, true, undefined, input.frame);
+      if (name === "open") return [{ name: "closing", frame: event.frame }, { type: "flush" }];
+      if (!isClosing) return closed("local", event.frame, true, undefined, event.frame);
       break;
     case "flushed":
       if (isClosing) return [state, { type: "sendClose", frame: state.frame }];
@@ -161,7 +168,7 @@ export function transition(state: State, input: MachineEvent): Step {
       if (isClosing) return closed("local", NO_FRAME, false);
       break;
     case "aborted":
-      return closed("signal", NO_FRAME, false, input.error);
+      return closed("signal", NO_FRAME, false, event.error);
   }
   return [state];
 }

@@ -1,22 +1,43 @@
 import { type Deferred, deferred, noop } from "../base/deferred.ts";
+import { Emitter } from "../base/emitter.ts";
 import { ConnError, onAbort } from "../base/errors.ts";
 import type { Payload } from "../base/payload.ts";
 import { Timer } from "../base/timer.ts";
 import type { ConnectionEnd } from "../socket/socket.ts";
 import { FLOOR_MS } from "./backoff.ts";
-import { type ActiveConnection, ConnectAttempt } from "./connect-attempt.ts";
-import type { CloseInfo } from "./events.ts";
-import { MessageFlow } from "./message-flow.ts";
+import { type ActiveConnection, type AttemptOwner, ConnectAttempt, type ConnectionSource } from "./connect-attempt.ts";
+import { ConnectionHistory } from "./connection-history.ts";
+import type { DisconnectInfo } from "./disconnect-info.ts";
+import type { CloseInfo, ConnEvents } from "./events.ts";
+import { type FlowOwner, MessageFlow } from "./message-flow.ts";
+import type { ProviderOr, ResolvedOptions, Url } from "./options.ts";
 import type { LifecycleSignal } from "./page-lifecycle.ts";
-import { decideRetry, isAuth } from "./retry-policy.ts";
-import { type CloseFrame, type Effect, type MachineEvent, type State, transition } from "./state-machine.ts";
+import { decideRetry, describeEnd, isAuth } from "./retry-policy.ts";
+import type { Session } from "./session.ts";
+import {
+  type CloseFrame,
+  type Effect,
+  type MachineEvent,
+  type State,
+  type StateName,
+  transition,
+} from "./state-machine.ts";
 
 /**
- * Performs what `step` decides. An input is worked off whole: state first, then its effect, and what comes meanwhile
- * queues; then it is told.
+ * The control of a Conn: performs what `transition()` decides. Handles one event at a time: first the state, then the
+ * effect; events that arrive meanwhile are queued; the Conn's own events are emitted last.
  */
-export class Supervisor<In, Out> extends MessageFlow<In, Out> {
-  /** What came while something is being performed, which is first; there only then. */
+export class Supervisor<In, Out> implements AttemptOwner<In, Out>, FlowOwner<In, Out> {
+  readonly url: ProviderOr<string, Url>;
+  readonly options: ResolvedOptions<In, Out>;
+  readonly source: ConnectionSource;
+  readonly emitter = new Emitter<ConnEvents<In>>();
+  readonly history = new ConnectionHistory();
+  readonly flow: MessageFlow<In, Out>;
+  state: State = { name: "idle" };
+  /** The URL last dialed. */
+  lastUrl: string;
+  /** Pending events; the first is the one in progress. Undefined while idle. */
   #events: MachineEvent[] | undefined;
   /** The timer of the state: the time for an attempt, the wait, the time for closing. */
   readonly #timer = new Timer();
@@ -24,9 +45,30 @@ export class Supervisor<In, Out> extends MessageFlow<In, Out> {
   #unsubscribe: (() => void) | undefined;
   /** Why the Conn ended, unless it ended well. */
   #error: ConnError | undefined;
-  /** Made for the first who asks. */
+  /** Created on first use, because most Conns are never asked for it. */
   #closed: Deferred<CloseInfo> | undefined;
   #closeInfo: CloseInfo | undefined;
+
+  constructor(url: ProviderOr<string, Url>, options: ResolvedOptions<In, Out>, source: ConnectionSource) {
+    this.url = url;
+    this.lastUrl = typeof url === "function" ? "" : url;
+    this.options = options;
+    this.source = source;
+    this.flow = new MessageFlow(this);
+    source.onConnection?.(() => this.dispatch({ type: "reconnect" }));
+  }
+
+  get session(): Session {
+    return this.flow.session;
+  }
+
+  get previous(): DisconnectInfo | undefined {
+    return this.history.previous;
+  }
+
+  get stateName(): StateName {
+    return this.state.name;
+  }
 
   get isEnding(): boolean {
     return this.state.name === "closing" || this.state.name === "closed";
@@ -38,7 +80,7 @@ export class Supervisor<In, Out> extends MessageFlow<In, Out> {
     return this.#closed.promise;
   }
 
-  /** What happens first happens a moment after the Conn was made, so that its maker can listen. */
+  /** Starts in a microtask, so that the caller can add listeners first. */
   start(): void {
     const { signal, autoConnect } = this.options;
     queueMicrotask(() => {
@@ -47,17 +89,18 @@ export class Supervisor<In, Out> extends MessageFlow<In, Out> {
     });
   }
 
-  dispatch(input: MachineEvent): void {
+  /** Handles `event`, or queues it while another one is handled. */
+  dispatch(event: MachineEvent): void {
     if (this.#events) {
-      this.#events.push(input);
+      this.#events.push(event);
       return;
     }
-    // Of an ending it is known already: it was judged by it.
-    if (input.type !== "disconnected") this.#markStable();
-    const inputs = [input];
-    this.#events = inputs;
+    // onEnd() has marked the connection already, before the ending was judged.
+    if (event.type !== "disconnected") this.#markStable();
+    const events = [event];
+    this.#events = events;
     this.emitter.pause();
-    for (let next: MachineEvent | undefined = input; next; next = inputs[0]) {
+    for (let next: MachineEvent | undefined = event; next; next = events[0]) {
       const from = this.state.name;
       const [state, effect] = transition(this.state, next);
       this.state = state;
@@ -65,90 +108,93 @@ export class Supervisor<In, Out> extends MessageFlow<In, Out> {
         this.emitter.emit("state", { from, to: state.name });
         if (next.type === "disconnected" && from !== "closing") this.emitter.emit("disconnected", next.info);
       }
-      if (effect) this.guard(effect.type, () => this.#perform(effect));
-      inputs.shift();
+      if (effect) this.flow.guard(effect.type, () => this.#perform(effect));
+      events.shift();
     }
     this.#events = undefined;
     this.emitter.flush();
   }
 
-  /** Resolves when all that was sent so far is out, and acknowledged where there is a session. */
-  async flush(): Promise<void> {
-    await this.outbox.flush();
-    await this.session.flush();
-  }
-
-  /** What calls reject with from the end on. */
+  /** Returns the error with which calls reject once the Conn has ended. */
   closedError(payload?: Payload): ConnError {
     const cause = this.#error;
     return cause?.code === "aborted" ? cause : new ConnError("closed", undefined, { payload, cause });
   }
 
+  // Callbacks of the attempt and of the flow.
+
+  onDial(url: string): void {
+    this.lastUrl = url;
+  }
+
   onReady(connection: ActiveConnection): void {
-    this.connection = connection;
+    this.#attempt = undefined;
+    this.flow.connection = connection;
     this.dispatch({ type: "ready" });
   }
 
-  onEnd(ending: ConnectionEnd): void {
+  onEnd(end: ConnectionEnd, frame?: CloseFrame): void {
     this.#markStable();
-    const { url, options, history } = this;
+    const { state, url, options, history, source } = this;
     const { setup, protocols, headers, lifecycle } = options;
-    const past = {
-      state: this.state,
+    const guard = <T>(name: string, act: () => T) => this.flow.guard(name, act);
+    const context = {
+      state,
       everOpened: history.opens > 0,
       canRenew: [setup, url, protocols, headers].some((given) => typeof given === "function"),
       refusals: history.refusals,
       triedMs: history.triedMs,
-      isOnline: this.guard("isOnline", () => lifecycle?.isOnline()) !== false,
-      retryReason: this.source.retryReason,
+      isOnline: guard("isOnline", () => lifecycle?.isOnline()) !== false,
+      retryReason: source.retryReason,
+      retryDelayMs: source.retryDelayMs,
     };
-    const { info, plan } = decideRetry(ending, past, options, (name, act) => this.guard(name, act));
-    if (isAuth(ending)) history.refusals++;
+    const plan = decideRetry(end, context, options, guard);
+    const info = describeEnd(end, state, plan.retry);
+    if (isAuth(end)) history.refusals++;
     history.previous = info;
-    this.dispatch({ type: "disconnected", info, plan });
+    this.dispatch({ type: "disconnected", info, plan, frame });
+  }
+
+  onMoveRequested(): void {
+    this.dispatch({ type: "moveRequested" });
+  }
+
+  onDropped(payload: Payload, error: ConnError): void {
+    this.flow.onDropped(payload, error);
+  }
+
+  onError(error: ConnError): void {
+    this.flow.onError(error);
   }
 
   #perform(effect: Effect): void {
-    const { connectTimeoutMs, closeTimeoutMs, giveUpAfterMs, lifecycle } = this.options;
+    const { flow, history, options } = this;
     switch (effect.type) {
-      case "dial": {
+      case "dial":
         this.#teardown(effect.frame);
-        this.history.onDial();
-        this.#unsubscribe ??=
-          this.guard("subscribe", () => lifecycle?.subscribe((signal) => this.#onLifecycle(signal))) ?? noop;
-        const attempt = new ConnectAttempt(this, effect.attempt);
-        this.#attempt = attempt;
-        const timeoutMs = Math.min(connectTimeoutMs, giveUpAfterMs - this.history.triedMs);
-        this.#timer.start(timeoutMs, () => attempt.onTimeout(timeoutMs));
-        return attempt.start();
-      }
-      case "wait": {
-        const { delayMs } = effect;
+        return this.#dial(effect.attempt);
+      case "wait":
         this.#teardown(effect.frame);
-        if (this.state.name !== "waiting") return;
-        const { attempt, reason } = this.state;
-        const isBackground = reason === "peer";
-        if (delayMs < Number.POSITIVE_INFINITY) {
-          this.#timer.start(delayMs, () => this.dispatch({ type: "delayElapsed" }), isBackground);
-        }
-        return this.emitter.emit("waiting", { attempt, delayMs, reason });
-      }
-      case "activate":
+        return this.#wait(effect.delayMs);
+      case "activate": {
+        const connection = flow.connection as ActiveConnection;
+        const { attempt } = this.state as Extract<State, { name: "open" }>;
+        const { protocol, extensions, resumed } = connection;
+        const { downMs, opens } = history;
         this.#timer.stop();
-        return this.#activate();
+        history.onOpen();
+        this.emitter.emit("open", { protocol, extensions, attempt, reconnected: opens > 0, resumed, downMs });
+        return flow.attach(connection);
+      }
       case "flush":
-        this.heartbeat?.stop();
-        this.#timer.start(closeTimeoutMs, () => this.dispatch({ type: "timedOut" }));
-        // The peer's frame would wait behind closed ears.
-        this.connection?.socket.resume?.();
-        this.connection?.transport.setPaused?.(false);
-        this.flush().then(() => this.dispatch({ type: "flushed" }), noop);
+        this.#timer.start(options.closeTimeoutMs, () => this.dispatch({ type: "timedOut" }));
+        flow.flushToClose().then(() => this.dispatch({ type: "flushed" }), noop);
         return;
       case "sendClose":
-        this.session.beforeClose(effect.frame.code);
-        return this.connection?.socket.close(effect.frame.code, effect.frame.reason);
+        flow.session.beforeClose(effect.frame.code);
+        return flow.connection?.socket.close(effect.frame.code, effect.frame.reason);
       case "finish": {
-        // Whoever is left in setup with a frame has no time to answer it.
+        // A peer that is left in setup with a close frame has no time to answer.
         const clean = effect.clean && !(effect.frame && this.#attempt?.isOpen);
         this.#teardown(effect.frame);
         return this.#finish({ ...effect, clean });
@@ -156,21 +202,29 @@ export class Supervisor<In, Out> extends MessageFlow<In, Out> {
     }
   }
 
-  #activate(): void {
-    const { history, inbox } = this;
-    const { socket, transport, protocol, extensions, resumed } = this.connection as ActiveConnection;
-    const { attempt } = this.state as Extract<State, { name: "open" }>;
-    const { downMs } = history;
-    const reconnected = history.opens > 0;
-    history.onOpen();
-    this.heartbeat?.start(socket, transport);
-    if (inbox.isUnderPressure || transport.setPaused) this.onPressure(inbox.isUnderPressure);
-    this.emitter.emit("open", { protocol, extensions, attempt, reconnected, resumed, downMs });
-    this.session.activate();
-    this.outbox.attach(transport);
+  #dial(number: number): void {
+    const { connectTimeoutMs, giveUpAfterMs, lifecycle } = this.options;
+    this.history.onDial();
+    this.#unsubscribe ??=
+      this.flow.guard("subscribe", () => lifecycle?.subscribe((signal) => this.#onLifecycle(signal))) ?? noop;
+    const attempt = new ConnectAttempt(this, number);
+    this.#attempt = attempt;
+    const timeoutMs = Math.min(connectTimeoutMs, giveUpAfterMs - this.history.triedMs);
+    this.#timer.start(timeoutMs, () => attempt.onTimeout(timeoutMs));
+    attempt.run();
   }
 
-  /** A connection that has lasted is stable. Nobody needs to know before something comes of it. */
+  #wait(delayMs: number): void {
+    if (this.state.name !== "waiting") return;
+    const { attempt, reason } = this.state;
+    const isBackground = reason === "peer";
+    if (delayMs < Number.POSITIVE_INFINITY) {
+      this.#timer.start(delayMs, () => this.dispatch({ type: "delayElapsed" }), isBackground);
+    }
+    this.emitter.emit("waiting", { attempt, delayMs, reason });
+  }
+
+  /** Marks a connection stable once it has lasted `stableAfterMs`. Evaluated lazily, so that no timer is needed. */
   #markStable(): void {
     const { state, history, options } = this;
     if (state.name !== "open" || state.isStable || history.openMs < Math.max(options.stableAfterMs, FLOOR_MS)) return;
@@ -178,25 +232,29 @@ export class Supervisor<In, Out> extends MessageFlow<In, Out> {
     history.refusals = 0;
   }
 
-  /** Leaves the connection or the attempt, if there is one, and whatever timer runs. */
-  #teardown(frame?: CloseFrame): void {
+  /** Leaves the connection or the attempt, if there is one, and stops the timer of the state. */
+  #teardown(frame: CloseFrame | undefined): void {
+    const { flow } = this;
+    const attempt = this.#attempt;
+    const { connection } = flow;
+    this.#attempt = undefined;
     this.history.onDisconnected();
     this.#timer.stop();
-    this.heartbeat?.stop();
-    this.connection = undefined;
-    this.outbox.detach();
-    const attempt = this.#attempt;
-    this.#attempt = undefined;
-    this.guard("close", () => attempt?.abandon(frame?.code, frame?.reason));
+    flow.detach();
+    connection?.controller?.abort();
+    flow.guard("close", () => {
+      attempt?.abandon(frame);
+      connection?.socket.abandon(frame?.code, frame?.reason);
+    });
+    if (attempt || connection) flow.session.onDisconnected();
   }
 
   #finish({ by, end, clean, error }: Extract<Effect, { type: "finish" }>): void {
-    this.guard("unsubscribe", () => this.#unsubscribe?.());
+    this.flow.guard("unsubscribe", () => this.#unsubscribe?.());
     this.#error = error;
-    const rest = this.session.dispose((payload) => this.closedError(payload), by === "peer" && clean, end.code);
-    const unsent = [...rest.unsent, ...this.outbox.end(this.closedError())];
-    this.inbox.end(error ?? this.closedError());
-    const info: CloseInfo = { ...end, clean, by, unsent, inDoubt: rest.inDoubt, ...(error && { error }) };
+    const closedError = (payload?: Payload) => this.closedError(payload);
+    const { unsent, inDoubt } = this.flow.end(closedError, error ?? closedError(), by === "peer" && clean, end.code);
+    const info: CloseInfo = { ...end, clean, by, unsent, inDoubt, ...(error && { error }) };
     this.emitter.emit("closed", info);
     this.emitter.enqueue(() => {
       this.emitter.releaseSignals();
@@ -205,7 +263,7 @@ export class Supervisor<In, Out> extends MessageFlow<In, Out> {
     });
   }
 
-  /** What the page or the machine says: a doubt about the connection is settled at once, a wait is cut. */
+  /** Handles a signal of the page or the machine: checks the connection in doubt, cuts a wait short. */
   #onLifecycle(signal: LifecycleSignal): void {
     if (signal === "offline") return;
     if (signal === "suspend") return this.dispatch({ type: "suspended" });
@@ -214,12 +272,7 @@ export class Supervisor<In, Out> extends MessageFlow<In, Out> {
       return this.dispatch({ type: "restored" });
     }
     const { floorMs } = this.history;
-    if (!this.connection) this.dispatch({ type: "wakeUp", floorMs });
-    else if (!this.heartbeat?.probe() && signal !== "visible") this.dispatch({ type: "reconnect", floorMs });
-  }
-
-  protected override failConnection(code: number, cause: ConnError): void {
-    this.#attempt?.abandon(code, "");
-    this.onEnd({ code, reason: "", clean: false, cause });
+    if (!this.flow.connection) this.dispatch({ type: "wakeUp", floorMs });
+    else if (!this.flow.probe() && signal !== "visible") this.dispatch({ type: "reconnect", floorMs });
   }
 }

@@ -6,7 +6,7 @@ import type { WebSocket } from "ws";
 import { GOING_AWAY, INTERNAL_ERROR } from "../base/close-codes.ts";
 import { ConnError } from "../base/errors.ts";
 import type { Payload } from "../base/payload.ts";
-import { CONNECTION_SOURCE, Conn } from "../core/conn.ts";
+import { type Conn, createConn } from "../core/conn.ts";
 import type { ConnectionSource } from "../core/connect-attempt.ts";
 import type { CloseInfo } from "../core/events.ts";
 import { type ConnOptions, resolveOptions } from "../core/options.ts";
@@ -115,9 +115,8 @@ class ConnServer<In, Out> implements UpgraderOwner {
       ...this.#connOptions,
       ...sessionOptions,
       lifecycle: false,
-      [CONNECTION_SOURCE]: source,
     } as object;
-    const conn = Object.assign(new Conn<In, Out>(url, options), { request });
+    const conn = Object.assign(createConn<In, Out>(url, options, source), { request });
     this.conns.add(conn);
     conn.closed.then(() => this.conns.delete(conn));
     conn.on("open", () => this.#run(conn, request), { once: true });

@@ -49,6 +49,11 @@ export abstract class BaseSocket implements Socket {
     this.destroy(code, reason);
   }
 
+  handOver(owner: SocketOwner): void {
+    // A socket that has ended keeps its silence.
+    if (this.owner !== NO_OWNER) this.owner = owner;
+  }
+
   activity(): number {
     const buffered = this.unsentBytes;
     if (buffered < this.#lastBuffered) this.activityCount++;

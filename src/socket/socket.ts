@@ -35,6 +35,8 @@ export interface Socket {
   close(code: number, reason: string): void;
   /** Ends the connection without waiting for the peer, with a close frame first where one is given and can be sent. */
   abandon(code?: number, reason?: string): void;
+  /** Calls `owner` from here on, in place of the owner that it had. */
+  handOver(owner: SocketOwner): void;
   /** A figure that changes whenever something moves. */
   activity(): number;
   ping?(): void;

@@ -4,7 +4,7 @@ import { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import type { WebSocket } from "ws";
-import { CONNECTION_SOURCE, Conn } from "../../src/core/conn.ts";
+import { type Conn, createConn } from "../../src/core/conn.ts";
 import { decode, encode } from "../../src/resume/protocol/control.ts";
 import { SessionRegistry } from "../../src/resume/server/session-registry.ts";
 
@@ -51,12 +51,7 @@ const sessions = new SessionRegistry(
   { ttlMs: TTL_MS, maxSessions: 1_000 },
   2 ** 20,
   ({ source, request: _, ...own }) => {
-    const conn = new Conn<never, never>("ws://x.test/", {
-      ...own,
-      lifecycle: false,
-      heartbeat: false,
-      [CONNECTION_SOURCE]: source,
-    } as object);
+    const conn = createConn<never, never>("ws://x.test/", { ...own, lifecycle: false, heartbeat: false }, source);
     conns.add(conn);
     conn.closed.then(() => conns.delete(conn));
     return conn;

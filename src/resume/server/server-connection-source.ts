@@ -6,15 +6,18 @@ import type { ServerSession } from "./server-session.ts";
 
 /** Gives the Conn of a session the sockets on which the session's client comes and returns. */
 export class ServerConnectionSource implements ConnectionSource {
+  readonly retryDelayMs: number;
   readonly #session: ServerSession;
 
-  constructor(session: ServerSession) {
+  /** @param ttlMs for how long the session waits for its client */
+  constructor(session: ServerSession, ttlMs: number) {
     this.#session = session;
+    this.retryDelayMs = ttlMs;
   }
 
-  /** The Conn waits for its client, unless the session has ended. */
+  /** The Conn waits for its client, unless the session has ended, or has not begun because setup is not over. */
   get retryReason(): WaitReason | false {
-    return this.#session.refusal === undefined && "peer";
+    return this.#session.refusal === undefined && this.#session.isActivated && "peer";
   }
 
   /** Hands over the socket that is pending. @throws ConnError `session-lost` without one: the client did not return in time */

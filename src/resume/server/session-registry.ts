@@ -4,7 +4,6 @@ import type { WebSocket } from "ws";
 import { FENCED, GOING_AWAY, TRY_AGAIN_LATER } from "../../base/close-codes.ts";
 import type { Conn } from "../../core/conn.ts";
 import type { ConnectionSource } from "../../core/connect-attempt.ts";
-import type { DisconnectInfo } from "../../core/disconnect-info.ts";
 import type { Resume } from "../../core/session.ts";
 import type { ResumePlan } from "../protocol/delivery-state.ts";
 import { AwaySessions } from "./away-sessions.ts";
@@ -19,8 +18,6 @@ import { TtlMap } from "./ttl-map.ts";
 export interface SessionParts {
   readonly source: ConnectionSource;
   readonly resume: Resume;
-  /** Returns how long the client may stay away after a connection ended, or false. */
-  shouldRetry(info: DisconnectInfo): number | boolean;
   readonly request: IncomingMessage;
 }
 
@@ -112,9 +109,8 @@ export class SessionRegistry implements PendingSocketOwner, ServerSessionOwner {
     const { ack, ttlMs } = this.#options;
     const session = new ServerSession(record, socket, plan, { acksConsumed: ack === "consumed" }, this);
     const conn = this.#openConn({
-      source: new ServerConnectionSource(session),
+      source: new ServerConnectionSource(session, ttlMs),
       resume: (owner) => session.bind(owner),
-      shouldRetry: ({ willRetry }) => willRetry && session.isActivated && ttlMs,
       request: socket.request,
     });
     this.#active.set(record.sid, { session, conn });

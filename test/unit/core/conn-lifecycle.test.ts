@@ -251,12 +251,14 @@ describe("while the platform is offline", () => {
     expect(net.sockets).toHaveLength(1);
   });
 
-  test("shouldRetry's own wait stands", async () => {
-    const { conn, socket, lifecycle } = await living({ shouldRetry: () => 3_000 });
+  test("the backoff is not asked, because the wait is the longest", async () => {
+    const backoff = vi.fn(() => 3_000);
+    const { conn, socket, lifecycle } = await living({ backoff });
     const waits = record(conn, "waiting");
     lifecycle.emit("offline");
     socket.drop();
-    expect(waits).toMatchObject([{ delayMs: 3_000, reason: "backoff" }]);
+    expect(waits).toMatchObject([{ delayMs: 30_000, reason: "offline" }]);
+    expect(backoff).not.toHaveBeenCalled();
   });
 });
 

@@ -45,7 +45,7 @@ describe("the wait", () => {
   });
 
   test("is never under 250 ms after a connection that was not stable", async () => {
-    const { conn, net, socket } = await openConn({ backoff: () => 0, shouldRetry: () => 0 });
+    const { conn, net, socket } = await openConn({ backoff: () => 0 });
     const waits = record(conn, "waiting");
     socket.drop();
     await advance(249);

@@ -170,6 +170,24 @@ describe("write()", () => {
     expect(socket.sent).toEqual([utf8, "é", "text"]);
   });
 
+  test("frames one payload as its options say, whatever payloadType says", async () => {
+    const { conn, socket } = await openConn();
+    const utf8 = new TextEncoder().encode("é");
+    conn.write(utf8, { as: "text" });
+    conn.write("é", { as: "binary" });
+    conn.payloadType = "text";
+    conn.write(utf8, { as: "binary" });
+    conn.write(utf8, { as: undefined });
+    expect(socket.sent).toEqual(["é", utf8, utf8, "é"]);
+  });
+
+  test("throws bad-option for a frame that is neither text nor binary, with the value", async () => {
+    const { conn, socket } = await openConn();
+    const error = thrown(() => conn.write("x", { as: "blob" as "text" }));
+    expect(error).toMatchObject({ code: "bad-option", message: 'as must be "text" or "binary"; got blob.' });
+    expect(socket.sent).toEqual([]);
+  });
+
   test("throws marshal for bytes that are no UTF-8 when payloadType is text", async () => {
     const { conn, socket } = await openConn();
     conn.payloadType = "text";

@@ -31,6 +31,7 @@ describe("a source of the user's", () => {
     const errors = record(conn, "error");
     await settleMicrotasks();
     net.last.open();
+    await settleMicrotasks();
     expect(conn.state).toBe("open");
     await conn.close();
     expect(errors).toMatchObject([{ code: "provider" }]);
@@ -75,6 +76,7 @@ describe("giveUpAfterMs", () => {
     await advance(5);
     expect(conn.state).toBe("connecting");
     net.last.open();
+    await settleMicrotasks();
     expect(conn.state).toBe("open");
   });
 

@@ -44,10 +44,12 @@ describe("the verdict", () => {
     const { conn, net } = createConn({}, () => "ws://x.test/");
     await settleMicrotasks();
     net.last.open();
+    await settleMicrotasks();
     net.last.drop(code, "", true);
     await advance(1_000);
     expect(net.sockets).toHaveLength(2);
     net.last.open();
+    await settleMicrotasks();
     net.last.drop(code, "", true);
     expect(conn.state).toBe("closed");
   });
@@ -61,6 +63,7 @@ describe("the verdict", () => {
     await advance(1_000);
     expect(net.sockets).toHaveLength(2);
     net.last.open();
+    await settleMicrotasks();
     net.last.drop(4401, "", true);
     expect(conn.state).toBe("closed");
   });
@@ -96,14 +99,31 @@ describe("shouldRetry", () => {
     ]);
   });
 
-  test("answers with the wait in milliseconds", async () => {
-    const { net, socket } = await openConn({ shouldRetry: () => 7_000 });
-    socket.drop();
+  test("leaves the wait to backoff, which knows the ending", async () => {
+    const seen: unknown[] = [];
+    const backoff = (attempt: number, info: DisconnectInfo) => {
+      seen.push([attempt, info.code, info.willRetry]);
+      return 7_000;
+    };
+    const { net, socket } = await openConn({ shouldRetry: () => true, backoff });
+    socket.drop(4404, "", true);
     await advance(6_999);
     expect(net.sockets).toHaveLength(1);
     await advance(1);
     expect(net.sockets).toHaveLength(2);
+    expect(seen).toEqual([[1, 4404, true]]);
   });
+
+  test.for([0, 7_000, undefined, Promise.resolve(false)])(
+    "that returns no boolean, such as %s, changes nothing and is reported",
+    async (answer) => {
+      const { conn, socket } = await openConn({ shouldRetry: () => answer as unknown as boolean });
+      const errors = record(conn, "error");
+      socket.drop();
+      expect(conn.state).toBe("waiting");
+      expect(errors).toMatchObject([{ code: "provider", message: expect.stringContaining("true or false") }]);
+    },
+  );
 
   test("is not asked about the answer to our own close", async () => {
     const shouldRetry = vi.fn(() => true);

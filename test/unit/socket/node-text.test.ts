@@ -94,6 +94,7 @@ describe("text", () => {
         const conn = new Conn("ws://x.test/", { WebSocket: FakeWs.class, heartbeat: false });
         await new Promise((resolve) => setImmediate(resolve));
         FakeWs.last.open();
+        await new Promise((resolve) => setImmediate(resolve));
         const heard: Payload[] = [];
         conn.on("message", (message) => heard.push(message));
         FakeWs.last.emit("message", data, false);
