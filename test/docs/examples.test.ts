@@ -113,7 +113,7 @@ afterAll(() => site.close());
 
 test("every example compiles against the package as built", { timeout: 60_000 }, () => {
   expect(programs.length).toBeGreaterThan(40);
-  const isElsewhere = ({ notRun = "" }: Example) => /^needs (express|fastify)$|^is run as /.test(notRun);
+  const isElsewhere = ({ notRun = "" }: Example) => /^needs (express|fastify|next|msw)$|^is run as /.test(notRun);
   expect(complaints(programs.filter((example) => !isElsewhere(example)))).toEqual([]);
 });
 
@@ -164,6 +164,17 @@ describe.each(named(pages))("the page at %s", (_name, { code }) => {
     expect(inline).toHaveLength(1);
     expect(exitCode ?? 0, errors).toBe(0);
   });
+});
+
+test("an import map names the files that the package exports to browsers", () => {
+  const maps = examples.filter(({ language, code }) => language === "json" && code.includes('"imports"'));
+  expect(maps.length).toBeGreaterThan(0);
+  for (const { code } of maps) {
+    for (const [name, url] of Object.entries<string>(JSON.parse(code).imports)) {
+      const entry = name.replace(/^tautline/, ".") as "./resume";
+      expect([name, `./${filesOf([url])}`]).toEqual([name, manifest.exports[entry].browser.import.default]);
+    }
+  }
 });
 
 test("every npm script that a page names exists, and so does every file that it runs", () => {
