@@ -104,7 +104,7 @@ export class Inbox {
     const fits = () => this.bytes + size <= maxBytes;
     while (overflow === "drop-oldest" && size <= maxBytes && !fits()) this.#drop(this.#shift());
     if (fits()) {
-      this.#waiting.push(payload);
+      this.#waiting.push(toOwnMemory(payload));
       this.bytes += size;
       if (this.bytes >= highWaterMark) this.#updatePressure(true);
     } else {
@@ -145,6 +145,12 @@ function settleCall<T>(call: Deferred<T>, decode: (payload: Payload) => T, given
   } catch (error) {
     call.reject(error);
   }
+}
+
+/** Returns bytes that hold at most twice their own memory: a small message is otherwise a view of a whole network chunk. */
+function toOwnMemory(payload: Payload): Payload {
+  const holdsMore = typeof payload !== "string" && payload.buffer.byteLength > payload.byteLength * 2;
+  return holdsMore ? new Uint8Array(payload) : payload;
 }
 
 function costOf(payload: Payload): number {

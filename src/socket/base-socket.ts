@@ -1,4 +1,4 @@
-import { MESSAGE_TOO_BIG, TOO_LARGE } from "../base/close-codes.ts";
+import { ABNORMAL, MESSAGE_TOO_BIG, TOO_LARGE } from "../base/close-codes.ts";
 import { noop } from "../base/deferred.ts";
 import { ConnError } from "../base/errors.ts";
 import { exceeds, type Payload } from "../base/payload.ts";
@@ -7,7 +7,7 @@ import type { ConnectionEnd, Socket, SocketOwner } from "./socket.ts";
 
 const POLL_MS = 10;
 
-/** Hears nothing. It stays on an abandoned socket for good: `ws` ends the process on an error that nobody handles. */
+/** Ignores all events. It stays on an abandoned socket, because `ws` ends the process on an unhandled error. */
 const NO_OWNER: SocketOwner = {
   onOpen: noop,
   onMessage: noop,
@@ -15,10 +15,10 @@ const NO_OWNER: SocketOwner = {
   onPong: noop,
 };
 
-/** What all adapters share: one owner until the end, the limit of a message, and the watch over the buffer. */
+/** The common part of all adapters: one owner until the end, the limit of a message, and the watch over the buffer. */
 export abstract class BaseSocket implements Socket {
   protected owner: SocketOwner;
-  /** Messages and pongs so far, and falls of the buffer that were seen. */
+  /** Messages and pongs so far, and times that the buffer was seen to shrink. */
   protected activityCount = 0;
   readonly #maxPayloadBytes: number;
   #poll: Timer | undefined;
@@ -32,17 +32,31 @@ export abstract class BaseSocket implements Socket {
   }
 
   abstract readonly bufferedAmount: number;
-  abstract write(payload: Payload): boolean;
   abstract close(code: number, reason: string): void;
+  protected abstract readonly isOpen: boolean;
+  /** Passes the message to the platform. */
+  protected abstract send(payload: Payload): void;
   /** Ends the platform's socket. */
   protected abstract destroy(code?: number, reason?: string): void;
+
+  write(payload: Payload): boolean {
+    if (!this.isOpen) return false;
+    try {
+      this.send(payload);
+      return true;
+    } catch (cause) {
+      // Not at once, because the caller is in the middle of a change. A platform that throws here would throw again.
+      queueMicrotask(() => this.end({ code: ABNORMAL, reason: "", clean: false, cause }));
+      return false;
+    }
+  }
 
   async drain(bytes: number): Promise<void> {
     while (this.owner !== NO_OWNER && this.bufferedAmount > bytes) await this.bufferChange();
   }
 
   abandon(code?: number, reason?: string): void {
-    // Once: Node 22 fires an error inside close() while it connects, and a close frame that is on its way may take its time.
+    // Once, because Node 22 fires an error inside close() while it connects, and a close frame may still be on its way.
     if (this.owner === NO_OWNER) return;
     this.owner = NO_OWNER;
     this.#wake?.();
@@ -61,7 +75,7 @@ export abstract class BaseSocket implements Socket {
     return this.activityCount;
   }
 
-  /** Resolves when the buffer is worth another look. */
+  /** Resolves when the buffer may have shrunk. */
   protected bufferChange(): Promise<void> {
     this.#bufferChange ??= new Promise((resolve) => {
       this.#wake = () => {
@@ -75,7 +89,7 @@ export abstract class BaseSocket implements Socket {
     return this.#bufferChange;
   }
 
-  /** Bytes that the network does not take yet, as well as the platform tells. */
+  /** Bytes that the network has not taken yet, as far as the platform exposes them. */
   protected get unsentBytes(): number {
     return this.bufferedAmount;
   }
@@ -91,7 +105,7 @@ export abstract class BaseSocket implements Socket {
     this.end({ code: MESSAGE_TOO_BIG, reason: "", clean: false, cause }, TOO_LARGE);
   }
 
-  /** The end: told once, and the platform's socket is left to itself. */
+  /** Reports the end, once, and abandons the platform's socket. */
   protected end(ending: ConnectionEnd, code?: number): void {
     const { owner } = this;
     this.abandon(code);

@@ -1,6 +1,6 @@
 import type { Payload } from "../base/payload.ts";
 
-/** How one connection ended, as far as the platform tells. */
+/** How one connection ended, as far as the platform exposes it. */
 export interface ConnectionEnd {
   /** RFC 6455, section 7.4. 1006 where the connection ended without a close frame. */
   readonly code: number;
@@ -8,15 +8,15 @@ export interface ConnectionEnd {
   readonly reason: string;
   /** Whether the closing handshake was completed. */
   readonly clean: boolean;
-  /** HTTP status of a refused upgrade, where the platform tells it (Node). */
+  /** HTTP status of a refused upgrade, where the platform exposes it (Node). */
   readonly status?: number | undefined;
-  /** The `Retry-After` header of a refused upgrade, where the platform tells it (Node). RFC 9110, section 10.2.3. */
+  /** The `Retry-After` header of a refused upgrade, where the platform exposes it (Node). RFC 9110, section 10.2.3. */
   readonly retryAfter?: string | undefined;
-  /** What went wrong, where the platform tells it. */
+  /** The error, where the platform exposes it. */
   readonly cause?: unknown;
 }
 
-/** What a connection tells its owner. Nothing comes after `ended`, and nothing at all once it is abandoned. */
+/** The callbacks of a connection. None is called after `onEnd()`, and none once the connection is abandoned. */
 export interface SocketOwner {
   onOpen(protocol: string, extensions: string): void;
   onMessage(payload: Payload): void;
@@ -24,10 +24,10 @@ export interface SocketOwner {
   onPong(): void;
 }
 
-/** One connection. What a platform can't do is missing. */
+/** One connection. Methods that the platform can't support are missing. */
 export interface Socket {
   readonly bufferedAmount: number;
-  /** Takes the message, or answers false where the connection is not open any more. */
+  /** Takes the message, or returns false where the connection is not open any more. */
   write(payload: Payload): boolean;
   /** Resolves when `bufferedAmount` is at most `bytes`, or the connection is left. */
   drain(bytes: number): Promise<void>;
@@ -37,16 +37,16 @@ export interface Socket {
   abandon(code?: number, reason?: string): void;
   /** Calls `owner` from here on, in place of the owner that it had. */
   handOver(owner: SocketOwner): void;
-  /** A figure that changes whenever something moves. */
+  /** Returns a number that changes with all traffic on the connection. */
   activity(): number;
   ping?(): void;
   pong?(): void;
-  /** Reads no more, or reads again. Each answers whether it can. */
+  /** Pauses or resumes reading. Each returns whether it can. */
   pause?(): boolean;
   resume?(): boolean;
 }
 
-/** Where a connection goes, and what it says of itself. */
+/** The URL of a connection, and what the upgrade request carries. */
 export interface Target {
   readonly url: string;
   readonly protocols: readonly string[];
@@ -55,7 +55,7 @@ export interface Target {
 
 export interface SocketOptions {
   readonly maxPayloadBytes: number;
-  /** Node only: how long a closing handshake may take, whoever began it. */
+  /** Node only: milliseconds that a closing handshake may take, from either side. */
   readonly closeTimeoutMs: number;
   readonly WebSocket: WebSocketConstructor | undefined;
   readonly origin: string | undefined;

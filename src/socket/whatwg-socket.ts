@@ -11,14 +11,14 @@ interface NodeOnly {
   readonly clientOptions?: unknown;
 }
 
-/** A close event; React Native's has no `wasClean`, and null for a reason that was not given. */
+/** A close event. React Native's has no `wasClean`, and null for a reason that was not given. */
 interface CloseEventLike {
   readonly code: number;
   readonly reason: string | null;
   readonly wasClean?: boolean;
 }
 
-/** What an adapter touches of a WHATWG WebSocket. */
+/** The part of a WHATWG WebSocket that is relied on. */
 interface PlatformSocket {
   binaryType: string;
   readonly readyState: number;
@@ -44,7 +44,7 @@ export function openSocket({ url, protocols }: Target, options: SocketOptions, o
 }
 
 /**
- * Refuses options that the platform can't honour, rather than ignore them. The Node build has a function of the same
+ * Refuses options that the platform would ignore. The Node build has a function of the same
  * name in its place.
  *
  * @throws {@link ConnError} `unsupported`
@@ -55,7 +55,7 @@ export function requireSupport(options: NodeOnly): void {
   }
 }
 
-/** The class to open connections with. The global is read late, so that a patch made after import counts. */
+/** Returns the class to open connections with. The global is read late, so that a patch made after import counts. */
 export function constructorOf({ WebSocket }: Pick<SocketOptions, "WebSocket">): WebSocketConstructor {
   const platform = Platform as unknown as WebSocketConstructor | undefined;
   const isNode = platform !== undefined && "terminate" in platform.prototype;
@@ -72,16 +72,16 @@ class WhatwgSocket extends BaseSocket {
     super(maxPayloadBytes, owner);
     this.#socket = socket;
     socket.binaryType = "arraybuffer";
-    // Where nothing was selected workerd has null for a protocol; React Native has no extensions.
+    // Defaults, because workerd has null for a protocol where none was selected, and React Native no extensions.
     socket.onopen = () => this.owner.onOpen(socket.protocol ?? "", socket.extensions ?? "");
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onerror = (event) => {
-      // Node 22 fires no close after a failed handshake. After open an error is followed by close everywhere.
+      // Ended here, because Node 22 fires no close after a failed handshake. After open every platform does.
       const cause = event.error ?? (event.message || undefined);
       if (socket.readyState !== OPEN) this.end({ code: ABNORMAL, reason: "", clean: false, cause });
     };
     socket.onclose = ({ code, reason, wasClean }) => {
-      // Deno says 0 where the others say 1006.
+      // Deno gives 0 where the others give 1006.
       this.end({ code: code || ABNORMAL, reason: reason ?? "", clean: wasClean ?? !isUnclean(code) });
     };
   }
@@ -90,10 +90,12 @@ class WhatwgSocket extends BaseSocket {
     return this.#socket.bufferedAmount ?? 0;
   }
 
-  write(payload: Payload): boolean {
-    if (this.#socket.readyState !== OPEN) return false;
+  protected get isOpen(): boolean {
+    return this.#socket.readyState === OPEN;
+  }
+
+  protected send(payload: Payload): void {
     this.#socket.send(payload);
-    return true;
   }
 
   close(code: number, reason: string): void {
@@ -109,7 +111,7 @@ class WhatwgSocket extends BaseSocket {
   #receive(data: unknown): void {
     if (typeof data === "string") this.receive(data);
     else if (ArrayBuffer.isView(data)) this.receive(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    // By its name: one of another realm (jsdom, a vm context) is no instance of ours.
+    // By its name, because a buffer of another realm (jsdom, a vm context) is no instance of ours.
     else if (Object.prototype.toString.call(data) === "[object ArrayBuffer]") {
       this.receive(new Uint8Array(data as ArrayBuffer));
     } else

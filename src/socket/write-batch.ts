@@ -1,23 +1,23 @@
 import { throwAsync } from "../base/emitter.ts";
 
-/** A connection that holds its messages back until it is told. */
+/** A connection that holds its messages back until `uncork()`. */
 export interface Corkable {
   uncork(): void;
 }
 
-/** Rounds of microtasks without a message after which no more is expected: an `await` between two takes one to three. */
+/** Rounds of microtasks without a message, until the turn counts as over. An `await` between two messages takes one to three. */
 const IDLE_MICROTASKS = 4;
 const MICROTASK = Promise.resolve();
 
-/** Who has messages of this turn. */
+/** Connections with messages of this turn. */
 let corked: Corkable[] = [];
-/** Rounds since the last of them. */
+/** Rounds of microtasks since the last message. */
 let idleMicrotasks = 0;
 let isExitHandled = false;
 
 /**
- * One call for all connections of a turn, well before its timers and I/O. A process that ends in a turn has no end of the
- * turn: its last word counts.
+ * Uncorks `socket` at the end of the turn, well before its timers and I/O, with all other connections of the turn. Also
+ * uncorks on process exit, so that data written in the last turn is not lost.
  */
 export function scheduleUncork(socket: Corkable): void {
   if (corked.push(socket) === 1) MICROTASK.then(countMicrotask);
@@ -25,7 +25,7 @@ export function scheduleUncork(socket: Corkable): void {
   isExitHandled = true;
 }
 
-/** A message was sent: the turn is not over. */
+/** Called when a message was sent: the turn is not over. */
 export function noteWrite(): void {
   idleMicrotasks = 0;
 }
@@ -42,7 +42,7 @@ function uncorkAll(): void {
     try {
       socket.uncork();
     } catch (error) {
-      // One connection's trouble is none of the others'.
+      // Caught, so that the other connections are uncorked all the same.
       throwAsync(error);
     }
   }

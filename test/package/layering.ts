@@ -73,7 +73,8 @@ const PACKAGES: Readonly<Record<string, (file: string) => boolean>> = {
   "#socket": (file) => file.startsWith("core/"),
   "node:": (file) =>
     (/^(server|resume\/server|testing)\//.test(file) && !file.startsWith("testing/fake/")) ||
-    file === "socket/node-socket.ts",
+    file === "socket/node-socket.ts" ||
+    file === "socket/ws-options.ts",
 };
 
 interface Import {

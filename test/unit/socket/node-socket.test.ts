@@ -40,7 +40,7 @@ describe("the upgrade", () => {
     expect(FakeWs.last.options).toMatchObject({ origin: "https://other.test", perMessageDeflate: true, ca: "ca" });
   });
 
-  test("asks for its headers on each attempt, with why the last one ended", async () => {
+  test("asks for its headers on each attempt, with the previous end", async () => {
     dial({ headers: ({ attempt, previous }) => ({ token: `${attempt} after ${previous?.status}` }) });
     await settleMicrotasks();
     FakeWs.last.refuse(401);
@@ -59,14 +59,49 @@ describe("the upgrade", () => {
   ] as const)(
     "can't have a header %j that no request can have: the error does not quote its value",
     ([name, value]) => {
-      const given = { [name]: value as string };
-      for (const options of [{ headers: given }, { clientOptions: { headers: given } }]) {
-        const error = thrown(() => dial(options)) as ConnError;
-        expect(error).toMatchObject({ name: "ConnError", code: "bad-option" });
-        expect(error.message).toMatch(/^headers /);
-        expect(error.message).toContain(JSON.stringify(name));
-        expect(inspect(error, { depth: 5 })).not.toContain("SECRET");
-      }
+      const error = thrown(() => dial({ headers: { [name]: value as string } })) as ConnError;
+      expect(error).toMatchObject({ name: "ConnError", code: "bad-option" });
+      expect(error.message).toMatch(/^headers /);
+      expect(error.message).toContain(JSON.stringify(name));
+      expect(inspect(error, { depth: 5 })).not.toContain("SECRET");
+    },
+  );
+
+  test.for([
+    [
+      { clientOptions: { headers: { a: "SECRET" } } },
+      "clientOptions.headers is set by tautline: use the headers option.",
+    ],
+    [{ clientOptions: { origin: "SECRET" } }, "clientOptions.origin is set by tautline: use the origin option."],
+    [{ clientOptions: { maxPayload: 5 } }, "clientOptions.maxPayload is set by tautline: use maxPayloadBytes."],
+    [{ clientOptions: { closeTimeout: 5 } }, "clientOptions.closeTimeout is set by tautline: use closeTimeoutMs."],
+    [{ clientOptions: { socketPath: "/x" } }, "clientOptions.socketPath is set by tautline: use createConnection."],
+    [{ clientOptions: { port: 5 } }, "clientOptions.port is set by tautline: give it in the URL."],
+    [{ headers: { Origin: "SECRET" } }, "headers.origin is set by tautline: use the origin option."],
+    [
+      { headers: { "Sec-WebSocket-Protocol": "SECRET" } },
+      "headers.sec-websocket-protocol is set by tautline: use the protocols option.",
+    ],
+    [{ headers: { Connection: "close" } }, "headers.connection is set by tautline: leave it out."],
+  ] as const)(
+    "can't have %j, which ws would ignore or overwrite: the error names what to use",
+    ([options, message]) => {
+      expect(thrown(() => dial(options))).toMatchObject({ code: "bad-option", message });
+    },
+  );
+
+  test.for([
+    [0, 1],
+    [0.5, 1],
+    [1.5, 1],
+    [2 ** 32, 2 ** 31 - 1],
+    [Number.POSITIVE_INFINITY, 2 ** 31 - 1],
+  ] as const)(
+    "bounds a message by %d, for which ws is given %d, because zero and overflows mean no limit there",
+    async ([maxPayloadBytes, maxPayload]) => {
+      dial({ maxPayloadBytes, closeTimeoutMs: Number.POSITIVE_INFINITY });
+      await settleMicrotasks();
+      expect(FakeWs.last.options).toMatchObject({ maxPayload, closeTimeout: 2 ** 31 - 1 });
     },
   );
 
@@ -85,7 +120,7 @@ describe("the upgrade", () => {
     },
   );
 
-  test("fails the attempt where the function gives headers that no request can have, and tells it", async () => {
+  test("fails the attempt where the function returns headers that no request can have, and emits an error", async () => {
     const conn = dial({ headers: ({ attempt }) => ({ a: attempt === 0 ? "SECRET\n" : "b" }) });
     const [errors, waits] = [record(conn, "error"), record(conn, "waiting")];
     await settleMicrotasks();
@@ -160,7 +195,7 @@ test("bytes are the caller's again after write(), also where a generateMask of z
 });
 
 describe("the heartbeat", () => {
-  test("pings by protocol every 15 s, and tells the latency", async () => {
+  test("pings by protocol every 15 s, and emits the latency", async () => {
     const { conn, socket } = await opened();
     const latencies = record(conn, "latency");
     await advance(15_000);
@@ -172,7 +207,7 @@ describe("the heartbeat", () => {
     expect(socket.pings).toBe(2);
   });
 
-  test("leaves a silent peer 25 s after the last sign of life, at once", async () => {
+  test("abandons a silent peer 25 s after the last traffic, at once", async () => {
     const { conn, socket } = await opened();
     await advance(24_999);
     expect(conn.state).toBe("open");
@@ -202,13 +237,13 @@ describe("a full inbox", () => {
     expect(socket.isPaused).toBe(false);
   });
 
-  test("suspends judgement while paused, and keeps the peer from giving up by pongs", async () => {
+  test("suspends the timeout while paused, and sends pongs so that the peer keeps the connection", async () => {
     const { conn, socket } = await opened({ inbox: { highWaterMark: 1 } });
     socket.message("a");
     expect(socket.isPaused).toBe(true);
     await advance(120_000);
     expect(conn.state).toBe("open");
-    // Two in each of the peer's waits, were it of the same habits.
+    // Two in each wait of a peer with the same options.
     expect(socket.pongs).toBe(24);
     await conn.receive();
     expect(socket.isPaused).toBe(false);
@@ -219,7 +254,7 @@ describe("a full inbox", () => {
     expect(conn.state).toBe("open");
   });
 
-  test("is let go for close(), so that the peer's goodbye is heard", async () => {
+  test("is resumed for close(), so that the peer's close frame is received", async () => {
     const { conn, socket } = await opened({ inbox: { highWaterMark: 1 } });
     socket.message("a");
     conn.close();
@@ -227,14 +262,53 @@ describe("a full inbox", () => {
   });
 });
 
-test("a message over maxPayloadBytes that ws refused is reported as 1009, by us", async () => {
+test("text that is longer than a string can be is refused as too large", async () => {
+  const { conn, socket } = await opened({ maxPayloadBytes: Number.POSITIVE_INFINITY });
+  // Only its length is read, so that the test needs no half a gigabyte.
+  socket.emit("message", { length: 2 ** 29, toString: () => expect.unreachable() }, false);
+  expect(await conn.closed).toMatchObject({ code: 1009, error: { cause: { code: "too-large" } } });
+});
+
+test("a send() that throws ends the connection, and its message goes out on the next", async () => {
+  const { conn, socket } = await opened();
+  const ends = record(conn, "disconnected");
+  const cause = new TypeError("b.mask is not a function");
+  socket.send = () => {
+    throw cause;
+  };
+  const sent = conn.send("x");
+  await settleMicrotasks();
+  expect(ends).toMatchObject([{ code: 1006, cause, willRetry: true }]);
+  await advance(1_000);
+  FakeWs.last.open();
+  await sent;
+  expect(FakeWs.last.sent).toEqual(["x"]);
+});
+
+test.for([1, 64, 65, 1_000])("a waiting message of %d bytes holds no network chunk", async (size) => {
+  const { conn, socket } = await opened();
+  const chunk = Buffer.alloc(65_536, 7);
+  socket.emit("message", chunk.subarray(0, size), true);
+  const message = (await conn.receive()) as Uint8Array;
+  expect(message).toEqual(new Uint8Array(size).fill(7));
+  expect(message.buffer.byteLength).toBe(size);
+});
+
+test("a waiting message that fills half of its memory stays a view of it", async () => {
+  const { conn, socket } = await opened();
+  const chunk = Buffer.alloc(65_536, 7);
+  socket.emit("message", chunk.subarray(0, 32_768), true);
+  expect(((await conn.receive()) as Uint8Array).buffer).toBe(chunk.buffer);
+});
+
+test("a message over maxPayloadBytes that ws refused is reported as 1009, by this end", async () => {
   const { conn, socket } = await opened();
   socket.emit("error", Object.assign(new RangeError("Max payload"), { code: "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH" }));
   socket.drop(1006);
   expect(await conn.closed).toMatchObject({ code: 1009, by: "local", error: { cause: { code: "too-large" } } });
 });
 
-test("what a peer sends against the protocol ends the connection at once, though the peer never closes", async () => {
+test("a breach of the protocol ends the connection at once, though the peer never closes", async () => {
   const { conn, socket } = await opened();
   const lost = record(conn, "disconnected");
   const error = Object.assign(new RangeError("Invalid frame"), { code: "WS_ERR_UNEXPECTED_RSV_1" });
@@ -247,7 +321,7 @@ test("what a peer sends against the protocol ends the connection at once, though
   expect(socket.isTerminated).toBe(true);
 });
 
-test("why a connection was lost is told where ws knows it", async () => {
+test("the cause of an end is reported where ws knows it", async () => {
   const conn = dial();
   const lost = record(conn, "disconnected");
   await settleMicrotasks();
@@ -260,8 +334,8 @@ test("why a connection was lost is told where ws knows it", async () => {
 describe("the end of a turn", () => {
   const tcp = (uncork: () => void) => ({ bytesRead: 0, writableLength: 0, setKeepAlive() {}, cork() {}, uncork });
 
-  test("lets every connection's messages go, though one of them fails", async () => {
-    const told: string[] = [];
+  test("writes the messages of every connection, though one of them fails", async () => {
+    const gone: string[] = [];
     const failures = uncaught();
     const conns = [dial(), dial()];
     await settleMicrotasks();
@@ -270,14 +344,14 @@ describe("the end of a turn", () => {
       throw new Error("of one");
     };
     bad.emit("upgrade", { socket: tcp(failing) });
-    good.emit("upgrade", { socket: tcp(() => told.push("gone")) });
+    good.emit("upgrade", { socket: tcp(() => gone.push("gone")) });
     for (const socket of [bad, good]) socket.open();
     await settleMicrotasks();
     for (let turn = 1; turn <= 2; turn++) {
       for (const conn of conns) conn.send("x");
       await new Promise((resolve) => process.nextTick(resolve));
       await settleMicrotasks();
-      expect(told).toHaveLength(turn);
+      expect(gone).toHaveLength(turn);
     }
     expect(failures).toHaveLength(2);
   });
