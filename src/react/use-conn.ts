@@ -1,6 +1,7 @@
 import { useEffect, useState } from "react";
-import { ConnError } from "../base/errors.ts";
-import { MAX_TIMER_MS, Timer } from "../base/timer.ts";
+import { ConnError, failOption } from "../base/errors.ts";
+import { type OptionRules, takeOptions, timeRule } from "../base/option-rules.ts";
+import { Timer } from "../base/timer.ts";
 import { useLatest } from "./use-box.ts";
 
 /** A Conn, or an object of yours that holds one and closes it. */
@@ -24,7 +25,7 @@ interface Kept<C> {
   readonly timer: Timer;
 }
 
-const LINGER_MS = 1_000;
+const RULES: OptionRules<{ lingerMs: number }> = { lingerMs: timeRule(0, 1_000) };
 
 /**
  * Returns the Conn that `make` creates for `key`: null before the first effect, on a server, and while `key` is null. A
@@ -40,10 +41,14 @@ const LINGER_MS = 1_000;
 export function useConn<C extends ClosableConn>(
   key: string | null,
   make: (key: string) => C,
-  { lingerMs = LINGER_MS }: UseConnOptions = {},
+  options: UseConnOptions = {},
 ): C | null {
+  const { lingerMs } = takeOptions<{ lingerMs: number }>("", RULES, options, failOption);
   const latest = useLatest("useConn", { make, lingerMs });
-  checkArguments(key, make, lingerMs);
+  if (key !== null && typeof key !== "string") {
+    throw new ConnError("misuse", `useConn() takes a string or null as its key; got ${String(key)}.`);
+  }
+  if (typeof make !== "function") throw new ConnError("misuse", "useConn() takes a function that creates a Conn.");
   const [all] = useState(() => new Map<string, Kept<C>>());
   const [current, setCurrent] = useState<Kept<C> | null>(null);
 
@@ -72,14 +77,4 @@ function made<C extends ClosableConn>(make: (key: string) => C, key: string): C 
   const conn = make(key);
   if (typeof conn?.close !== "function") throw new ConnError("misuse", "useConn()'s make() must return a Conn.");
   return conn;
-}
-
-function checkArguments(key: unknown, make: unknown, lingerMs: unknown): void {
-  if (key !== null && typeof key !== "string") {
-    throw new ConnError("misuse", `useConn() takes a string or null as its key, and got ${String(key)}.`);
-  }
-  if (typeof make !== "function") throw new ConnError("misuse", "useConn() takes a function that creates a Conn.");
-  if (!(typeof lingerMs === "number" && lingerMs >= 0 && lingerMs <= MAX_TIMER_MS)) {
-    throw new ConnError("bad-option", `lingerMs is 0 to ${MAX_TIMER_MS} milliseconds, and was ${String(lingerMs)}.`);
-  }
 }

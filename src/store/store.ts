@@ -1,5 +1,6 @@
 import { throwAsync } from "../base/emitter.ts";
-import { ConnError, textOf } from "../base/errors.ts";
+import { ConnError, failOption, textOf } from "../base/errors.ts";
+import { isObject, type OptionRules, rule, takeOptions } from "../base/option-rules.ts";
 import { MAX_TIMER_MS, Timer } from "../base/timer.ts";
 import type { MessageSource } from "./message-source.ts";
 import { createObservable, type Store } from "./observable.ts";
@@ -14,6 +15,11 @@ export interface StoreOptions {
   /** Ends the following when it is aborted: the last value stays. Default none, which is as long as the source lives. */
   readonly signal?: AbortSignal | undefined;
 }
+
+const RULES: OptionRules<StoreOptions> = {
+  every: rule('"turn", "frame" or milliseconds above 0', isInterval, "turn"),
+  signal: rule("an AbortSignal", isObject),
+};
 
 /** The longest time between two frames, because a hidden page has none. */
 const HIDDEN_FRAME_MS = 200;
@@ -35,13 +41,11 @@ export function store<In, T>(
   source: MessageSource<In>,
   initial: T,
   reduce: (now: T, message: In) => T,
-  { every = "turn", signal }: StoreOptions = {},
+  options: StoreOptions = {},
 ): Store<T> {
   if (typeof source?.on !== "function") throw new ConnError("misuse", "store() takes a Conn, or a source with on().");
   if (typeof reduce !== "function") throw new ConnError("misuse", "store() takes a reducer: (now, message) => next.");
-  if (every !== "turn" && every !== "frame" && !(typeof every === "number" && every > 0 && every <= MAX_TIMER_MS)) {
-    throw new ConnError("bad-option", `every is "turn", "frame" or milliseconds above 0, and was ${String(every)}.`);
-  }
+  const { every, signal } = takeOptions<StoreOptions>("", RULES, options, failOption);
   const timer = new Timer();
   let value = initial;
   let latest = initial;
@@ -62,7 +66,7 @@ export function store<In, T>(
 
   const schedule = () => {
     isScheduled = true;
-    if (every !== "frame") return timer.start(every === "turn" ? 0 : every, publish);
+    if (every !== "frame") return timer.start(every === "turn" ? 0 : (every as number), publish);
     const hasFrames = typeof requestAnimationFrame === "function";
     timer.start(hasFrames ? HIDDEN_FRAME_MS : FRAME_MS, publish);
     if (hasFrames) frame = requestAnimationFrame(publish);
@@ -83,4 +87,8 @@ export function store<In, T>(
 
   source.on("message", fold, { signal });
   return store;
+}
+
+function isInterval(every: unknown): boolean {
+  return every === "turn" || every === "frame" || (typeof every === "number" && every > 0 && every <= MAX_TIMER_MS);
 }

@@ -14,7 +14,7 @@ import { until } from "./fault-scenario.ts";
 const HEARTBEAT = { intervalMs: 200, timeoutMs: 300 };
 const BEFORE = 50;
 const AFTER = 50;
-/** What 1 to `n` add up to. */
+/** Adds up 1 to `n`. */
 const sumTo = (n: number) => (n * (n + 1)) / 2;
 
 interface Line {
@@ -76,7 +76,7 @@ const faults: Readonly<Record<string, (proxy: FaultProxy) => unknown>> = {
   "garbage instead of frames": (proxy) => proxy.inject("client"),
 };
 
-/** What `status()` said, state by state, and that it agreed with the Conn each time. */
+/** Records the statuses, and expects each to agree with the Conn. */
 function recordStatus(conn: Conn<number, string>): Status[] {
   const seen: Status[] = [];
   status(conn).subscribe((now) => {

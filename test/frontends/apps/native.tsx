@@ -44,7 +44,7 @@ function Prices() {
 
 const wait = (ms: number) => act(() => new Promise<void>((resolve) => setTimeout(resolve, ms)));
 
-/** What the screen showed at each step. */
+/** Returns the texts of the screen, step by step. */
 export async function run(): Promise<unknown> {
   let root: ReactTestRenderer | undefined;
   await act(async () => {

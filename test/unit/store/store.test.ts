@@ -339,13 +339,25 @@ describe("bad input", () => {
     ["no source", () => store(null as never, 0, (now) => now), "misuse", /store\(\) takes a Conn/],
     ["a source without on()", () => store({} as never, 0, (now) => now), "misuse", /with on\(\)/],
     ["no reducer", () => store(source, 0, undefined as never), "misuse", /reducer/],
+    [
+      "a signal that is none",
+      () => store(source, 0, (now) => now, { signal: 5 as never }),
+      "bad-option",
+      /^signal must/,
+    ],
+    [
+      "an option that is spelt wrong",
+      () => store(source, 0, (now) => now, { everi: 5 } as never),
+      "bad-option",
+      /use every/,
+    ],
     ...[0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31, "5", "frames", null].map(
       (every) =>
         [
           `every: ${String(every)}`,
           () => store(source, 0, (now) => now, { every: every as never }),
           "bad-option",
-          new RegExp(`^every is .* ${String(every)}`),
+          new RegExp(`^every must be "turn", "frame" or milliseconds above 0; got "?${String(every)}"?.$`),
         ] as const,
     ),
   ];
