@@ -1,6 +1,11 @@
 // A TCP proxy that breaks each connection at a byte of its own: torn frames, ends, resets, silence, late bytes, replays.
 import { connect, createServer } from "node:net";
+import { MARK } from "./raw-client.mjs";
 
+/** About what an upgrade takes: most lines get that far, and some break within. */
+const MIN_BYTES = 300;
+/** An acknowledgement, and the last digit of its count. */
+const COUNT = new RegExp(`(${MARK}[aApq] [0-9a-z]*)([0-8a-y])(?![0-9a-z])`, "g");
 const ENDS = ["fin", "reset", "silence", "late"];
 
 /**
@@ -28,7 +33,9 @@ export async function chaosProxy(target, random, { maxBytes, miscount }) {
     const recording = [];
     recordings.push(recording);
     const end = ENDS[Math.floor(random() * ENDS.length)];
-    const limits = [random(), random()].map((share) => (isHealed ? Number.POSITIVE_INFINITY : Math.floor(share ** 2 * maxBytes)));
+    const limits = [random(), random()].map((share) =>
+      isHealed ? Number.POSITIVE_INFINITY : MIN_BYTES + Math.floor(share ** 2 * maxBytes),
+    );
     let isBroken = false;
 
     function breakLine() {
@@ -64,7 +71,7 @@ export async function chaosProxy(target, random, { maxBytes, miscount }) {
   /** Raises the last digit of some acknowledgements from the server: what an implementation that miscounts would say. */
   function raiseCounts(chunk) {
     const text = chunk.toString("latin1");
-    const changed = text.replace(/(\u0010[aApq] [0-9a-z]*)([0-8a-y])(?![0-9a-z])/g, (all, start, digit) =>
+    const changed = text.replace(COUNT, (all, start, digit) =>
       random() < miscount ? start + String.fromCharCode(digit.charCodeAt(0) + 1) : all,
     );
     return Buffer.from(changed, "latin1");
@@ -84,7 +91,9 @@ export async function chaosProxy(target, random, { maxBytes, miscount }) {
       const recording = recordings[Math.floor(random() * recordings.length)];
       if (!recording) return;
       const socket = dial();
-      for (const chunk of recording) socket.write(chunk);
+      // The server's application can't tell a replay from a new client: the path does, for the oracle.
+      for (const chunk of recording)
+        socket.write(chunk.toString("latin1").replace(/^GET \/ /, "GET /?replayed "), "latin1");
       setTimeout(() => socket.destroy(), 200);
     },
     heal() {

@@ -18,7 +18,7 @@ const { values: options } = parseArgs({
 });
 const SESSIONS = Number(options.sessions);
 const MISCOUNT = Number(options.miscount);
-const AT_ONCE = 25;
+const AT_ONCE = 80;
 
 /** mulberry32: small, seeded, good enough to choose faults by. */
 function randomFrom(seed) {
@@ -108,7 +108,8 @@ class Account {
       const count = times.get(n) ?? 0;
       if (count > 1 && !mayRepeat) found.push(`${n} came ${count} times`);
       if (claims.includes("received") && count === 0) found.push(`${n} was said to be received and was not`);
-      if (claims.includes("not received") && count > 0) found.push(`${n} was said not to be received, and was (${outcome})`);
+      if (claims.includes("not received") && count > 0)
+        found.push(`${n} was said not to be received, and was (${outcome})`);
       if (count === 0 && !isVolatile && !claims.some((each) => each !== "not yet received")) {
         found.push(`${n} was lost without a word (${outcome ?? "resolved"})`);
       }
@@ -123,14 +124,15 @@ async function explore(seed) {
   const up = new Account("client to server");
   const down = [];
   const sessions = {
-    ttlMs: pick([100, 500, 5_000]),
+    ttlMs: pick([100, 2_000, 5_000, 5_000]),
     windowBytes: pick([200, 2_000, 100_000]),
     ack: pick(["received", "consumed"]),
-    maxSessions: pick([0, 1, 10_000]),
-    maxBytes: pick([0, 1_000, 2 ** 20]),
+    maxSessions: pick([0, 1, 10_000, 10_000, 10_000, 10_000]),
+    maxBytes: pick([0, 1_000, 2 ** 20, 2 ** 20, 2 ** 20, 2 ** 20]),
   };
   const heartbeat = { intervalMs: 100, timeoutMs: 100 };
-  const serve = async (conn) => {
+  const serve = async (conn, request) => {
+    if (request.url.includes("replayed")) return conn.closed;
     const account = new Account(`server to client, Conn ${down.length}`, down.length);
     down.push(account);
     account.watch(conn);
@@ -145,7 +147,12 @@ async function explore(seed) {
   const start = async () => {
     const http = createServer().listen(0, "127.0.0.1");
     await new Promise((resolve) => http.once("listening", resolve));
-    const served = handler(serve, { codec: json(), resume: sessions, heartbeat, onError: (error) => problems.push(String(error)) });
+    const served = handler(serve, {
+      codec: json(),
+      resume: sessions,
+      heartbeat,
+      onError: (error) => problems.push(String(error)),
+    });
     handle(http, "/", served);
     return { http, served, port: http.address().port };
   };
@@ -156,7 +163,7 @@ async function explore(seed) {
   };
 
   let server = await start();
-  const proxy = await chaosProxy(server.port, draw, { maxBytes: pick([2_000, 10_000, 50_000]), miscount: MISCOUNT });
+  const proxy = await chaosProxy(server.port, draw, { maxBytes: pick([5_000, 20_000, 100_000]), miscount: MISCOUNT });
   const client = new Conn(`ws://127.0.0.1:${proxy.port}/`, {
     codec: json(),
     resume: resume({ windowBytes: pick([200, 2_000, 100_000]), ack: pick(["received", "consumed"]) }),
@@ -164,9 +171,15 @@ async function explore(seed) {
     backoff: () => 10,
     connectTimeoutMs: 1_000,
     closeTimeoutMs: 1_000,
-    outbox: pick([{}, { maxMessages: 5 }, { maxMessages: 5, overflow: "drop-oldest" }]),
+    outbox: pick([{}, {}, {}, {}, { maxMessages: 5 }, { maxMessages: 5, overflow: "drop-oldest" }]),
   });
   up.watch(client);
+  client.on("open", ({ resumed }) => {
+    totals.opens++;
+    if (resumed) totals.resumed++;
+  });
+  client.on("session-lost", () => totals["session-lost"]++);
+  client.on("dropped", () => totals.dropped++);
   const reading = (async () => {
     try {
       for await (const { n, c } of client) down[c].received.push(n);
@@ -175,19 +188,19 @@ async function explore(seed) {
     }
   })();
 
-  for (let moves = 10 + draw() * 20; moves > 0; moves--) {
+  for (let moves = 30 + draw() * 50; moves > 0; moves--) {
     const move = draw();
     if (client.state === "closed") break;
     if (move < 0.7) for (let n = draw() * 10; n > 0 && client.state !== "closed"; n--) up.send(client, draw);
     else if (move < 0.8) proxy.cut();
     else if (move < 0.84) proxy.replay();
     else if (move < 0.87) client.reconnect();
-    else if (move < 0.89) {
+    else if (move < 0.875) {
       const old = server;
       server = await start();
       proxy.retarget(server.port);
       await stop(old, { timeoutMs: 200, spreadMs: pick([0, 50]) });
-    } else if (move < 0.91) pick([...server.served.conns])?.close(pick([1000, 1001, 4000]));
+    } else if (move < 0.88) pick([...server.served.conns])?.close(pick([1000, 1001, 4000]));
     else await pause(draw() * 200);
     await pause(draw() * 40);
   }
@@ -201,9 +214,15 @@ async function explore(seed) {
   proxy.close();
   // Whoever waits for an end is told of it in microtasks and timers that are due.
   await pause(50);
+  for (const { sent, received } of [up, ...down]) {
+    totals.sent += sent.size;
+    totals.received += received.length;
+  }
   return [...up.violations(), ...down.flatMap((account) => account.violations()), ...problems];
 }
 
+/** What the sessions went through, so that a run that tries nothing shows. */
+const totals = { sent: 0, received: 0, opens: 0, resumed: 0, "session-lost": 0, dropped: 0 };
 let next = 0;
 let violated = 0;
 let died = 0;
@@ -221,6 +240,11 @@ await Promise.all(
       if (violated <= 10) console.log(`seed ${seed}: ${found.slice(0, 3).join("; ")}`);
     }
   }),
+);
+console.log(
+  Object.entries(totals)
+    .map(([name, count]) => `${name} ${count}`)
+    .join(", "),
 );
 if (MISCOUNT > 0) {
   console.log(`${SESSIONS} sessions with ${MISCOUNT * 100} % of the counts raised by one: found in ${violated}`);

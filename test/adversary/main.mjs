@@ -1,5 +1,5 @@
 // npm run test:adversary: each attack against a server with 256 MiB of heap, 3 s each; a minute each with --long.
-// The server has to live, to serve an honest client meanwhile and afterwards, and to give back what it held.
+// Then random sessions by explorer.mjs: 500, or 10,000 with --long. The server has to live, to serve an honest client meanwhile and afterwards, and to give back what it held.
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
@@ -27,7 +27,11 @@ async function ask(child, message) {
 /** Milliseconds that an honest client waits for an echo. */
 async function honest(port) {
   const start = performance.now();
-  const conn = new Conn(`ws://127.0.0.1:${port}/echo`, { codec: json(), connectTimeoutMs: HONEST_MS, giveUpAfterMs: HONEST_MS });
+  const conn = new Conn(`ws://127.0.0.1:${port}/echo`, {
+    codec: json(),
+    connectTimeoutMs: HONEST_MS,
+    giveUpAfterMs: HONEST_MS,
+  });
   try {
     await conn.send("honest");
     const answer = await conn.receive({ signal: AbortSignal.timeout(HONEST_MS) });
@@ -49,7 +53,9 @@ async function run(name) {
   const [{ port }] = await once(server, "message");
   const failures = [];
   const before = await ask(server, { type: "report" });
-  const attacker = fork(file("attacker.mjs"), [String(port), String(MS), name], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+  const attacker = fork(file("attacker.mjs"), [String(port), String(MS), name], {
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+  });
   const spent = once(attacker, "message");
   await pause(MS / 2);
   const meanwhileMs = await honest(port);
@@ -60,7 +66,8 @@ async function run(name) {
   if (server.exitCode === null && server.signalCode === null) {
     if ((await honest(port)) === undefined) failures.push("an honest client was not served after the attack");
   }
-  const report = server.exitCode === null && server.signalCode === null ? await ask(server, { type: "report" }) : undefined;
+  const report =
+    server.exitCode === null && server.signalCode === null ? await ask(server, { type: "report" }) : undefined;
   if (!report) failures.push(`the server died (${server.exitCode ?? server.signalCode}): ${reasonIn(stderr)}`);
   else if (report.peakRss > MAX_RSS_MIB * 2 ** 20) {
     failures.push(`the server took ${Math.round(report.peakRss / 2 ** 20)} MiB, more than ${MAX_RSS_MIB}`);
@@ -96,6 +103,21 @@ for (const name of Object.keys(attacks)) {
   for (const failure of failures) console.log(`  FAILED: ${failure}`);
   if (failures.length > 0) failed++;
   else passed++;
+}
+
+/** Runs the explorer in a process of its own. */
+async function explore(...args) {
+  const child = fork(file("explorer.mjs"), args, { stdio: "inherit" });
+  const [code] = await once(child, "exit");
+  if (code === 0) passed++;
+  else failed++;
+}
+
+if (!options.only) {
+  console.log("");
+  await explore("--sessions", options.long ? "10000" : "500");
+  // An oracle that finds nothing wrong where counts are wrong would prove nothing above.
+  await explore("--sessions", "1000", "--miscount", "0.005");
 }
 console.log(`\n${passed} passed, ${failed} failed`);
 process.exitCode = failed ? 1 : 0;

@@ -1,6 +1,9 @@
 // A WebSocket client below every rule: it writes what an attack asks for, byte by byte (RFC 6455, section 5.2).
 import { connect } from "node:net";
 
+/** The first character of a control frame of resume.v1. */
+export const MARK = "\u0010";
+const GREETING = new RegExp(`^${MARK}H1 ([\\w-]+)\\.([\\w-]+) `);
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 
 export const TEXT = 1;
@@ -126,9 +129,7 @@ export async function rawClient(port, { reads = true, ...options } = {}) {
 export async function resumingClient(port, options = {}) {
   const client = await rawClient(port, { protocol: "resume.v1", ...options });
   const greeting = await client.next();
-  const match = /^\u0010H1 ([\w-]+)\.([\w-]+) /.exec(greeting ?? "");
+  const match = GREETING.exec(greeting ?? "");
   if (!match) return undefined;
   return Object.assign(client, { sid: match[1], secret: match[2] });
 }
-
-export const MARK = "\u0010";

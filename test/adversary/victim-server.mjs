@@ -58,8 +58,16 @@ const handlers = {
   "/resume/push": handler(push, { ...common, codec: json(), resume }),
   "/resume/ignore": handler(ignore, { ...common, codec: text, resume }),
   "/resume/ticker": handler(ticker, { ...common, codec: json(), resume }),
-  "/setup": handler(echo, { ...common, codec: json(), setup: ({ signal }) => new Promise((_, no) => signal.addEventListener("abort", no)) }),
-  "/login": handler(echo, { ...common, codec: json(), authenticate: () => new Promise((resolve) => setTimeout(resolve, 200, "somebody")) }),
+  "/setup": handler(echo, {
+    ...common,
+    codec: json(),
+    setup: ({ signal }) => new Promise((_, no) => signal.addEventListener("abort", no)),
+  }),
+  "/login": handler(echo, {
+    ...common,
+    codec: json(),
+    authenticate: () => new Promise((resolve) => setTimeout(resolve, 200, "somebody")),
+  }),
   "/admission": handler(echo, { ...common, codec: json(), admission: { perSecond: 50, burst: 10 } }),
   "/msgpack": handler(echo, { ...common, codec: msgpack() }),
   "/cbor": handler(echo, { ...common, codec: cbor() }),
@@ -77,7 +85,13 @@ process.on("message", async ({ type }) => {
     globalThis.gc?.();
     const { user, system } = process.cpuUsage();
     const conns = Object.values(handlers).reduce((sum, { conns: { size } }) => sum + size, 0);
-    process.send({ cpuMs: (user + system) / 1_000, peakRss, heap: process.memoryUsage().heapUsed, conns, errors: [...errors] });
+    process.send({
+      cpuMs: (user + system) / 1_000,
+      peakRss,
+      heap: process.memoryUsage().heapUsed,
+      conns,
+      errors: [...errors],
+    });
   }
   if (type === "shutdown") {
     await Promise.all(Object.values(handlers).map((each) => each.shutdown({ timeoutMs: 500 })));
@@ -87,4 +101,3 @@ process.on("message", async ({ type }) => {
 });
 
 server.listen(0, "127.0.0.1", () => process.send({ port: server.address().port }));
-

@@ -3,11 +3,14 @@ import { deflateRawSync, gzipSync } from "node:zlib";
 import { BINARY, frame, rawClient } from "../raw-client.mjs";
 
 /** Arrays that claim a length and hold what costs one byte each: nil of MessagePack, null of CBOR. */
-const msgpackArray = (length) => Buffer.concat([Buffer.from([0xdd, length >>> 24, length >>> 16, length >>> 8, length]), Buffer.alloc(length, 0xc0)]);
-const cborArray = (length) => Buffer.concat([Buffer.from([0x9a, length >>> 24, length >>> 16, length >>> 8, length]), Buffer.alloc(length, 0x80)]);
+const msgpackArray = (length) =>
+  Buffer.concat([Buffer.from([0xdd, length >>> 24, length >>> 16, length >>> 8, length]), Buffer.alloc(length, 0xc0)]);
+const cborArray = (length) =>
+  Buffer.concat([Buffer.from([0x9a, length >>> 24, length >>> 16, length >>> 8, length]), Buffer.alloc(length, 0x80)]);
 const msgpackNested = (depth) => Buffer.concat([Buffer.alloc(depth, 0x91), Buffer.from([0xc0])]);
 const cborNested = (depth) => Buffer.concat([Buffer.alloc(depth, 0x81), Buffer.from([0xf6])]);
-const msgpackMaps = (length) => Buffer.concat([Buffer.from([0xdd, length >>> 24, length >>> 16, length >>> 8, length]), Buffer.alloc(length, 0x80)]);
+const msgpackMaps = (length) =>
+  Buffer.concat([Buffer.from([0xdd, length >>> 24, length >>> 16, length >>> 8, length]), Buffer.alloc(length, 0x80)]);
 
 const bomb = (path, make) => async (port, isOver, spent) => {
   const message = frame(make(), { opcode: BINARY });
@@ -27,7 +30,9 @@ const deflated = (bytes) => Buffer.concat([Buffer.from([2]), deflateRawSync(byte
 export const codecBombs = {
   "MessagePack: an array of millions": bomb("/msgpack", () => msgpackArray(8_000_000)),
   "MessagePack: an array of a million maps": bomb("/msgpack", () => msgpackMaps(4_000_000)),
-  "MessagePack: a length without its elements": bomb("/msgpack", () => Buffer.from([0xdd, 0xff, 0xff, 0xff, 0xff, 0xc0])),
+  "MessagePack: a length without its elements": bomb("/msgpack", () =>
+    Buffer.from([0xdd, 0xff, 0xff, 0xff, 0xff, 0xc0]),
+  ),
   "MessagePack: nested without end": bomb("/msgpack", () => msgpackNested(1_000_000)),
   "CBOR: an array of millions of arrays": bomb("/cbor", () => cborArray(8_000_000)),
   "CBOR: a length without its elements": bomb("/cbor", () => Buffer.from([0x9a, 0xff, 0xff, 0xff, 0xff, 0xf6])),

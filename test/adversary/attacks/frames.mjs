@@ -5,11 +5,29 @@ import { BINARY, CLOSE, frame, MARK, rawClient, resumingClient } from "../raw-cl
 const pick = (items) => items[Math.floor(Math.random() * items.length)];
 const PATHS = ["/echo", "/push", "/ignore", "/stream", "/resume/echo", "/resume/push"];
 const TYPES = [..."HNRAXapq?mMze", "", "\u0000", "é"];
-const FIELDS = ["", "0", "1", "-1", "zzzzzzzzzz", "zzzzzzzzzzz", "a.b", `${"x".repeat(64)}.${"y".repeat(64)}`, "e", "NaN", "𝟘"];
+const FIELDS = [
+  "",
+  "0",
+  "1",
+  "-1",
+  "zzzzzzzzzz",
+  "zzzzzzzzzzz",
+  "a.b",
+  `${"x".repeat(64)}.${"y".repeat(64)}`,
+  "e",
+  "NaN",
+  "𝟘",
+];
 
 /** A control frame that is nearly right. */
 const nearlyControl = () =>
-  MARK + pick(TYPES) + (Math.random() < 0.8 ? ` ${Array.from({ length: 5 }, () => pick(FIELDS)).slice(0, Math.floor(Math.random() * 6)).join(" ")}` : "");
+  MARK +
+  pick(TYPES) +
+  (Math.random() < 0.8
+    ? ` ${Array.from({ length: 5 }, () => pick(FIELDS))
+        .slice(0, Math.floor(Math.random() * 6))
+        .join(" ")}`
+    : "");
 
 async function each(isOver, spent, act) {
   await Promise.all(

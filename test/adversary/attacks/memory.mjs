@@ -44,9 +44,19 @@ export const memory = {
   "a client that reads nothing of a feed": (port, isOver, spent) =>
     flood(port, isOver, spent, { path: "/feed", bytes: frame("", { opcode: PING }), pauseMs: 100, reads: false }),
   "a client that reads nothing of a hasty ticker": (port, isOver, spent) =>
-    flood(port, isOver, spent, { path: "/ticker", bytes: frame("", { opcode: PING }), pauseMs: 100, reads: false, clients: 2 }),
+    flood(port, isOver, spent, {
+      path: "/ticker",
+      bytes: frame("", { opcode: PING }),
+      pauseMs: 100,
+      reads: false,
+      clients: 2,
+    }),
   "pings without end": (port, isOver, spent) =>
-    flood(port, isOver, spent, { path: "/echo", bytes: many(frame("x".repeat(100), { opcode: PING }), 500), reads: false }),
+    flood(port, isOver, spent, {
+      path: "/echo",
+      bytes: many(frame("x".repeat(100), { opcode: PING }), 500),
+      reads: false,
+    }),
   "questions for acknowledgements without end": (port, isOver, spent) =>
     flood(port, isOver, spent, {
       path: "/resume/echo",

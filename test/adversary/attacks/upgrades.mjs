@@ -37,7 +37,10 @@ export const upgrades = {
   "upgrades that are wrong in each way": (port, isOver, spent) =>
     each(isOver, spent, 10, async () => {
       const socket = await tcp(port);
-      const head = upgradeHead(port, { path: pick(["/echo", "/none", "/admission", "/echo?%", "/%00", "//", "*"]), headers: pick(HEADERS) });
+      const head = upgradeHead(port, {
+        path: pick(["/echo", "/none", "/admission", "/echo?%", "/%00", "//", "*"]),
+        headers: pick(HEADERS),
+      });
       spent.bytes += head.length;
       socket.write(head);
       await pause(Math.random() * 20);
