@@ -1,6 +1,7 @@
 export type { ListenOptions } from "./base/emitter.ts";
 export { ConnError, type ConnErrorCode, type ConnErrorDetails, fatal } from "./base/errors.ts";
-export type { Payload, SendOptions } from "./base/payload.ts";
+export type { Payload } from "./base/payload.ts";
+export type { SendOptions, SendOutcome } from "./base/send-options.ts";
 export {
   bytes,
   Codec,

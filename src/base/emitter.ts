@@ -55,7 +55,12 @@ export class Emitter<Events extends object> {
 
   /** Emits in a microtask, because the caller is in the middle of a change. */
   emitLater<Name extends keyof Events & string>(event: Name, payload: Events[Name]): void {
-    this.enqueue(() => this.#listeners.emit(event, payload));
+    this.enqueueLater(() => this.#listeners.emit(event, payload));
+  }
+
+  /** Runs `act` after all events that are queued, in a microtask at the latest. */
+  enqueueLater(act: () => void): void {
+    this.enqueue(act);
     queueMicrotask(() => this.#emitQueued());
   }
 

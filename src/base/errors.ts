@@ -43,7 +43,13 @@ export type ConnErrorCode =
   /** The session was lost with the connection (resume). */
   | "session-lost"
   /** The message ended the connection three times in a row and was set aside (resume). */
-  | "poison";
+  | "poison"
+  /** The connection ended after a request was written and before its answer came: it may have run (rpc). */
+  | "interrupted"
+  /** The operation can't be done at the moment, such as a call while too many are pending. A later attempt may succeed. */
+  | "unavailable"
+  /** The session went on in another process, which decides about the operation: do not repeat it. */
+  | "moved";
 
 /** The message of an error, where the place of the failure has nothing to add. */
 const MESSAGES: { readonly [code in ConnErrorCode]?: string } = {

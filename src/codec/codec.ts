@@ -1,6 +1,7 @@
 import { addAbortListener } from "../base/abort-listeners.ts";
 import { attachPayload, ConnError, textOf } from "../base/errors.ts";
-import { type Payload, type SendOptions, toPayload } from "../base/payload.ts";
+import { type Payload, toPayload } from "../base/payload.ts";
+import type { SendOptions } from "../base/send-options.ts";
 
 /** Bounds that a Conn passes to the codec with each payload. */
 export interface DecodeLimits {

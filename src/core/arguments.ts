@@ -1,9 +1,19 @@
 import { badOption, failOption } from "../base/errors.ts";
 import { checkNames } from "../base/option-rules.ts";
-import type { SendOptions } from "../base/payload.ts";
+import type { SendOptions } from "../base/send-options.ts";
 
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
-const SEND_OPTIONS: readonly string[] = ["signal", "ttlMs", "key", "volatile", "confirm", "resend", "codec"];
+const SEND_OPTIONS: readonly string[] = [
+  "signal",
+  "ttlMs",
+  "key",
+  "volatile",
+  "confirm",
+  "resend",
+  "onOutcome",
+  "codec",
+  "as",
+];
 
 /**
  * Returns the subprotocols to offer, as every platform takes them: tokens, each once (RFC 6455, section 4.1; RFC 9110,
@@ -20,10 +30,11 @@ export function parseProtocols(protocols: unknown): readonly string[] {
 
 /** Refuses bad options of one send. @throws {@link ConnError} `bad-option` */
 export function checkSend(options: SendOptions): void {
-  const { ttlMs, key } = options;
+  const { ttlMs, key, onOutcome } = options;
   checkNames("", SEND_OPTIONS, options, failOption);
   if (ttlMs !== undefined && !(ttlMs > 0)) throw badOption("ttlMs", "a number above 0", ttlMs);
   if (key !== undefined && typeof key !== "string") throw badOption("key", "a string", key);
+  if (onOutcome && typeof onOutcome !== "function") throw badOption("onOutcome", "a function", onOutcome);
 }
 
 /**

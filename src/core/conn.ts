@@ -3,7 +3,8 @@ import { cutReason } from "../base/close-codes.ts";
 import { deferred, noop } from "../base/deferred.ts";
 import type { ListenOptions } from "../base/emitter.ts";
 import { ConnError, onAbort, textOf } from "../base/errors.ts";
-import type { Payload, SendOptions } from "../base/payload.ts";
+import type { Payload } from "../base/payload.ts";
+import type { SendOptions } from "../base/send-options.ts";
 import { type CodecLike, iterate, marshal, message, type ReceiveOptions, toText } from "../codec/codec.ts";
 import { checkCode, checkSend } from "./arguments.ts";
 import { type ConnectionSource, checkSize } from "./connect-attempt.ts";
@@ -95,10 +96,23 @@ export class Conn<In = Payload, Out = In> {
     return supervisorOf(this).options.maxPayloadBytes;
   }
 
+  /**
+   * Whether messages in flight belong to a session that the next connection can resume (resume). False without resume, where
+   * the server does not speak it, before the first connection, and after a session was lost.
+   */
+  get hasSession(): boolean {
+    return supervisorOf(this).flow.session.isInForce;
+  }
+
+  /** Bytes that the connection has taken and not yet handed to the network; 0 without one. As in `stats`, without its object. */
+  get bufferedAmount(): number {
+    return supervisorOf(this).flow.connection?.socket.bufferedAmount ?? 0;
+  }
+
   /** Figures of this moment: a new object each time. */
   get stats(): Stats {
     const { flow, history } = supervisorOf(this);
-    const { outbox, inbox, session, connection, receivedCount } = flow;
+    const { outbox, inbox, session, receivedCount } = flow;
     return {
       sent: outbox.written,
       received: receivedCount,
@@ -107,7 +121,7 @@ export class Conn<In = Payload, Out = In> {
       outbox: { messages: outbox.length, bytes: outbox.bytes },
       inbox: { messages: inbox.length, bytes: inbox.bytes },
       unacknowledged: session.unacknowledged,
-      bufferedAmount: connection?.socket.bufferedAmount ?? 0,
+      bufferedAmount: this.bufferedAmount,
     };
   }
 
@@ -178,6 +192,27 @@ export class Conn<In = Payload, Out = In> {
   send(value: Out, options?: SendOptions & { readonly codec?: CodecLike<never, Out> | undefined }): Promise<void> {
     const supervisor = supervisorOf(this);
     return enqueue(supervisor, marshal(options?.codec ?? supervisor.options.codec, value), options);
+  }
+
+  /**
+   * Writes `value` now and returns true, or returns false: while there is no connection, while messages wait, and above
+   * `outbox.highWaterMark`. There is no promise and no event, nothing is copied, and no session sends it again.
+   *
+   * @throws ConnError `marshal`, `too-large`
+   *
+   * @example
+   * ```ts
+   * if (!conn.trySend(position)) missed.add(position.id);
+   * ```
+   */
+  trySend(value: Out): boolean {
+    const supervisor = supervisorOf(this);
+    return tryWriting(supervisor, marshal(supervisor.options.codec, value));
+  }
+
+  /** Writes `payload` as it is, past the codec, now or not at all: see `trySend()`. @throws ConnError `marshal`, `too-large` */
+  tryWrite(payload: Payload, { as }: Pick<WriteOptions, "as"> = {}): boolean {
+    return tryWriting(supervisorOf(this), toFrame(payload, as, this.payloadType));
   }
 
   /**
@@ -327,6 +362,11 @@ function toFrame(payload: Payload, as: WriteOptions["as"], payloadType: "text" |
   if (type === "text") return marshal({ marshal: toText }, given);
   if (type === "binary") return typeof given === "string" ? new TextEncoder().encode(given) : given;
   throw new ConnError("bad-option", `as must be "text" or "binary"; got ${textOf(type)}.`);
+}
+
+function tryWriting<In, Out>(supervisor: Supervisor<In, Out>, payload: Payload): boolean {
+  checkSize(payload, supervisor.options.maxSendBytes);
+  return !supervisor.isEnding && supervisor.flow.outbox.tryWrite(payload);
 }
 
 function enqueue<In, Out>(supervisor: Supervisor<In, Out>, payload: Payload, options?: SendOptions): Promise<void> {

@@ -2,6 +2,7 @@ import { ABNORMAL, INBOX_FULL, RESUME_PROTOCOL_ERROR } from "../base/close-codes
 import type { Emitter } from "../base/emitter.ts";
 import { ConnError, textOf } from "../base/errors.ts";
 import type { Payload } from "../base/payload.ts";
+import type { SendOptions, SendOutcome } from "../base/send-options.ts";
 import { type CodecLike, unmarshal } from "../codec/codec.ts";
 import type { ConnectionEnd } from "../socket/socket.ts";
 import type { ActiveConnection, ConnectionOwner, ConnectionSource } from "./connect-attempt.ts";
@@ -9,7 +10,7 @@ import type { ConnEvents } from "./events.ts";
 import { Heartbeat, type HeartbeatOwner } from "./heartbeat.ts";
 import { Inbox, type InboxOwner } from "./inbox.ts";
 import type { ResolvedOptions } from "./options.ts";
-import { Outbox, type OutboxOwner } from "./outbox.ts";
+import { callOutcome, Outbox, type OutboxOwner } from "./outbox.ts";
 import { noSession, type Session, type SessionOwner, type Undelivered } from "./session.ts";
 import type { CloseFrame, StateName } from "./state-machine.ts";
 
@@ -199,6 +200,10 @@ export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, Outbox
     this.#owner.emitter.emitLater("dropped", { payload, error, direction: "out" });
   }
 
+  onOutcome(listener: SendOptions["onOutcome"], outcome: SendOutcome, error?: ConnError): void {
+    if (listener) this.#owner.emitter.enqueueLater(() => callOutcome(listener, outcome, error));
+  }
+
   onDrained(): void {
     this.#owner.emitter.emit("drained", undefined);
   }
@@ -211,8 +216,10 @@ export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, Outbox
     return {
       unconsumed: () => ({ messages: this.inbox.length, bytes: this.inbox.bytes }),
       onPong: () => this.onPong(),
-      onSessionLost: (loss) => this.#owner.emitter.emit("session-lost", loss),
+      // Later, because the outcomes of its messages come first.
+      onSessionLost: (loss) => this.#owner.emitter.emitLater("session-lost", loss),
       onDropped: (payload, error) => this.onRefused(payload, error),
+      onOutcome: (listener, outcome, error) => this.onOutcome(listener, outcome, error),
       onProtocolError: (why) => this.#failConnection(new ConnError("session-lost", why), RESUME_PROTOCOL_ERROR),
       onMoveRequested: () => this.#owner.onMoveRequested(),
       createError: (code, message, payload) => new ConnError(code, message, { payload }),

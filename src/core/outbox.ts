@@ -1,6 +1,8 @@
 import { type Deferred, deferred, noop } from "../base/deferred.ts";
+import { throwAsync } from "../base/emitter.ts";
 import { aborted, type ConnError, type ConnErrorCode, createRefusal, onAbort } from "../base/errors.ts";
-import { byteLength, type Payload, type SendOptions } from "../base/payload.ts";
+import { byteLength, type Payload } from "../base/payload.ts";
+import type { SendOptions, SendOutcome } from "../base/send-options.ts";
 import { Timer } from "../base/timer.ts";
 
 /** Bounds of what waits to be written. */
@@ -16,7 +18,7 @@ export interface OutboxBounds {
 }
 
 /** Options of a message that matter after it was written (resume). */
-export interface DeliveryOptions extends Pick<SendOptions, "volatile" | "resend"> {
+export interface DeliveryOptions extends Pick<SendOptions, "volatile" | "resend" | "onOutcome"> {
   /** Settled when the peer has counted the message, or never will. */
   readonly confirmed?: Deferred<void> | undefined;
 }
@@ -38,6 +40,8 @@ export interface Transport {
 export interface OutboxOwner {
   /** Called when a message will not be sent. */
   onRefused(payload: Payload, error: ConnError): void;
+  /** Called when something becomes known of a message that has a listener for it. */
+  onOutcome(listener: SendOptions["onOutcome"], outcome: SendOutcome, error?: ConnError): void;
   /** Called when the connection has room again, and nothing waits. */
   onDrained(): void;
   /** Called when what waits has grown or shrunk by so many bytes. */
@@ -69,6 +73,8 @@ export const QUEUED_COST_BYTES = 512;
 /** The one promise of every message that is written at once. */
 const DONE: Promise<void> = Promise.resolve();
 const NO_OPTIONS: SendOptions = {};
+/** A session keeps the place of such a message, and not its bytes. */
+const NOT_KEPT: DeliveryOptions = { volatile: true };
 
 /**
  * Holds payloads until they are written. They wait in order while there is no connection, or while the connection buffers
@@ -107,8 +113,12 @@ export class Outbox {
   /** Takes a message. The promise settles with its outcome, and is never an unhandled rejection. */
   send(payload: Payload, options: SendOptions = NO_OPTIONS): Promise<void> {
     const isAborted = options.signal?.aborted === true;
-    const canWrite = !isAborted && this.#transport !== undefined && !this.#pressure && this.length === 0;
-    if (canWrite && !options.confirm && this.#write(payload, options)) return this.#pressure ?? DONE;
+    const canWrite = !isAborted && this.#canWrite;
+    if (canWrite && !options.confirm && this.#write(payload, options)) {
+      // At once, because the sender is on the stack.
+      if (options.onOutcome) callOutcome(options.onOutcome, "written");
+      return this.#pressure ?? DONE;
+    }
     const entry = this.#createEntry(payload, options);
     const { signal } = options;
     if (isAborted) this.#reject(entry, aborted(signal as AbortSignal));
@@ -117,6 +127,16 @@ export class Outbox {
     else if (options.volatile) this.#reject(entry, "not-writable");
     else this.#enqueue(entry, options);
     return entry.call.promise;
+  }
+
+  /** Writes a message at once, and keeps nothing of it; or returns false. */
+  tryWrite(payload: Payload): boolean {
+    return this.#canWrite && this.#write(payload, NOT_KEPT);
+  }
+
+  /** Whether a message can be written at once. */
+  get #canWrite(): boolean {
+    return this.#transport !== undefined && !this.#pressure && this.length === 0;
   }
 
   /** Takes a connection into use: what waits is written to it, in order. */
@@ -153,7 +173,8 @@ export class Outbox {
     return unsent;
   }
 
-  #createEntry(payload: Payload, { key, ttlMs, volatile, confirm, resend }: SendOptions): Entry {
+  #createEntry(payload: Payload, options: SendOptions): Entry {
+    const { key, ttlMs, volatile, confirm, resend, onOutcome } = options;
     const call = deferred<void>();
     return {
       // A copy, because the caller may use their buffer again as soon as send() returns.
@@ -165,6 +186,7 @@ export class Outbox {
       expiry: ttlMs === undefined ? undefined : new Timer(),
       volatile,
       resend,
+      onOutcome,
       confirmed: confirm ? call : undefined,
       call,
       isWaiting: false,
@@ -200,6 +222,7 @@ export class Outbox {
     this.#remove(entry);
     entry.call.reject(error);
     this.#owner.onRefused(payload, error);
+    this.#owner.onOutcome(entry.onOutcome, "refused", error);
   }
 
   #remove(entry: Entry): void {
@@ -228,7 +251,9 @@ export class Outbox {
       if (entry.expiresAt !== undefined && entry.expiresAt <= performance.now()) this.#reject(entry, "expired");
       else if (this.#write(entry.payload, entry)) {
         this.#remove(entry);
-        if (!entry.confirmed) entry.call.resolve(this.#pressure);
+        if (entry.confirmed) continue;
+        entry.call.resolve(this.#pressure);
+        this.#owner.onOutcome(entry.onOutcome, "written");
       }
     }
   }
@@ -284,5 +309,14 @@ export class Outbox {
     settled.catch(noop);
     this.#flushed = { done: settled, upTo: this.#sequence };
     return settled;
+  }
+}
+
+/** Calls a sender's listener, and reports what it throws as uncaught. */
+export function callOutcome(listener: SendOptions["onOutcome"], outcome: SendOutcome, error?: ConnError): void {
+  try {
+    listener?.(outcome, error);
+  } catch (cause) {
+    throwAsync(cause);
   }
 }

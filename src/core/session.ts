@@ -1,5 +1,6 @@
 import type { ConnError, ConnErrorCode } from "../base/errors.ts";
 import type { Payload } from "../base/payload.ts";
+import type { SendOptions, SendOutcome } from "../base/send-options.ts";
 import type { Transport } from "./outbox.ts";
 
 /** How a session took to a fresh connection. */
@@ -37,6 +38,8 @@ export interface SessionOwner {
   onPong(): void;
   onSessionLost(report: SessionLoss): void;
   onDropped(payload: Payload, why: ConnError): void;
+  /** Reports what became of a message to its sender. */
+  onOutcome(listener: SendOptions["onOutcome"], outcome: SendOutcome, error?: ConnError): void;
   /** The peer broke the rules: the connection ends, and the Conn with it. */
   onProtocolError(why: string): void;
   /** The peer asks for another connection. */
@@ -70,6 +73,8 @@ export interface Session {
   beforeClose(code: number): void;
   /** The Conn has ended, closed by the peer or not, with this code; `error` is what those who wait get. */
   dispose(error: (payload?: Payload) => ConnError, isByPeer: boolean, code: number): Undelivered;
+  /** Whether there is a session that the next connection can resume. */
+  readonly isInForce: boolean;
   /** What was written and is not acknowledged. */
   readonly unacknowledged: { readonly messages: number; readonly bytes: number };
 }
@@ -91,5 +96,6 @@ export const noSession: Session = {
   flush: () => Promise.resolve(),
   beforeClose() {},
   dispose: () => ({ unsent: NOTHING, inDoubt: NOTHING }),
+  isInForce: false,
   unacknowledged: { messages: 0, bytes: 0 },
 };

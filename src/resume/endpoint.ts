@@ -1,4 +1,6 @@
+import type { ConnError } from "../base/errors.ts";
 import type { Payload } from "../base/payload.ts";
+import type { SendOutcome } from "../base/send-options.ts";
 import type { DeliveryOptions, Transport } from "../core/outbox.ts";
 import type { SessionLoss, SessionOwner, Undelivered } from "../core/session.ts";
 import { AckScheduler } from "./ack-scheduler.ts";
@@ -60,6 +62,11 @@ export class Endpoint implements TransportOwner {
     this.#ackScheduler = new AckScheduler({ unconsumed: () => owner.unconsumed(), onAckDue: due }, habits.acksConsumed);
   }
 
+  /** Whether there is a session, on a connection or waiting for one. */
+  get isInForce(): boolean {
+    return this.#state !== undefined;
+  }
+
   get unacknowledged(): { messages: number; bytes: number } {
     const { sent = 0, ackReceived = 0, cost = 0 } = this.#state ?? {};
     return { messages: sent - ackReceived + this.#carriedOver.length, bytes: cost };
@@ -81,16 +88,16 @@ export class Endpoint implements TransportOwner {
 
   /** The peer is back, and has shown what it did not count: some of it goes no further. */
   applyResume({ stale, poison }: ResumePlan): void {
-    confirmAll(this.#split().delivered);
+    this.#confirm(this.#split().delivered);
     this.#dropStale(stale);
     if (poison) {
-      const { payload, confirmed } = poison;
+      const { payload } = poison;
       const error = this.#owner.createError(
         "poison",
         "The message ended the connection each time it was sent.",
         payload,
       );
-      confirmed?.reject(error);
+      this.#reject(poison, "refused", error);
       this.#owner.onDropped(payload as Payload, error);
     }
     this.#settleFlushes();
@@ -105,7 +112,7 @@ export class Endpoint implements TransportOwner {
 
   /** The peer had ended the session, and says what it had counted until then. */
   onEnded(delivered: readonly SentMessage[]): void {
-    confirmAll(delivered);
+    this.#confirm(delivered);
     this.#isAckLast = true;
     this.#settleFlushes();
   }
@@ -122,10 +129,10 @@ export class Endpoint implements TransportOwner {
     this.#carriedOver = goOn;
     const error = (payload?: Payload) =>
       this.#owner.createError("session-lost", "The session was lost before the message was acknowledged.", payload);
-    confirmAll(delivered);
+    this.#confirm(delivered);
     this.#dropStale(undelivered.filter(({ volatile }) => volatile));
     const forgotten = inDoubt.filter(({ resend, volatile }) => volatile || !resend);
-    for (const { confirmed, payload } of forgotten) confirmed?.reject(error(payload));
+    for (const message of forgotten) this.#reject(message, "in-doubt", error(message.payload));
     if (forgotten.some(({ volatile }) => !volatile)) this.#flushWaiters.rejectAll(error());
     this.#owner.onSessionLost({
       delivered: payloadsOf(delivered),
@@ -142,15 +149,21 @@ export class Endpoint implements TransportOwner {
   }
 
   /** Writes a message, and keeps it if there is a session. `line` is the one that the writer knows. */
-  write(line: Transport, given: Payload, { volatile, resend, confirmed }: DeliveryOptions = NO_OPTIONS): boolean {
+  write(line: Transport, given: Payload, options: DeliveryOptions = NO_OPTIONS): boolean {
     if (line !== this.#transport) return false;
-    if (!this.#state) return this.#writePlain(line, given, confirmed);
+    if (!this.#state) return this.#writePlain(line, given, options);
+    const { volatile, resend, confirmed, onOutcome } = options;
     // The caller may use its bytes again when this returns.
     const copy = typeof given === "string" || volatile ? given : new Uint8Array(given);
     if (!line.write(escaped(copy))) return false;
     const payload = volatile ? undefined : copy;
-    retain(this.#state, { payload, cost: windowCost(given), volatile, resend, confirmed, ordinal: ++this.#ordinal });
-    if (confirmed) this.#awaited = this.#ordinal;
+    const ordinal = ++this.#ordinal;
+    retain(this.#state, { payload, cost: windowCost(given), volatile, resend, confirmed, onOutcome, ordinal });
+    if (confirmed) {
+      this.#awaited = ordinal;
+      // The outbox can't know that a message to be confirmed was written: without a session it is refused.
+      this.#owner.onOutcome(onOutcome, "written");
+    }
     this.#askIfNeeded();
     return true;
   }
@@ -208,15 +221,17 @@ export class Endpoint implements TransportOwner {
   }
 
   /** The Conn has ended. A peer that closes says how far it had come. */
-  dispose(error: (payload?: Payload) => Error, isByPeer: boolean): Undelivered {
+  dispose(error: (payload?: Payload) => ConnError, isByPeer: boolean): Undelivered {
     const { delivered, inDoubt: written } = this.#split();
     const first = this.#carriedOver;
-    confirmAll(delivered);
-    for (const { confirmed, payload } of [...written, ...first]) confirmed?.reject(error(payload));
+    const isKnown = this.#isAckLast && isByPeer;
+    this.#confirm(delivered);
+    for (const message of written) this.#reject(message, isKnown ? "refused" : "in-doubt", error(message.payload));
+    for (const message of first) this.#reject(message, "refused", error(message.payload));
     this.#flushWaiters.rejectAll(error());
     this.#state = undefined;
     this.#carriedOver = [];
-    return this.#isAckLast && isByPeer
+    return isKnown
       ? { unsent: payloadsOf([...written, ...first]), inDoubt: [] }
       : { unsent: payloadsOf(first), inDoubt: payloadsOf(written) };
   }
@@ -234,11 +249,11 @@ export class Endpoint implements TransportOwner {
     }
   }
 
-  #writePlain(line: Transport, payload: Payload, confirmed: DeliveryOptions["confirmed"]): boolean {
-    if (!confirmed) return line.write(payload);
+  #writePlain(line: Transport, payload: Payload, options: DeliveryOptions): boolean {
+    if (!options.confirmed) return line.write(payload);
     const why = "The server does not speak resume: nothing can be confirmed, and the message was not sent.";
     const error = this.#owner.createError("unsupported", why, payload);
-    confirmed.reject(error);
+    this.#reject(options, "refused", error);
     this.#owner.onDropped(payload, error);
     return true;
   }
@@ -254,7 +269,7 @@ export class Endpoint implements TransportOwner {
   }
 
   #onAcknowledged(done: readonly SentMessage[], type: "a" | "p" | "q"): void {
-    confirmAll(done);
+    this.#confirm(done);
     // A peer that has nothing more to acknowledge is not asked again at once: it will when its application goes on.
     if (done.length > 0) this.#hasAsked = false;
     this.#isAckLast = type === "a";
@@ -302,7 +317,7 @@ export class Endpoint implements TransportOwner {
     for (const item of this.#carriedOver) {
       const payload = item.payload as Payload;
       if (flow && !hasRoom(flow)) break;
-      if (!(flow ? line.write(escaped(payload)) : this.#writePlain(line, payload, item.confirmed))) break;
+      if (!(flow ? line.write(escaped(payload)) : this.#writePlain(line, payload, item))) break;
       if (flow) retain(flow, item);
       written++;
     }
@@ -326,8 +341,9 @@ export class Endpoint implements TransportOwner {
 
   /** Volatile messages that were lost with their connection. */
   #dropStale(stale: readonly SentMessage[]): void {
-    for (const { confirmed } of stale) {
-      confirmed?.reject(this.#owner.createError("not-writable", "The volatile message was lost with its connection."));
+    for (const message of stale) {
+      const error = this.#owner.createError("not-writable", "The volatile message was lost with its connection.");
+      this.#reject(message, "refused", error);
     }
   }
 
@@ -342,10 +358,20 @@ export class Endpoint implements TransportOwner {
   #settleFlushes(): void {
     this.#flushWaiters.settle(this.#oldestOrdinal());
   }
-}
 
-function confirmAll(items: readonly SentMessage[]): void {
-  for (const { confirmed } of items) confirmed?.resolve();
+  /** The peer has these messages. */
+  #confirm(messages: readonly SentMessage[]): void {
+    for (const message of messages) {
+      message.confirmed?.resolve();
+      this.#owner.onOutcome(message.onOutcome, "acknowledged");
+      message.onOutcome = undefined;
+    }
+  }
+
+  #reject({ confirmed, onOutcome }: DeliveryOptions, outcome: SendOutcome, error: ConnError): void {
+    confirmed?.reject(error);
+    this.#owner.onOutcome(onOutcome, outcome, error);
+  }
 }
 
 /** The bytes of those that still have them. */

@@ -1,3 +1,4 @@
+import type { ConnError } from "../../base/errors.ts";
 import type { Payload } from "../../base/payload.ts";
 import { Timer } from "../../base/timer.ts";
 import type { Transport } from "../../core/outbox.ts";
@@ -56,6 +57,10 @@ export class ClientSession implements Session {
       onMoveRequested: (minMs, maxMs) =>
         this.#scheduleMove(minMs + this.#options.random() * Math.max(0, maxMs - minMs)),
     });
+  }
+
+  get isInForce(): boolean {
+    return this.#endpoint.isInForce;
   }
 
   get unacknowledged(): { messages: number; bytes: number } {
@@ -119,7 +124,7 @@ export class ClientSession implements Session {
     this.#endpoint.beforeClose();
   }
 
-  dispose(error: (payload?: Payload) => Error, isByPeer: boolean): Undelivered {
+  dispose(error: (payload?: Payload) => ConnError, isByPeer: boolean): Undelivered {
     return this.#endpoint.dispose(error, isByPeer);
   }
 

@@ -3,7 +3,9 @@ import type { DeliveryOptions } from "../../core/outbox.ts";
 import type { SessionLoss } from "../../core/session.ts";
 
 /** A message that one end keeps until the peer has acknowledged it. */
-export interface SentMessage extends DeliveryOptions {
+export interface SentMessage extends Omit<DeliveryOptions, "onOutcome"> {
+  /** Called with outcomes; removed once the message is acknowledged, because a resume and an acknowledgement both say so. */
+  onOutcome?: DeliveryOptions["onOutcome"];
   /** `undefined` for a volatile message, which keeps its place and not its bytes. */
   readonly payload: Payload | undefined;
   /** The part of a window that the message takes: see {@link windowCost}. */

@@ -106,6 +106,10 @@ export class ServerSession implements Session {
 
   // Session: called by the Conn.
 
+  get isInForce(): boolean {
+    return this.#bound.isInForce;
+  }
+
   get unacknowledged(): { messages: number; bytes: number } {
     return this.#bound.unacknowledged;
   }

@@ -47,6 +47,8 @@ export class FakeSession implements SessionOwner, LineServer {
     this.#pump();
   }
 
+  onOutcome(): void {}
+
   /** Leaves the line, which another one replaces. */
   detach(code: number): void {
     this.#line?.leave(code);
