@@ -126,6 +126,11 @@ export default defineConfig({
       },
       {
         extends: true,
+        // Starts Python and Go, which compiles for some seconds.
+        test: { name: "interop", include: ["test/interop/**/*.test.ts"], pool: "forks", testTimeout: 60_000 },
+      },
+      {
+        extends: true,
         test: { name: "demo", include: ["test/browser/demo-faults.test.ts"], pool: "forks", testTimeout: 60_000 },
       },
     ],

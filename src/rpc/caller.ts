@@ -1,0 +1,180 @@
+import { ConnError, onAbort } from "../base/errors.ts";
+import type { SendOptions, SendOutcome } from "../base/send-options.ts";
+import { type AnswerFrame, CANCEL, isErrorObject, requestFrame } from "./frames.ts";
+import { type CallRequest, PendingCall } from "./pending-call.ts";
+import type { RpcConn } from "./rpc-conn.ts";
+import { RpcError } from "./rpc-error.ts";
+
+/** What the caller needs of the peer that it belongs to. */
+export interface CallerOwner {
+  readonly conn: RpcConn;
+  /** Called when the first call begins, and when the last one has settled. */
+  onCallsChange(): void;
+}
+
+/** Identifiers start at a random number of so many bits. */
+const START_RANGE = 2 ** 48;
+
+/** The calling half of a peer: numbers requests, matches answers, and settles each call exactly once. */
+export class Caller {
+  readonly #owner: CallerOwner;
+  readonly #maxCalls: number;
+  readonly #pending = new Map<number, PendingCall>();
+  // Random, because a late answer to an earlier peer of the same session must not fit a request of this one.
+  #lastId = Math.floor(Math.random() * START_RANGE);
+
+  constructor(owner: CallerOwner, maxCalls: number) {
+    this.#owner = owner;
+    this.#maxCalls = maxCalls;
+  }
+
+  /** Calls that are pending. */
+  get size(): number {
+    return this.#pending.size;
+  }
+
+  /** Sends a request; the promise settles as `Peer.call` says. @throws ConnError as `conn.send()`, other than `closed` */
+  call(request: CallRequest): Promise<unknown> {
+    const call: PendingCall = new PendingCall(request, () => this.#giveUp(call, timedOut(request)));
+    if (this.#pending.size >= this.#maxCalls) {
+      call.reject(new ConnError("unavailable", `${this.#maxCalls} calls are pending: await some, or raise maxCalls.`));
+      return call.promise;
+    }
+    onAbort(request.signal, call.promise, (error) => this.#giveUp(call, error));
+    if (request.signal?.aborted) return call.promise;
+    try {
+      this.#send(call);
+    } catch (error) {
+      // Rejects in any case, so that the timer and the listener of the signal are let go.
+      call.reject(error as ConnError);
+      if ((error as ConnError).code !== "closed") throw error;
+    }
+    if (this.#pending.size === 1) this.#owner.onCallsChange();
+    return call.promise;
+  }
+
+  /** Settles the call that `answer` belongs to. Answers to nothing are ignored: they come late, or are forged. */
+  settle({ id, result, error }: AnswerFrame): void {
+    // A codec that reads 64-bit integers as bigint gives our identifiers back as such.
+    const call = this.#pending.get(typeof id === "bigint" ? Number(id) : (id as number));
+    if (!call) return;
+    this.#forget(call);
+    if (error === undefined || error === null) call.resolve(result);
+    else if (isErrorObject(error)) call.reject(new RpcError(error.code, error.message, error.data));
+    else call.reject(new ConnError("unmarshal", `The answer to ${call.request.method} has a malformed error.`));
+    this.#noteEmpty();
+  }
+
+  /** The connection ended without a session: the requests that it took have no answer to come. */
+  interrupt(): void {
+    for (const call of [...this.#pending.values()]) if (call.isInFlight) this.#repeat(call);
+    this.#noteEmpty();
+  }
+
+  /** The session is lost, and with it the answers to the requests that were delivered in it. */
+  loseSession(): void {
+    for (const call of [...this.#pending.values()]) if (call.progress === "delivered") this.#repeat(call);
+    this.#noteEmpty();
+  }
+
+  /** The Conn has ended. */
+  end(): void {
+    for (const call of [...this.#pending.values()]) {
+      this.#forget(call);
+      call.rejectUnanswered(new ConnError("closed"));
+    }
+    this.#noteEmpty();
+  }
+
+  /** Gives up all calls, as if each had been aborted with `error`. */
+  giveUpAll(error: ConnError): void {
+    for (const call of [...this.#pending.values()]) this.#giveUp(call, error);
+  }
+
+  #send(call: PendingCall): void {
+    const { method, params, signal } = call.request;
+    const id = ++this.#lastId;
+    call.id = id;
+    call.progress = "waiting";
+    this.#pending.set(id, call);
+    const options: SendOptions = {
+      ttlMs: call.remainingMs,
+      signal,
+      onOutcome: (outcome, error) => this.#onOutcome(call, id, outcome, error),
+    };
+    try {
+      // The rejection says the same as the outcome.
+      this.#owner.conn.send(requestFrame(method, params, id), options);
+    } catch (error) {
+      this.#forget(call);
+      throw error;
+    }
+  }
+
+  #onOutcome(call: PendingCall, id: number, outcome: SendOutcome, error: ConnError | undefined): void {
+    // An outcome of an earlier try says nothing of this one.
+    if (call.id !== id) return;
+    if (call.progress === "settled") {
+      // The caller gave up in the moment in which the request was written.
+      if (outcome === "written") this.#cancel(id);
+      return;
+    }
+    if (outcome === "written") {
+      call.progress = "written";
+      call.wasWritten = true;
+    } else if (outcome === "acknowledged") call.progress = "delivered";
+    else {
+      if (outcome === "in-doubt") this.#repeat(call);
+      else this.#refuse(call, error as ConnError);
+      this.#noteEmpty();
+    }
+  }
+
+  /** Rejects a call whose request will not be sent. */
+  #refuse(call: PendingCall, error: ConnError): void {
+    this.#forget(call);
+    if (error.code === "expired") call.reject(timedOut(call.request));
+    else call.rejectUnanswered(error);
+  }
+
+  /** Sends the request of `call` once more where its method may run twice, otherwise rejects. */
+  #repeat(call: PendingCall): void {
+    this.#forget(call);
+    if (!call.request.retry) return call.rejectUnanswered(new ConnError("session-lost"));
+    try {
+      this.#send(call);
+    } catch (error) {
+      call.rejectUnanswered(error as ConnError);
+    }
+  }
+
+  /** Rejects, and takes the request back, or has the other end cancel it. */
+  #giveUp(call: PendingCall, error: ConnError): void {
+    if (call.progress === "settled") return;
+    const { id, isInFlight } = call;
+    this.#forget(call);
+    call.reject(error);
+    if (isInFlight) this.#cancel(id);
+    this.#noteEmpty();
+  }
+
+  #cancel(id: number): void {
+    try {
+      this.#owner.conn.send(requestFrame(CANCEL, { id }));
+    } catch {
+      // A Conn that is closing has no use for it.
+    }
+  }
+
+  #forget(call: PendingCall): void {
+    this.#pending.delete(call.id);
+  }
+
+  #noteEmpty(): void {
+    if (this.#pending.size === 0) this.#owner.onCallsChange();
+  }
+}
+
+function timedOut({ method, timeoutMs }: CallRequest): ConnError {
+  return new ConnError("timeout", `${method} was not answered within ${timeoutMs} ms.`);
+}

@@ -1,0 +1,62 @@
+import type { StandardSchema } from "../codec/validated.ts";
+import type { HandlerContext } from "./incoming-request.ts";
+
+/**
+ * One function for each method. Its only parameter, an object or an array, travels as JSON-RPC's `params`; a primitive
+ * one, or a second one, makes the type `never`.
+ */
+export type Contract<Api> = { readonly [Method in keyof Api]: MethodType<Api[Method]> };
+
+type MethodType<Method> = Method extends () => unknown
+  ? Method
+  : Method extends (params: infer Params) => unknown
+    ? [Params] extends [object | undefined]
+      ? Method
+      : never
+    : never;
+
+/** Any methods, with any parameters and results. */
+// biome-ignore lint/suspicious/noExplicitAny: without a contract, parameters and results are the caller's to name
+export type AnyContract = { readonly [method: string]: (params?: any) => any };
+
+/** The names of the methods of a contract. */
+export type MethodName<Api> = keyof Api & string;
+
+/** The parameters of a method, `undefined` for one that has none. */
+export type ParamsOf<Method> = Method extends (...args: infer Args) => unknown
+  ? Args extends readonly []
+    ? undefined
+    : Args extends readonly [infer Params]
+      ? Params
+      : Args extends readonly [(infer Params)?]
+        ? Params | undefined
+        : never
+  : never;
+
+/** What a call of a method resolves with. */
+export type ResultOf<Method> = Method extends (...args: never) => infer Result ? Awaited<Result> : never;
+
+/** The arguments of a call after the name: parameters may be left out where the method has none, or optional ones. */
+export type CallArguments<Method, Options> =
+  undefined extends ParamsOf<Method>
+    ? [params?: ParamsOf<Method>, options?: Options]
+    : [params: ParamsOf<Method>, options?: Options];
+
+/** What runs a method: it returns the result or a promise of it, or throws. */
+export type Handler<Method> = (
+  params: ParamsOf<Method>,
+  context: HandlerContext,
+) => ResultOf<Method> | PromiseLike<ResultOf<Method>>;
+
+/** The handlers of a contract; a method without one is unknown to the other end. */
+export type Handlers<Api> = { readonly [Method in keyof Api]?: Handler<Api[Method]> | undefined };
+
+/** Schemas that check the parameters of methods, and give the handlers their values. */
+export type Schemas<Api> = {
+  readonly [Method in keyof Api]?: StandardSchema<unknown, ParamsOf<Api[Method]>> | undefined;
+};
+
+/** Methods of a layer, whose names begin with `$/`. Each runs at once and takes no place of a handler. */
+export interface LayerMethods {
+  readonly [method: `$/${string}`]: (params: object | undefined, context: HandlerContext) => unknown;
+}

@@ -1,0 +1,57 @@
+import type { ConnError } from "../base/errors.ts";
+import type { AnswerFrame, RequestFrame } from "./frames.ts";
+
+/** What a handler knows of the request besides its parameters. */
+export interface HandlerContext {
+  /** Aborted when the caller cancels, or when no answer can reach the caller any more. */
+  readonly signal: AbortSignal;
+}
+
+/** The answers to the requests of one message. */
+export class Batch {
+  readonly #answers: AnswerFrame[] = [];
+  #missing: number;
+
+  /** @param requests the number of requests that are answered */
+  constructor(requests: number) {
+    this.#missing = requests;
+  }
+
+  /** Adds an answer, and returns all of them once none is missing. */
+  add(answer: AnswerFrame): AnswerFrame[] | undefined {
+    this.#answers.push(answer);
+    this.#missing--;
+    return this.#missing === 0 ? this.#answers : undefined;
+  }
+}
+
+/** One request or notification, from its arrival until its handler is done. */
+export class IncomingRequest implements HandlerContext {
+  readonly frame: RequestFrame;
+  readonly batch: Batch | undefined;
+  /** What it takes of the places for handlers: 1, or 0 for a method of a layer. */
+  readonly places: number;
+  /** Why its answer is not wanted any more. */
+  cancelledBy: ConnError | undefined;
+  /** Whether an answer can't reach the caller. */
+  isOrphaned = false;
+  #controller: AbortController | undefined;
+
+  constructor(frame: RequestFrame, batch: Batch | undefined, places: number) {
+    this.frame = frame;
+    this.batch = batch;
+    this.places = places;
+  }
+
+  /** Made on demand, because most handlers do not look at it. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.cancelledBy) this.#controller.abort(this.cancelledBy);
+    return this.#controller.signal;
+  }
+
+  cancel(reason: ConnError): void {
+    this.cancelledBy ??= reason;
+    this.#controller?.abort(this.cancelledBy);
+  }
+}

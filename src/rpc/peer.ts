@@ -1,0 +1,215 @@
+import { Emitter, type ListenOptions, throwAsync } from "../base/emitter.ts";
+import { ConnError } from "../base/errors.ts";
+import { Timer } from "../base/timer.ts";
+import { Caller, type CallerOwner } from "./caller.ts";
+import type { LayerMethods } from "./contract.ts";
+import { type AnswerFrame, CANCEL, frameType, isJsonRpc, type RequestFrame } from "./frames.ts";
+import { Batch, type HandlerContext, type IncomingRequest } from "./incoming-request.ts";
+import type { ResolvedRpcOptions } from "./options.ts";
+import { checkParams } from "./params.ts";
+import { Responder, type ResponderOwner } from "./responder.ts";
+import type { RpcConn } from "./rpc-conn.ts";
+import { METHOD_NOT_FOUND, RpcError } from "./rpc-error.ts";
+
+/** Milliseconds without a free place after which a paused peer reads on: its handlers may wait for a message. */
+const STALL_MS = 1_000;
+
+/** Joins the two halves of a peer to its Conn: sorts what comes in, and stops reading while there is no room. */
+export class PeerCore implements CallerOwner, ResponderOwner {
+  readonly conn: RpcConn;
+  readonly caller: Caller;
+  readonly #options: ResolvedRpcOptions;
+  readonly #responder: Responder;
+  readonly #listeners = new Emitter<{ [method: string]: object | undefined }>();
+  readonly #layers = new Map<string, LayerMethods[keyof LayerMethods]>();
+  readonly #subscriptions: (() => void)[];
+  /** Stops reading; undefined while nothing is read. */
+  #pause: (() => void) | undefined;
+  readonly #stall = new Timer();
+  #isStalled = false;
+  /** Whether requests that come now were sent in a session that is over. */
+  #isStale = false;
+  #hasEnded = false;
+
+  constructor(conn: RpcConn, options: ResolvedRpcOptions) {
+    this.conn = conn;
+    this.#options = options;
+    this.caller = new Caller(this, options.maxCalls);
+    this.#responder = new Responder(this, options);
+    this.#subscriptions = [
+      conn.on("state", ({ from, to }) => {
+        // A Conn that closes still reads answers; a session that is kept still gets them.
+        if (from === "open" && to !== "closing" && !conn.hasSession) this.#endSession(() => this.caller.interrupt());
+      }),
+      conn.on("session-lost", () => this.#endSession(() => this.caller.loseSession())),
+      conn.on("closed", () => this.#end(() => this.caller.end())),
+    ];
+    this.#read();
+  }
+
+  on(method: string, listener: (params: never) => void, options?: ListenOptions): () => void {
+    const guarded = (params: object | undefined) => this.#guard(method, () => listener(params as never));
+    return this.#listeners.on(method, guarded, options);
+  }
+
+  extend(methods: LayerMethods): () => void {
+    const names = Object.keys(methods) as (keyof LayerMethods)[];
+    for (const name of names) {
+      if (this.#layers.has(name)) throw new ConnError("misuse", `${name} belongs to another layer of this peer.`);
+    }
+    for (const name of names) this.#layers.set(name, methods[name] as LayerMethods[keyof LayerMethods]);
+    this.#updateReading();
+    return () => {
+      for (const name of names) this.#layers.delete(name);
+      this.#updateReading();
+    };
+  }
+
+  detach(): void {
+    this.#end(() => this.caller.giveUpAll(new ConnError("aborted", "The peer was detached from its Conn.")));
+  }
+
+  isLayered(method: string): boolean {
+    return this.#layers.has(method);
+  }
+
+  invoke(request: IncomingRequest): unknown {
+    const { method, params } = request.frame;
+    const layer = this.#layers.get(method);
+    if (layer) return layer(params ?? undefined, request);
+    const { handlers } = this.#options;
+    // Own properties only, so that `constructor` and `toString` are unknown methods.
+    if (!Object.hasOwn(handlers, method) || !handlers[method]) {
+      throw new RpcError(METHOD_NOT_FOUND, "The method is unknown.");
+    }
+    return this.#checked(method, params, (value) => handlers[method]?.(value, request as HandlerContext));
+  }
+
+  onError(error: unknown, method?: string): void {
+    const { onError = console.error } = this.#options;
+    try {
+      onError(error, method);
+    } catch (cause) {
+      throwAsync(cause);
+    }
+  }
+
+  onRoom(): void {
+    this.#isStalled = false;
+    this.#updateReading();
+  }
+
+  onCallsChange(): void {
+    this.#updateReading();
+  }
+
+  #receive(value: unknown): void {
+    if (Array.isArray(value) && value.some(isJsonRpc)) return this.#receiveBatch(value);
+    if (frameType(value) === "other") this.#receiveOther(value);
+    else this.#sort(value);
+    this.#updateReading();
+  }
+
+  #receiveBatch(frames: unknown[]): void {
+    // A short frame must not make us build a long answer.
+    const { maxHandlers, maxWaiting } = this.#options;
+    if (frames.length > maxHandlers + maxWaiting) this.#responder.refuseInvalid();
+    else {
+      const types = frames.map(frameType);
+      const isAnswered = (frame: unknown, index: number) =>
+        types[index] === "request" ? (frame as RequestFrame).id !== undefined : types[index] !== "answer";
+      const batch = new Batch(frames.filter(isAnswered).length);
+      for (const frame of frames) this.#sort(frame, batch);
+    }
+    this.#updateReading();
+  }
+
+  #sort(frame: unknown, batch?: Batch): void {
+    const type = frameType(frame);
+    if (type === "answer") this.caller.settle(frame as AnswerFrame);
+    else if (type !== "request") this.#responder.refuseInvalid(batch);
+    else if ((frame as RequestFrame).id === undefined) this.#receiveNotification(frame as RequestFrame);
+    else if (!this.#isStale) this.#responder.take(frame as RequestFrame, batch);
+  }
+
+  #receiveNotification(frame: RequestFrame): void {
+    const { method, params } = frame;
+    if (method === CANCEL) return this.#responder.cancel((params as { id?: unknown } | null | undefined)?.id);
+    if (this.#layers.has(method) || Object.hasOwn(this.#options.handlers, method)) this.#responder.take(frame);
+    if (!this.#listeners.hasListeners(method)) return;
+    this.#guard(method, () => this.#checked(method, params, (value) => this.#listeners.emit(method, value)));
+  }
+
+  #receiveOther(value: unknown): void {
+    const { others } = this.#options;
+    if (others) this.#guard(undefined, () => others(value));
+    else
+      this.conn.report(
+        new ConnError("unmarshal", "The message is not JSON-RPC 2.0: give the option others to take it."),
+      );
+  }
+
+  /** Calls `act` with the parameters as the method's schema makes them, at once where the schema answers at once. */
+  #checked(method: string, params: object | null | undefined, act: (params: object | undefined) => unknown): unknown {
+    const { schemas } = this.#options;
+    const schema = Object.hasOwn(schemas, method) ? schemas[method] : undefined;
+    return schema ? checkParams(schema, params ?? undefined, act) : act(params ?? undefined);
+  }
+
+  /** Runs a function of the user's that nobody waits for. Parameters that do not fit are the other end's fault. */
+  #guard(method: string | undefined, act: () => unknown): void {
+    const onFailure = (error: unknown) => {
+      if (!(error instanceof RpcError)) this.onError(error, method);
+    };
+    try {
+      const result = act();
+      if (result instanceof Promise) result.catch(onFailure);
+    } catch (error) {
+      onFailure(error);
+    }
+  }
+
+  #read(): void {
+    this.#pause ??= this.conn.on("message", (value) => this.#receive(value));
+  }
+
+  /** Stops reading at the bound, so that the network holds the other end back, and goes on when there is a reason to. */
+  #updateReading(): void {
+    if (this.#hasEnded) return;
+    const mayPause = this.#responder.isFull && this.caller.size === 0 && this.#layers.size === 0 && !this.#isStalled;
+    if (!mayPause) {
+      this.#stall.stop();
+      this.#read();
+    } else if (this.#pause) {
+      this.#pause();
+      this.#pause = undefined;
+      const onStall = () => {
+        this.#isStalled = true;
+        this.#updateReading();
+      };
+      this.#stall.start(STALL_MS, onStall, true);
+    }
+  }
+
+  #endSession(settleCalls: () => void): void {
+    this.#responder.endSession();
+    settleCalls();
+    if (this.#pause) return;
+    // Messages that wait in the Conn came in the session that is over; they are delivered within this turn.
+    this.#isStale = true;
+    this.#updateReading();
+    queueMicrotask(() => {
+      this.#isStale = false;
+    });
+  }
+
+  #end(settleCalls: () => void): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#stall.stop();
+    for (const unsubscribe of [...this.#subscriptions, this.#pause]) unsubscribe?.();
+    this.#pause = undefined;
+    this.#responder.endSession();
+    settleCalls();
+  }
+}

@@ -1,0 +1,31 @@
+/** The request is no valid one (JSON-RPC 2.0, section 5.1). */
+export const INVALID_REQUEST = -32600;
+/** There is no such method (JSON-RPC 2.0, section 5.1). */
+export const METHOD_NOT_FOUND = -32601;
+/** The parameters do not fit the method's schema (JSON-RPC 2.0, section 5.1). */
+export const INVALID_PARAMS = -32602;
+/** The handler failed (JSON-RPC 2.0, section 5.1). */
+export const INTERNAL_ERROR = -32603;
+/** Too many requests run or wait already. */
+export const BUSY = -32001;
+/** The caller cancelled the request (Language Server Protocol, `RequestCancelled`). */
+export const CANCELLED = -32800;
+
+/**
+ * An error object of JSON-RPC 2.0 (section 5.1): a call rejects with the one that the other end sent, and a handler
+ * throws one to have exactly this code, message and data sent.
+ */
+export class RpcError extends Error {
+  /** Says what went wrong, for programs: -32768 to -32000 are reserved by JSON-RPC, all else is the application's. */
+  readonly code: number;
+  /** What the other end adds; its type is not checked. Default none. */
+  readonly data: unknown;
+
+  /** @param code an integer @param message for people @param data whatever the Conn's codec can send */
+  constructor(code: number, message: string, data?: unknown) {
+    super(message);
+    this.name = "RpcError";
+    this.code = code;
+    this.data = data;
+  }
+}
