@@ -28,6 +28,12 @@ export const entries = [
     budget: { code: 'export { resume } from "tautline/resume";', bytes: 4_207 },
   },
   {
+    name: "rpc",
+    source: "src/rpc/index.ts",
+    platform: "any",
+    budget: { code: 'export { rpc, RpcError } from "tautline/rpc";', bytes: 3_720 },
+  },
+  {
     name: "store",
     source: "src/store/index.ts",
     platform: "any",

@@ -15,6 +15,7 @@ import { compressed } from "tautline/codec/compressed";
 import { msgpack } from "tautline/codec/msgpack";
 import { cbor } from "tautline/codec/cbor";
 import { type FakeConnection, fakeServer } from "tautline/testing/fake";
+import { type Peer, RpcError, rpc } from "tautline/rpc";
 import { asWebSocket, ReconnectingWebSocket, type WebSocketClass, webSocket } from "tautline/websocket";
 import { type MessageSource, type Store, status, store } from "tautline/store";
 import { useConn, useMessage, useStatus, useStore } from "tautline/react";
@@ -39,6 +40,14 @@ new fake.WebSocket("wss://example.com/").addEventListener("close", ({ code, reas
   const all: readonly [number, string, boolean] = [code, reason, wasClean];
   void all;
 });
+interface ServerApi { quote(params: { symbol: string }): { price: number }; time(): number; }
+interface ClientApi { confirm(params: { text: string }): boolean; price(params: Record<string, number>): void; }
+const peer: Peer<ServerApi, ClientApi> = rpc<ServerApi, ClientApi>(new Conn("wss://example.com/", { codec: json() }), {
+  handlers: { confirm: async ({ text }, { signal }) => { if (signal.aborted) throw new RpcError(1, text); return true; } },
+});
+export const quoted: Promise<{ price: number }> = peer.call("quote", { symbol: "ROPE" }, { timeoutMs: 3_000, retry: true });
+export const at: Promise<number> = peer.call("time");
+export const off: () => void = peer.on("price", (prices) => Object.values(prices).map((price) => price.toFixed()));
 const total = store(conn, 0, (sum, numbers) => sum + numbers.length);
 const adapter = { on: (_event: "message", listener: (price: number) => void) => { listener(1); return () => {}; } };
 const prices: Store<readonly number[]> = store(adapter, [] as readonly number[], (all, price: number) => [...all, price]);

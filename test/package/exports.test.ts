@@ -22,6 +22,7 @@ const NAMES: Record<string, readonly string[]> = {
     "writable",
   ],
   "tautline/resume": ["resume"],
+  "tautline/rpc": ["RpcError", "rpc"],
   "tautline/store": ["status", "store"],
   "tautline/react": ["useConn", "useMessage", "useStatus", "useStore"],
   "tautline/websocket": ["ReconnectingWebSocket", "asWebSocket", "webSocket"],
