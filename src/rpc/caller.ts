@@ -5,7 +5,7 @@ import { type CallRequest, PendingCall } from "./pending-call.ts";
 import type { RpcConn } from "./rpc-conn.ts";
 import { RpcError } from "./rpc-error.ts";
 
-/** What the caller needs of the peer that it belongs to. */
+/** The part of a peer that its caller needs. */
 export interface CallerOwner {
   readonly conn: RpcConn;
   /** Called when the first call begins, and when the last one has settled. */

@@ -33,7 +33,7 @@ export type ParamsOf<Method> = Method extends (...args: infer Args) => unknown
         : never
   : never;
 
-/** What a call of a method resolves with. */
+/** The value that a call of a method resolves with. */
 export type ResultOf<Method> = Method extends (...args: never) => infer Result ? Awaited<Result> : never;
 
 /** The arguments of a call after the name: parameters may be left out where the method has none, or optional ones. */
@@ -42,7 +42,7 @@ export type CallArguments<Method, Options> =
     ? [params?: ParamsOf<Method>, options?: Options]
     : [params: ParamsOf<Method>, options?: Options];
 
-/** What runs a method: it returns the result or a promise of it, or throws. */
+/** Runs a method: returns the result or a promise of it, or throws. */
 export type Handler<Method> = (
   params: ParamsOf<Method>,
   context: HandlerContext,

@@ -9,17 +9,17 @@ export interface RequestFrame {
   readonly method: string;
   /** The parameters: by name in an object, or by position in an array. Absent for none. */
   readonly params?: object;
-  /** What the answer refers to. Absent in a notification, which has no answer. */
+  /** The identifier that the answer repeats. Absent in a notification, which has no answer. */
   readonly id?: RequestId;
 }
 
-/** What an answer says of a request that failed (JSON-RPC 2.0, section 5.1). */
+/** The reason why a request failed (JSON-RPC 2.0, section 5.1). */
 export interface ErrorObject {
   /** Says what went wrong, for programs. */
   readonly code: number;
   /** Says what went wrong, for people. */
   readonly message: string;
-  /** What the server adds. */
+  /** Whatever the server adds. */
   readonly data?: unknown;
 }
 
@@ -29,13 +29,13 @@ export interface AnswerFrame {
   readonly jsonrpc: "2.0";
   /** The identifier of the request, null where it could not be read. */
   readonly id: RequestId;
-  /** What the method returned. */
+  /** The value that the method returned. */
   readonly result?: unknown;
   /** Why the request failed. */
   readonly error?: ErrorObject;
 }
 
-/** What this layer sends through a Conn. Batches of requests are never sent, only their answers. */
+/** The messages of this layer. Batches of requests are never sent, only their answers. */
 export type RpcMessage = RequestFrame | AnswerFrame | readonly AnswerFrame[];
 
 /** The version that every frame names. */
@@ -48,7 +48,7 @@ export const CANCEL = "$/cancelRequest";
 /** A value that came in, by what it is; `invalid` claims to be JSON-RPC and is not. */
 export type FrameType = "request" | "answer" | "invalid" | "other";
 
-/** Tells what `value` is, which may be anything. A batch is `other`: its members are told one by one. */
+/** Tells what `value` is, which may be anything. A batch is `other`: its members are judged one by one. */
 export function frameType(value: unknown): FrameType {
   if (!isJsonRpc(value)) return "other";
   const { method, params, id, result, error } = value;

@@ -1,7 +1,7 @@
 import type { ConnError } from "../base/errors.ts";
 import type { AnswerFrame, RequestFrame } from "./frames.ts";
 
-/** What a handler knows of the request besides its parameters. */
+/** The request as its handler sees it, besides its parameters. */
 export interface HandlerContext {
   /** Aborted when the caller cancels, or when no answer can reach the caller any more. */
   readonly signal: AbortSignal;
@@ -29,7 +29,7 @@ export class Batch {
 export class IncomingRequest implements HandlerContext {
   readonly frame: RequestFrame;
   readonly batch: Batch | undefined;
-  /** What it takes of the places for handlers: 1, or 0 for a method of a layer. */
+  /** The places for handlers that it takes: 1, or 0 for a method of a layer. */
   readonly places: number;
   /** Why its answer is not wanted any more. */
   cancelledBy: ConnError | undefined;

@@ -3,7 +3,7 @@ import { MAX_TIMER_MS } from "../base/timer.ts";
 import type { AnyContract, Handlers, Schemas } from "./contract.ts";
 import { RESERVED } from "./frames.ts";
 
-/** What a peer can be given. Each option is checked once: `bad-option` names it and its range. */
+/** Options of a peer. Each option is checked once: `bad-option` names it and its range. */
 export interface RpcOptions<Local> {
   /** Runs the methods that the other end calls: own properties only. Default none. */
   readonly handlers?: Handlers<Local> | undefined;
@@ -34,7 +34,7 @@ export interface RpcOptions<Local> {
   readonly maxWaitingBytes?: number | undefined;
 }
 
-/** What can be said of one call. */
+/** Options of one call. */
 export interface CallOptions {
   /** Milliseconds until the call rejects with `timeout`. 1 to 2,147,483,647; default the peer's. */
   readonly timeoutMs?: number | undefined;
@@ -63,7 +63,7 @@ interface Bounds {
   readonly maxWaitingBytes: number;
 }
 
-/** Of each number the default and the least value. */
+/** The default and the least value of each number. */
 const NUMBERS: { readonly [Name in keyof Bounds]: readonly [preset: number, min: number] } = {
   timeoutMs: [30_000, 1],
   maxCalls: [1_024, 1],

@@ -13,7 +13,7 @@ export type CallProgress =
   /** The promise is settled. */
   | "settled";
 
-/** What the caller asked for. */
+/** A call as its caller asked for it. */
 export interface CallRequest {
   readonly method: string;
   readonly params: object | undefined;

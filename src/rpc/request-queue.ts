@@ -1,9 +1,9 @@
 import { Queue } from "../base/queue.ts";
 import type { IncomingRequest } from "./incoming-request.ts";
 
-/** What a value weighs besides its content, so that many empty ones are bounded too. */
+/** Bytes that a value takes besides its content, so that many empty ones are bounded too. */
 const OVERHEAD_BYTES = 64;
-/** What a number, a boolean or null weighs. */
+/** Bytes that a number, a boolean or null takes. */
 const SCALAR_BYTES = 8;
 
 /** Requests that wait for a place, in order of arrival, bounded by number and by bytes. */

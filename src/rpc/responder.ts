@@ -24,7 +24,7 @@ export interface ResponderBounds {
   readonly maxWaitingBytes: number;
 }
 
-/** What the responder needs of the peer that it belongs to. */
+/** The part of a peer that its responder needs. */
 export interface ResponderOwner {
   readonly conn: RpcConn;
   /** Runs the method; throws RpcError for one that is unknown or has wrong parameters. */

@@ -7,7 +7,7 @@ import type { RpcMessage } from "./frames.ts";
 /** The events that this layer listens to. */
 export type RpcConnEvents = Pick<ConnEvents<unknown>, "message" | "state" | "session-lost" | "closed">;
 
-/** What this layer needs of a Conn, whose codec carries objects: `json()`, `msgpack()` or `cbor()`. */
+/** The part of a Conn that this layer needs. The codec carries objects: `json()`, `msgpack()` or `cbor()`. */
 export interface RpcConn {
   /** As `conn.state`. */
   readonly state: StateName;

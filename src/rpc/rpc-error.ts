@@ -18,7 +18,7 @@ export const CANCELLED = -32800;
 export class RpcError extends Error {
   /** Says what went wrong, for programs: -32768 to -32000 are reserved by JSON-RPC, all else is the application's. */
   readonly code: number;
-  /** What the other end adds; its type is not checked. Default none. */
+  /** Whatever the other end adds; its type is not checked. Default none. */
   readonly data: unknown;
 
   /** @param code an integer @param message for people @param data whatever the Conn's codec can send */

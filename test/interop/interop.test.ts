@@ -50,7 +50,7 @@ function connect(port: string): { conn: Conn<unknown, unknown>; peer: Peer<Forei
   return { conn, peer };
 }
 
-/** What every server must do for a client of ours. */
+/** Checks that a server does what every server must do for a client of ours. */
 async function checkServer({ peer }: ReturnType<typeof connect>): Promise<void> {
   const sums = Array.from({ length: 100 }, (_, n) => peer.call("sum", [n, 1]));
   expect(await Promise.all(sums)).toEqual(sums.map((_, n) => n + 1));

@@ -154,7 +154,7 @@ describe("trySend()", () => {
 });
 
 describe("tryWrite() and write()", () => {
-  test("frame bytes as payloadType says, or as they are told", async () => {
+  test("frame bytes as payloadType says, or as the option says", async () => {
     const { conn, socket } = await openConn();
     const hi = new TextEncoder().encode("hi");
     conn.tryWrite(hi);

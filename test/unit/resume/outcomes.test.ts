@@ -15,7 +15,7 @@ async function greet(socket: FakeSocket, sid: string, protocol = NAME) {
   await settleMicrotasks();
 }
 
-/** A Conn whose session is in use, and what its messages are told. */
+/** A Conn whose session is in use, and the outcomes of its messages. */
 async function openSession() {
   const { net, conn } = createConn({ heartbeat: false, backoff: () => 300, resume: resume() });
   const list: string[] = [];

@@ -96,7 +96,7 @@ test("a schema checks notifications too, and leaves out those that do not fit", 
   expect(onError).not.toHaveBeenCalled();
 });
 
-// What is not JSON-RPC.
+// Messages that are not JSON-RPC.
 
 const STRANGE = [
   5,
