@@ -63,6 +63,7 @@ describe("onOutcome", () => {
     conn.send("a", { onOutcome: (outcome) => list.push(outcome) });
     await settleMicrotasks();
     net.last.open();
+    await settleMicrotasks();
     net.last.drop();
     await settleMicrotasks();
     expect(list).toEqual(["open", "written", "disconnected"]);
@@ -182,6 +183,7 @@ describe("bufferedAmount", () => {
     expect(conn.bufferedAmount).toBe(0);
     await settleMicrotasks();
     net.last.open();
+    await settleMicrotasks();
     net.last.stall(77);
     expect(conn.bufferedAmount).toBe(77);
     expect(conn.stats.bufferedAmount).toBe(77);
