@@ -89,6 +89,37 @@ export const rxjs = () => {
   return { webSocket, retry };
 };
 
+/** The members of a tRPC client that are used. */
+export interface TrpcClient {
+  readonly add: { mutate(text: string): Promise<number> };
+  readonly count: { subscribe(input: undefined, observer: { onData(value: number): void }): { unsubscribe(): void } };
+}
+
+interface WsClient {
+  close(): void | Promise<void>;
+}
+
+export const trpc = () => {
+  const { initTRPC } = load("@trpc/server") as { initTRPC: { create(): TrpcBuilder } };
+  const { getWSConnectionHandler } = load("@trpc/server/adapters/ws") as {
+    getWSConnectionHandler(options: object): (socket: object, request: object) => unknown;
+  };
+  const { createTRPCClient, createWSClient, wsLink } = load("@trpc/client") as {
+    createTRPCClient(options: object): TrpcClient;
+    createWSClient(options: object): WsClient;
+    wsLink(options: { readonly client: WsClient }): object;
+  };
+  return { initTRPC, getWSConnectionHandler, createTRPCClient, createWSClient, wsLink };
+};
+
+interface TrpcBuilder {
+  router(routes: object): object;
+  readonly procedure: {
+    input(parse: (input: unknown) => string): { mutation(act: (options: { input: string }) => number): object };
+    subscription(act: (options: { signal: AbortSignal }) => AsyncGenerator<number>): object;
+  };
+}
+
 type ClientClass = new (
   url: unknown,
   protocols?: string[],

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import { WebSocketServer } from "ws";
+import { likeWs } from "./like-ws.ts";
 import { DEAD_AFTER_MS, HEARTBEAT, type Line, openLine, SLACK_MS, until } from "./line.ts";
 import { tautline, type YDoc, type YProvider, yjs } from "./packages.ts";
 
@@ -31,37 +32,14 @@ async function serveWs(): Promise<Line> {
   return line;
 }
 
-/** The same server over tautline's own, with sessions. It takes sockets of ws: this is what it uses of one. */
+/** The same server over tautline's own, with sessions. It takes sockets of ws. */
 async function serveSessions(): Promise<Line> {
   const { asWebSocket, handler } = await tautline();
   served = 0;
   const serve = handler(
     async (conn, request) => {
       served++;
-      const socket = asWebSocket(conn);
-      const pongs: (() => void)[] = [];
-      const like = {
-        get readyState() {
-          return socket.readyState;
-        },
-        set binaryType(type: BinaryType) {
-          socket.binaryType = type;
-        },
-        on(event: string, listener: (data?: unknown) => void) {
-          if (event === "pong") pongs.push(listener);
-          else socket.addEventListener(event, (told) => listener((told as MessageEvent).data));
-        },
-        // The Conn has a heartbeat of its own.
-        ping() {
-          for (const pong of pongs) queueMicrotask(pong);
-        },
-        send: (data: Uint8Array<ArrayBuffer>, _options: unknown, done?: () => void) => {
-          socket.send(data);
-          done?.();
-        },
-        close: () => socket.close(),
-      };
-      setupWSConnection(like, request);
+      setupWSConnection(likeWs(asWebSocket(conn)), request);
       await conn.closed;
     },
     { resume: {} },
