@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config";
 
 const REACT_18 = fileURLToPath(new URL("test/frontends/react-18/node_modules", import.meta.url));
 
+const built = (entry: string) => fileURLToPath(new URL(`dist/node/${entry}.mjs`, import.meta.url));
+
 export default defineConfig({
   test: {
     retry: 0,
@@ -100,6 +102,13 @@ export default defineConfig({
       },
       {
         extends: true,
+        // The manifest beside these tests hides the name of the package.
+        resolve: {
+          alias: [
+            { find: /^tautline$/, replacement: built("index") },
+            { find: /^tautline\/(.*)$/, replacement: built("$1") },
+          ],
+        },
         test: { name: "hosts", include: ["test/hosts/*.test.ts"], pool: "forks", testTimeout: 20_000 },
       },
       {
