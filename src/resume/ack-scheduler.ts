@@ -1,104 +1,119 @@
 import type { Payload } from "../base/payload.ts";
 import { Timer } from "../base/timer.ts";
-import { type DeliveryState, windowCost } from "./protocol/delivery-state.ts";
-
-/** How many messages, and how many bytes, the application has not taken in. */
-export interface Unconsumed {
-  readonly messages: number;
-  readonly bytes: number;
-}
+import type { Counts } from "./protocol/control.ts";
+import { count, type DeliveryState, noteAckSent } from "./protocol/delivery-state.ts";
 
 export interface AckSchedulerOwner {
-  unconsumed(): Unconsumed;
-  /** It is time to acknowledge. */
-  onAckDue(): void;
+  /** Gives what the application has not consumed yet. */
+  unconsumed(): { readonly messages: number };
+  /** Called when it is time to acknowledge. A pong acknowledges too. */
+  onAckDue(type: "a" | "q"): void;
 }
 
-/** What was taken in is acknowledged at the latest after so many messages, such a part of the window, such a time. */
+/** An acknowledgement is due after so many messages, such a part of the window, such a time: whichever is first. */
 const MAX_MESSAGES = 128;
 const MAX_WINDOW_SHARE = 1 / 4;
 const MAX_MS = 2_000;
-const NOTHING: Unconsumed = { messages: 0, bytes: 0 };
 
 /**
- * When what comes in is acknowledged, and up to where: what was received, or what the application has taken in. While
- * the application can't follow it is always the latter, so that the peer's window holds the peer back.
+ * The receiving half of an endpoint: counts what comes in, and decides when it is acknowledged, and up to where. That is
+ * what was received, or what the application has consumed. While the application can't follow it is always the latter, so
+ * that the window holds the peer back.
  */
 export class AckScheduler {
   readonly #owner: AckSchedulerOwner;
-  readonly #countsConsumed: boolean;
+  readonly #acksConsumed: boolean;
   readonly #timer = new Timer();
-  #flow: DeliveryState | undefined;
-  /** Weight of what came since the last acknowledgement. */
-  #weight = 0;
+  #delivery: DeliveryState | undefined;
+  /** The acknowledgement that is due at the end of this turn. */
+  #due: "a" | "q" | undefined;
   #isTiming = false;
   #isPaused = false;
 
-  constructor(owner: AckSchedulerOwner, countsTaken: boolean) {
+  /** @param acksConsumed whether consumed messages are acknowledged, rather than received ones */
+  constructor(owner: AckSchedulerOwner, acksConsumed: boolean) {
     this.#owner = owner;
-    this.#countsConsumed = countsTaken;
+    this.#acksConsumed = acksConsumed;
   }
 
-  start(flow: DeliveryState): void {
+  start(delivery: DeliveryState): void {
     this.stop();
-    this.#flow = flow;
-    this.#weight = 0;
+    this.#delivery = delivery;
   }
 
   stop(): void {
     this.#timer.stop();
     this.#isTiming = false;
-    this.#flow = undefined;
+    this.#delivery = undefined;
   }
 
-  count(payload: Payload): void {
-    if (!this.#flow) return;
-    this.#flow.received++;
-    this.#weight += windowCost(payload);
-    // What waits for the application is known when it waits there: see took().
-    if (!this.#countsConsumed && !this.#isPaused) this.#schedule();
+  /** Counts a message in. Answers false where the peer went beyond its window. */
+  receive(payload: Payload): boolean {
+    if (!this.#delivery || !count(this.#delivery, payload)) return false;
+    // When only consumed messages are acknowledged, `onConsumed()` decides instead.
+    if (!this.#acksConsumed && !this.#isPaused) this.#schedule();
+    return true;
   }
 
-  /** The application may have taken messages in. */
+  /** The application may have consumed messages. */
   onConsumed(): void {
-    if (this.#countsConsumed || this.#isPaused) this.#schedule();
+    if (this.#acksConsumed || this.#isPaused) this.#schedule();
   }
 
   /** The application can't follow, or can again. */
   setPaused(on: boolean): void {
     if (on === this.#isPaused) return;
     this.#isPaused = on;
-    // The peer may stand still for it.
-    if (!on) this.#owner.onAckDue();
+    // The peer may have stopped at its window.
+    if (!on) this.acknowledgeSoon("a");
   }
 
-  /** The count to state now. */
-  takeCount(): number {
-    const flow = this.#flow as DeliveryState;
+  /** Acknowledges once at the end of the turn, so that a peer which asks and does not read can't pile up answers. */
+  acknowledgeSoon(type: "a" | "q"): void {
+    const before = this.#due;
+    if (before !== "q") this.#due = type;
+    if (before) return;
+    queueMicrotask(() => {
+      const due = this.#due as "a" | "q";
+      this.#due = undefined;
+      this.#owner.onAckDue(due);
+    });
+  }
+
+  /** Returns the count to acknowledge now, and takes it for sent. */
+  takeCount(delivery: DeliveryState): number {
     this.#timer.stop();
     this.#isTiming = false;
-    this.#weight = this.#unconsumed().bytes;
-    flow.ackSent = this.#ackableCount(flow);
-    return flow.ackSent;
+    noteAckSent(delivery, this.#ackableCount(delivery, this.#acksConsumed || this.#isPaused));
+    return delivery.ackSent;
+  }
+
+  /** Returns the final counts of a session that ends, and takes them for sent. */
+  takeFinalCounts(delivery: DeliveryState): Counts {
+    noteAckSent(delivery, this.#ackableCount(delivery, this.#acksConsumed));
+    return { n: delivery.ackSent, rx: delivery.received };
   }
 
   #schedule(): void {
-    const flow = this.#flow;
-    const owed = flow ? this.#ackableCount(flow) - flow.ackSent : 0;
-    if (!flow || owed <= 0) return;
-    if (owed >= MAX_MESSAGES || this.#weight - this.#unconsumed().bytes >= flow.window * MAX_WINDOW_SHARE)
-      this.#owner.onAckDue();
+    const delivery = this.#delivery;
+    const owed = delivery ? this.#ackableCount(delivery, this.#acksConsumed || this.#isPaused) - delivery.ackSent : 0;
+    if (!delivery || owed <= 0) return;
+    if (owed >= MAX_MESSAGES || costOf(delivery, owed) >= delivery.window * MAX_WINDOW_SHARE) this.acknowledgeSoon("a");
     else if (!this.#isTiming) {
       this.#isTiming = true;
-      this.#timer.start(MAX_MS, () => this.#owner.onAckDue(), true);
+      this.#timer.start(MAX_MS, () => this.#owner.onAckDue("a"), true);
     }
   }
 
-  #ackableCount({ received, ackSent }: DeliveryState): number {
-    return Math.max(ackSent, received - this.#unconsumed().messages);
+  #ackableCount({ received, ackSent }: DeliveryState, isConsumedOnly: boolean): number {
+    return isConsumedOnly ? Math.max(ackSent, received - this.#owner.unconsumed().messages) : received;
   }
+}
 
-  #unconsumed(): Unconsumed {
-    return this.#countsConsumed || this.#isPaused ? this.#owner.unconsumed() : NOTHING;
-  }
+/** The cost of the oldest `messages` that are not acknowledged to the peer. */
+function costOf({ unackedCost, unackedCosts }: DeliveryState, messages: number): number {
+  if (messages === unackedCosts.length) return unackedCost;
+  let cost = 0;
+  for (let index = 0; index < messages; index++) cost += unackedCosts[index] as number;
+  return cost;
 }

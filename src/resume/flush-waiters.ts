@@ -1,24 +1,25 @@
-interface Flush {
+interface Waiter {
   /** The last message that it waits for. */
   readonly upTo: number;
   resolve(): void;
   reject(error: unknown): void;
 }
 
-/** Those who wait until all messages up to one have met their fate. */
+/** Calls of `flush()` that wait until all messages up to one are acknowledged, or settled otherwise. */
 export class FlushWaiters {
-  readonly #waiting = new Set<Flush>();
+  readonly #waiting = new Set<Waiter>();
 
+  /** Resolves when all messages up to `upTo` are settled. */
   add(upTo: number): Promise<void> {
     return new Promise((resolve, reject) => this.#waiting.add({ upTo, resolve, reject }));
   }
 
-  /** All before the message `oldest` have met theirs. */
+  /** Resolves those that wait for messages before `oldest`, the first one that is not settled. */
   settle(oldest: number): void {
-    for (const flush of this.#waiting) {
-      if (flush.upTo >= oldest) return;
-      this.#waiting.delete(flush);
-      flush.resolve();
+    for (const waiter of this.#waiting) {
+      if (waiter.upTo >= oldest) return;
+      this.#waiting.delete(waiter);
+      waiter.resolve();
     }
   }
 

@@ -1,13 +1,13 @@
 import type { Payload } from "../base/payload.ts";
 import type { DeliveryOptions, Transport } from "../core/outbox.ts";
 
-/** What a line needs of the end that it belongs to. */
+/** What a transport needs of the endpoint that it belongs to. */
 export interface TransportOwner {
   /** Whether nothing goes ahead of the next message, and the peer's window has room for it. */
   readonly isWritable: boolean;
-  write(line: Transport, payload: Payload, fate?: DeliveryOptions): boolean;
-  /** Resolves when `isClear`, or `line` is left. */
-  drain(line: Transport): Promise<void>;
+  write(transport: Transport, payload: Payload, options?: DeliveryOptions): boolean;
+  /** Resolves when `isWritable`, or `transport` is left. */
+  drain(transport: Transport): Promise<void>;
   ping(): void;
   setPaused(on: boolean): void;
 }
@@ -17,17 +17,17 @@ export class GatedTransport implements Transport {
   protected readonly owner: TransportOwner;
   readonly #transport: Transport;
 
-  constructor(owner: TransportOwner, line: Transport) {
+  constructor(owner: TransportOwner, transport: Transport) {
     this.owner = owner;
-    this.#transport = line;
+    this.#transport = transport;
   }
 
   get bufferedAmount(): number {
     return this.owner.isWritable ? this.#transport.bufferedAmount : Number.POSITIVE_INFINITY;
   }
 
-  write(payload: Payload, fate?: DeliveryOptions): boolean {
-    return this.owner.write(this.#transport, payload, fate);
+  write(payload: Payload, options?: DeliveryOptions): boolean {
+    return this.owner.write(this.#transport, payload, options);
   }
 
   async drain(bytes: number): Promise<void> {
@@ -36,7 +36,7 @@ export class GatedTransport implements Transport {
   }
 }
 
-/** The same while a session is on it, which asks for a sign of life and holds the peer back in its own way. */
+/** The same with a session, which pings and holds the peer back in its own way. */
 export class SessionTransport extends GatedTransport {
   ping(): void {
     this.owner.ping();

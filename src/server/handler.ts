@@ -97,7 +97,8 @@ class ConnServer<In, Out> implements UpgraderOwner {
   }
 
   onAccepted(webSocket: WebSocket, url: string, request: IncomingMessage, principal: string | undefined): void {
-    if (this.#sessions && speaksResume(webSocket.protocol)) this.#sessions.greet(webSocket, request, principal);
+    if (this.#sessions && speaksResume(webSocket.protocol))
+      this.#sessions.greet(webSocket, request, principal, this.#upgrader.select(request));
     else this.#open(url, request, new AcceptedSource(webSocket, request));
   }
 

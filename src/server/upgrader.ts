@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { TRY_AGAIN_LATER } from "../base/close-codes.ts";
-import { withResume } from "../resume/protocol/subprotocol.ts";
+import { type SelectedProtocol, selectProtocol } from "../resume/protocol/subprotocol.ts";
 import type { Admission, Slot } from "./admission.ts";
 import type { HandlerOptions } from "./handler-options.ts";
 import { allowsOrigin } from "./origin.ts";
@@ -34,10 +34,9 @@ export class Upgrader {
   isShutDown = false;
 
   constructor(options: UpgraderOptions, owner: UpgraderOwner) {
-    const { protocols = [], resume, closeTimeoutMs, maxPayloadBytes, serverOptions } = options;
+    const { closeTimeoutMs, maxPayloadBytes, serverOptions } = options;
     this.#options = options;
     this.#owner = owner;
-    const spoken = resume ? [...withResume(protocols), ...withResume([])] : protocols;
     this.#server = new WebSocketServer({
       perMessageDeflate: false,
       // The types of ws do not have this option yet.
@@ -49,8 +48,15 @@ export class Upgrader {
       // NodeSocket checks the decoded text, which costs less.
       skipUTF8Validation: true,
       // The default of ws would select the first name offered, known or not.
-      handleProtocols: (offered) => spoken.find((name) => offered.has(name)) ?? false,
+      handleProtocols: (_offered, request) => this.select(request).name ?? false,
     });
+  }
+
+  /** Selects one of the subprotocols that the client offers (RFC 6455, section 11.3.4). */
+  select({ headers }: IncomingMessage): SelectedProtocol {
+    const { protocols = [], resume } = this.#options;
+    const offered = (headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
+    return selectProtocol(offered.filter(Boolean), protocols, resume !== undefined);
   }
 
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {

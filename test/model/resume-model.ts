@@ -1,21 +1,33 @@
 import type { SessionLoss } from "../../src/core/session.ts";
 import {
+  beginDial,
   type ClientHandshake,
   type ClientHandshakeStep,
   createClientHandshake,
+  deliveryOf,
   onActivated,
   onDisconnected,
   onMessage,
   onOpen,
-  prepareOffer,
 } from "../../src/resume/client/client-handshake.ts";
-import { type ControlFrame, decode, encode, escaped, isControl, unescaped } from "../../src/resume/protocol/control.ts";
+import {
+  type ControlFrame,
+  type Counts,
+  decode,
+  encode,
+  escaped,
+  isControl,
+  unescaped,
+} from "../../src/resume/protocol/control.ts";
 import {
   acknowledge,
+  count,
   type DeliveryState,
+  noteAckSent,
   type ResumePlan,
   retain,
   type SentMessage,
+  splitLoss,
 } from "../../src/resume/protocol/delivery-state.ts";
 import {
   answerHandshake,
@@ -31,6 +43,12 @@ interface Socket {
   /** Whether the server still reads and writes it. */
   isServed: boolean;
   isAccepted: boolean;
+  /** Whether a middlebox has closed the channel, with a close frame of its own. */
+  isUpCut: boolean;
+  isDownCut: boolean;
+  /** The final counts that came up, and down, on this very socket. */
+  finalUp: Counts | undefined;
+  finalDown: Counts | undefined;
   isRefused: boolean;
   /** The session issued on it, and the one that it carries. */
   issued: string;
@@ -49,6 +67,15 @@ export interface ProtocolModel {
   /** What each application got, and what it was told to be in doubt. */
   got: { client: number[]; server: number[] };
   doubted: { client: number[]; server: number[] };
+  /** What each application was told to be certainly not delivered. */
+  unsent: { client: number[]; server: number[] };
+  /** Whether the client's Conn has ended. */
+  isOver: boolean;
+  /** Closings of an end, and of a middlebox, so far. */
+  closings: number;
+  cuts: number;
+  /** The last acknowledgement that the client has read on any socket: only a removed rule looks at it. */
+  lastAck: Counts | undefined;
   forgettings: number;
   /** Whether memory was lost so thoroughly that no count is left. */
   isBlank: boolean;
@@ -60,6 +87,11 @@ export interface Bounds {
   readonly server: number;
   readonly sockets: number;
   readonly forgettings: number;
+  /** How often either end closes with 1000, and a middlebox with any code. Default 0. */
+  readonly closings?: number;
+  readonly cuts?: number;
+  /** Whether the server keeps no session whose client is away. */
+  readonly keepsNone?: boolean;
 }
 
 /** A rule that is taken out, to see that it is needed. */
@@ -70,7 +102,10 @@ export type RemovedRule =
   | "retention"
   | "gen"
   | "the wait for H"
-  | "issued sessions that outlive their socket";
+  | "issued sessions that outlive their socket"
+  | "a frame of its own for the final counts"
+  | "the socket of the final counts"
+  | "doubt after an eviction";
 
 /** What must never be: thrown by an action. */
 export class Violation extends Error {}
@@ -78,6 +113,8 @@ export class Violation extends Error {}
 const WINDOW = 1_000;
 /** Texts on the wire are `c1`, `c2`, … from the client and `s1`, … from the server. */
 const item = (ordinal: number): SentMessage => ({ payload: undefined, ordinal, cost: 1 });
+/** The close frame with 1000. Other codes are `close <code>`. */
+const CLOSE = "close 1000";
 const idOf = (text: string) => Number(text.slice(1));
 
 export function createModel(): ProtocolModel {
@@ -89,19 +126,25 @@ export function createModel(): ProtocolModel {
     given: { client: 0, server: 0 },
     got: { client: [], server: [] },
     doubted: { client: [], server: [] },
+    unsent: { client: [], server: [] },
+    isOver: false,
+    closings: 0,
+    cuts: 0,
+    lastAck: undefined,
     forgettings: 0,
     isBlank: false,
   };
 }
 
 /** Whether all was delivered and acknowledged, or truthfully told. */
-export function isComplete({ client, sessions, given, got, doubted }: ProtocolModel, bounds: Bounds): boolean {
-  if (given.client < bounds.client || given.server < bounds.server) return false;
-  if (client.session?.flow.retained.length || client.carriedOver.length > 0) return false;
+export function isComplete(w: ProtocolModel, bounds: Bounds): boolean {
+  const { client, sessions, given, got, doubted, unsent, isOver } = w;
+  if (!isOver && (given.client < bounds.client || given.server < bounds.server)) return false;
+  if (deliveryOf(client)?.retained.length || client.carriedOver.length > 0) return false;
   if (Object.values(sessions).some(({ delivery, outcome }) => !outcome && delivery.retained.length > 0)) return false;
   return (
-    new Set([...got.server, ...doubted.client]).size === bounds.client &&
-    new Set([...got.client, ...doubted.server]).size === bounds.server
+    new Set([...got.server, ...doubted.client, ...unsent.client]).size === given.client &&
+    new Set([...got.client, ...doubted.server, ...unsent.server]).size === given.server
   );
 }
 
@@ -114,7 +157,8 @@ export function tidy(w: ProtocolModel): void {
     if (index !== w.current && socket.bound === undefined && socket.up.length === 0) socket.isServed = false;
     if (!socket.isServed) socket.up.length = 0;
     if (socket.isServed || index === w.current) continue;
-    socket.isAccepted = socket.isRefused = false;
+    socket.isAccepted = socket.isRefused = socket.isUpCut = socket.isDownCut = false;
+    socket.finalUp = socket.finalDown = undefined;
     socket.bound = undefined;
     socket.issued = "";
   }
@@ -141,33 +185,51 @@ function sidOf(text: string): string | undefined {
 /** All that can happen next. */
 export function actions(now: ProtocolModel, bounds: Bounds, without?: RemovedRule): Act[] {
   const all: Act[] = [];
-  const { client, current, sockets, sessions, given } = now;
+  const { client, current, sockets, sessions, given, isOver } = now;
   const isLast = sockets.length === bounds.sockets;
-  if (current < 0 && !isLast) all.push((w) => dial(w, without));
+  const isActive = client.phase === "active";
+  const mayClose = now.closings < (bounds.closings ?? 0);
+  const mayCut = now.cuts < (bounds.cuts ?? 0);
+  if (current < 0 && !isLast && !isOver) all.push((w) => dial(w, without));
   const socket = sockets[current];
-  // The last socket stays, or there would be nothing left to complete with.
+  // The last socket stays, because nothing would be left to complete with.
   if (socket && !isLast) all.push(drop);
   if (socket && socket.down.length > 0) all.push((w) => hear(w, without));
-  if (client.phase === "active" && given.client < bounds.client) all.push(clientSends);
-  if (client.phase === "active" && owes(client.session?.flow, socket?.up)) all.push(clientAcks);
-  if (client.phase === "unsupported" && given.client < bounds.client) all.push(clientSendsPlain);
-  for (const [index, { isAccepted, isServed, up, bound }] of sockets.entries()) {
+  if (socket && mayCut && !socket.isDownCut) {
+    all.push((w) => cutDown(w, 1000));
+    if (!isLast) all.push((w) => cutDown(w, 4001));
+  }
+  const isWriting = isActive && !socket?.finalDown;
+  if (isWriting && given.client < bounds.client) all.push(clientSends);
+  if (isWriting && owes(deliveryOf(client), socket?.up)) all.push(clientAcks);
+  if (isWriting && mayClose) all.push(clientCloses);
+  if (client.phase === "plain" && given.client < bounds.client) all.push(clientSendsPlain);
+  for (const [index, { isAccepted, isServed, isUpCut, up, bound }] of sockets.entries()) {
     if (!isServed) continue;
     if (!isAccepted) all.push((w) => accept(w, index));
-    if (isAccepted && up.length > 0) all.push((w) => serve(w, index, without));
+    if (isAccepted && up.length > 0) all.push((w) => serve(w, index, bounds, without));
     // Noticed late, or never. What is still on its way is then lost.
-    if (index !== current || !isLast) all.push((w) => lose(w, index, without));
+    if (index !== current || !isLast) all.push((w) => lose(w, index, bounds, without));
+    if (mayCut && !isUpCut && isAccepted && !isLast) {
+      all.push((w) => cutUp(w, index, 1000));
+      all.push((w) => cutUp(w, index, 4001));
+    }
     const record = bound === undefined ? undefined : sessions[bound];
     if (!record) continue;
     if (given.server < bounds.server) all.push((w) => serverSends(w, index));
     if (owes(record.delivery, sockets[index]?.down)) all.push((w) => serverAcks(w, index));
+    if (mayClose) all.push((w) => serverCloses(w, record.sid, index));
   }
-  if (now.forgettings < bounds.forgettings && !isLast) {
-    for (const { sid, isAccepted: isTaken, outcome } of Object.values(sessions)) {
-      if (!isTaken || outcome) continue;
-      all.push((w) => forget(w, sid, true));
-      all.push((w) => forget(w, sid, false));
+  for (const { sid, isAccepted, outcome } of Object.values(sessions)) {
+    if (!isAccepted || outcome) continue;
+    // A session whose client has ended expires in the end.
+    if (isOver) all.push((w) => forget(w, sid, true));
+    if (mayClose && !sockets.some(({ isServed, bound }) => isServed && bound === sid)) {
+      all.push((w) => serverCloses(w, sid, undefined));
     }
+    if (now.forgettings === bounds.forgettings || isLast) continue;
+    all.push((w) => forget(w, sid, true));
+    all.push((w) => forget(w, sid, false));
   }
   return all;
 }
@@ -182,13 +244,17 @@ function isAck(text: string | undefined): boolean {
 }
 
 function dial(w: ProtocolModel, without: RemovedRule | undefined): void {
-  prepareOffer(w.client);
+  beginDial(w.client, []);
   w.current = w.sockets.length;
   w.sockets.push({
     up: [],
     down: [],
     isServed: true,
     isAccepted: false,
+    isUpCut: false,
+    isDownCut: false,
+    finalUp: undefined,
+    finalDown: undefined,
     isRefused: false,
     issued: `s${w.sockets.length}`,
     bound: undefined,
@@ -199,8 +265,10 @@ function dial(w: ProtocolModel, without: RemovedRule | undefined): void {
 function drop(w: ProtocolModel): void {
   const socket = w.sockets[w.current] as Socket;
   onDisconnected(w.client);
-  // An end that is gone hears nothing.
+  // An end that is gone reads nothing.
   socket.down.length = 0;
+  socket.isDownCut = false;
+  socket.finalDown = undefined;
   w.current = -1;
 }
 
@@ -208,26 +276,78 @@ function hear(w: ProtocolModel, without: RemovedRule | undefined): void {
   const socket = w.sockets[w.current] as Socket;
   const text = socket.down.shift() as string;
   const { client } = w;
-  if (client.phase === "unsupported") return;
+  if (isClose(text)) return clientReadsClose(w, socket, text);
+  if (client.phase === "plain") return;
   if (client.phase !== "active") return follow(w, socket, onMessage(client, text), without);
-  const flow = client.session?.flow as DeliveryState;
-  if (isControl(text)) return takeAck(flow, text, w.got.server);
-  flow.received++;
-  deliver(w.got.client, text, w.doubted.server);
+  if (socket.finalDown && without !== "a frame of its own for the final counts")
+    throw new Violation("the server goes on after its final counts");
+  const delivery = deliveryOf(client) as DeliveryState;
+  if (isControl(text)) {
+    const counts = takeCounts(delivery, text, w.got.server);
+    if (without === "the socket of the final counts") w.lastAck = counts;
+    socket.finalDown = finalCounts(text, counts, without);
+    return;
+  }
+  if (without === "a frame of its own for the final counts") socket.finalDown = undefined;
+  receiveMessage(delivery, text);
+  deliver(w.got.client, text, w.doubted.server, w.unsent.server);
+}
+
+/** The counts of a frame that ends the account of its sender; with a rule taken out an acknowledgement is one. */
+function finalCounts(text: string, counts: Counts, without: RemovedRule | undefined): Counts | undefined {
+  if (read(text)?.type === "f" || without === "a frame of its own for the final counts") return counts;
+  return undefined;
+}
+
+/** A close frame came down: the peer's, or a middlebox's. */
+function clientReadsClose(w: ProtocolModel, socket: Socket, text: string): void {
+  const counts =
+    socket.finalDown ??
+    // Before the answer to the return nothing was stated on this socket.
+    (w.client.phase !== "active" ? w.lastAck : undefined);
+  if (text === CLOSE) endClient(w, counts);
+  else drop(w);
+}
+
+/** The Conn of the client ends, and says what became of its messages. */
+function endClient(w: ProtocolModel, counts: Counts | undefined): void {
+  const { client } = w;
+  const delivery = deliveryOf(client);
+  if (delivery) giveAccount(w, "client", splitLoss(delivery, counts));
+  drop(w);
+  w.client = createClientHandshake(WINDOW);
+  w.isOver = true;
+  w.lastAck = undefined;
+}
+
+/** What an end says of its messages must be true now, and stay true. */
+function giveAccount(w: ProtocolModel, side: "client" | "server", loss: SessionLoss<SentMessage> | undefined): void {
+  if (!loss) throw new Violation("final counts that can't be");
+  const got = w.got[side === "client" ? "server" : "client"];
+  for (const { ordinal } of loss.undelivered)
+    if (got.includes(ordinal)) throw new Violation(`${ordinal} is told undelivered and was delivered`);
+  w.doubted[side].push(...loss.inDoubt.map(({ ordinal }) => ordinal));
+  w.unsent[side].push(...loss.undelivered.map(({ ordinal }) => ordinal));
 }
 
 function follow(w: ProtocolModel, socket: Socket, step: ClientHandshakeStep, without: RemovedRule | undefined): void {
   const { client } = w;
-  if (step.type === "reply") socket.up.push(encode(step.frame));
-  else if (step.type === "resumed") resend(socket.up, "c", client.session?.flow as DeliveryState, step.back, without);
-  else if (step.type === "started") {
-    if (step.remains) report(w, step.remains);
-    socket.up.push(encode(step.frame));
+  if (step.type === "ended") {
+    acknowledge(deliveryOf(client) as DeliveryState, step.counts.n);
+    socket.finalDown = { n: step.counts.n, rx: step.counts.rx };
+  } else if (step.type === "reply") sendUp(socket, encode(step.frame));
+  else if (step.type === "resumed") {
+    const channel: string[] = [];
+    resend(channel, "c", deliveryOf(client) as DeliveryState, step.plan, without);
+    for (const text of channel) sendUp(socket, text);
+  } else if (step.type === "started") {
+    if (step.loss) report(w, step.loss);
+    sendUp(socket, encode(step.frame));
     onActivated(client);
-    const flow = client.session?.flow as DeliveryState;
+    const flow = deliveryOf(client) as DeliveryState;
     for (const message of client.carriedOver.splice(0)) {
       retain(flow, message);
-      socket.up.push(`c${message.ordinal}`);
+      sendUp(socket, `c${message.ordinal}`);
     }
   } else throw new Violation(`the client meets ${step.type}`);
 }
@@ -245,60 +365,147 @@ function report(w: ProtocolModel, { delivered, undelivered, inDoubt }: SessionLo
 
 function clientSends(w: ProtocolModel): void {
   const id = ++w.given.client;
-  retain(w.client.session?.flow as DeliveryState, item(id));
-  w.sockets[w.current]?.up.push(`c${id}`);
+  retain(deliveryOf(w.client) as DeliveryState, item(id));
+  sendUp(w.sockets[w.current] as Socket, `c${id}`);
+}
+
+/** Nothing passes a middlebox that has closed. */
+function sendUp(socket: Socket, text: string): void {
+  if (!socket.isUpCut) socket.up.push(text);
+}
+
+/** The client closes with 1000: final counts and close frame in one turn. It does not wait for what is on its way. */
+function clientCloses(w: ProtocolModel): void {
+  const socket = w.sockets[w.current] as Socket;
+  const { received } = deliveryOf(w.client) as DeliveryState;
+  w.closings++;
+  sendUp(socket, encode({ type: "f", n: received, rx: received }));
+  sendUp(socket, CLOSE);
+  endClient(w, undefined);
+}
+
+/** The server closes a session with 1000, on its socket if it has one. */
+function serverCloses(w: ProtocolModel, sid: string, index: number | undefined): void {
+  const record = w.sessions[sid] as SessionRecord;
+  const { received } = record.delivery;
+  w.closings++;
+  noteAckSent(record.delivery, received);
+  if (index !== undefined) {
+    say(w, index, encode({ type: "f", n: received, rx: received }));
+    say(w, index, CLOSE);
+  }
+  endSession(w, record, "ended", undefined);
+}
+
+/** The Conn of a session ends, and says what became of its messages. What is left answers late returns. */
+function endSession(
+  w: ProtocolModel,
+  record: SessionRecord,
+  outcome: NonNullable<SessionRecord["outcome"]>,
+  counts: Counts | undefined,
+): void {
+  giveAccount(w, "server", splitLoss(record.delivery, counts));
+  noteAckSent(record.delivery, record.delivery.received);
+  record.outcome = outcome;
+  record.delivery.retained = [];
+  for (const socket of w.sockets) {
+    if (socket.bound !== record.sid) continue;
+    socket.isServed = false;
+    socket.up.length = 0;
+  }
+}
+
+/** A middlebox closes in one direction. What it had not passed on is lost. */
+function cutDown(w: ProtocolModel, code: number): void {
+  const socket = w.sockets[w.current] as Socket;
+  w.cuts++;
+  socket.down.splice(0, socket.down.length, `close ${code}`);
+  socket.isDownCut = true;
+}
+
+function cutUp(w: ProtocolModel, index: number, code: number): void {
+  const socket = w.sockets[index] as Socket;
+  w.cuts++;
+  socket.up.splice(0, socket.up.length, `close ${code}`);
+  socket.isUpCut = true;
+}
+
+function isClose(text: string): boolean {
+  return text.startsWith("close ");
 }
 
 function clientSendsPlain(w: ProtocolModel): void {
-  w.sockets[w.current]?.up.push(`c${++w.given.client}`);
+  sendUp(w.sockets[w.current] as Socket, `c${++w.given.client}`);
 }
 
 function clientAcks(w: ProtocolModel): void {
-  state(w.client.session?.flow as DeliveryState, (w.sockets[w.current] as Socket).up);
+  const channel: string[] = [];
+  state(deliveryOf(w.client) as DeliveryState, channel);
+  for (const text of channel) sendUp(w.sockets[w.current] as Socket, text);
 }
 
-function state(flow: DeliveryState, channel: string[]): void {
-  flow.ackSent = flow.received;
-  channel.push(encode({ type: "a", n: flow.received }));
+function state(delivery: DeliveryState, channel: string[]): void {
+  noteAckSent(delivery, delivery.received);
+  channel.push(encode({ type: "a", n: delivery.received }));
 }
 
 function accept(w: ProtocolModel, index: number): void {
   const socket = w.sockets[index] as Socket;
   const { issued } = socket;
   socket.isAccepted = true;
-  const record = createSessionRecord({ sid: issued, secret: issued }, undefined);
+  const record = createSessionRecord({ sid: issued, secret: issued }, undefined, WINDOW);
   w.sessions[issued] = record;
   say(
     w,
     index,
-    encode(greetingFrame({ issued: record, principal: undefined, window: WINDOW, isRefused: false }, 1_000)),
+    encode(greetingFrame({ issued: record, principal: undefined, app: 0, protocol: "", isRefused: false }, 1_000)),
   );
 }
 
-/** Who has left hears nothing. */
+/** A client that has left reads nothing, and nothing passes a middlebox that has closed. */
 function say(w: ProtocolModel, index: number, text: string): void {
-  if (index === w.current) w.sockets[index]?.down.push(text);
+  const socket = w.sockets[index] as Socket;
+  if (index === w.current && !socket.isDownCut) socket.down.push(text);
 }
 
-function serve(w: ProtocolModel, index: number, without: RemovedRule | undefined): void {
+function serve(w: ProtocolModel, index: number, bounds: Bounds, without: RemovedRule | undefined): void {
   const socket = w.sockets[index] as Socket;
   const text = socket.up.shift() as string;
   const record = socket.bound === undefined ? undefined : w.sessions[socket.bound];
+  if (isClose(text)) {
+    if (text === CLOSE && record) return endSession(w, record, "ended", socket.finalUp);
+    return lose(w, index, bounds, without);
+  }
   if (!record) return receive(w, index, text, without);
-  if (isControl(text) && !isHandshake(text)) return takeAck(record.delivery, text, w.got.client);
+  if (socket.finalUp && without !== "a frame of its own for the final counts" && without !== "doubt after an eviction")
+    throw new Violation("the client goes on after its final counts");
+  if (isControl(text) && !isHandshake(text)) {
+    const counts = takeCounts(record.delivery, text, w.got.client);
+    socket.finalUp = without === "doubt after an eviction" ? counts : finalCounts(text, counts, without);
+    return;
+  }
   if (isControl(text)) throw new Violation("the server is told of a session twice");
-  record.delivery.received++;
-  deliver(w.got.server, text, w.doubted.client);
+  if (without === "a frame of its own for the final counts" || without === "doubt after an eviction")
+    socket.finalUp = undefined;
+  receiveMessage(record.delivery, text);
+  deliver(w.got.server, text, w.doubted.client, w.unsent.client);
+}
+
+/** An end that keeps to its window is never taken for one that does not. */
+function receiveMessage(delivery: DeliveryState, text: string): void {
+  if (!count(delivery, text)) throw new Violation("a message beyond the window");
 }
 
 function isHandshake(text: string): boolean {
-  return read(text)?.type !== "a";
+  const type = read(text)?.type;
+  return type !== "a" && type !== "f";
 }
 
 function receive(w: ProtocolModel, index: number, text: string, without: RemovedRule | undefined): void {
   const socket = w.sockets[index] as Socket;
-  const issued = w.sessions[socket.issued] ?? createSessionRecord({ sid: socket.issued, secret: "" }, undefined);
-  const arrival = { issued, principal: undefined, window: WINDOW, isRefused: socket.isRefused };
+  const issued =
+    w.sessions[socket.issued] ?? createSessionRecord({ sid: socket.issued, secret: "" }, undefined, WINDOW);
+  const arrival = { issued, principal: undefined, app: 0, protocol: "", isRefused: socket.isRefused };
   const frame = read(text);
   const target = frame?.type === "R" ? w.sessions[frame.sid] : undefined;
   if (without === "gen" && target) target.generation = 0;
@@ -329,7 +536,10 @@ function receive(w: ProtocolModel, index: number, text: string, without: Removed
       if (step.broken) throw new Violation("a count is out of range");
       return;
     case "ended":
-      throw new Violation("nobody said goodbye");
+      say(w, index, encode(step.frame));
+      say(w, index, CLOSE);
+      socket.isServed = false;
+      socket.up.length = 0;
   }
 }
 
@@ -349,14 +559,14 @@ function resend(
   without: RemovedRule | undefined,
 ): void {
   // A message set aside as poison takes more returns than there are sockets here: the count would only part equal states.
-  flow.firstUnreceived = flow.redeliveries = 0;
+  flow.firstUnreceived = 0;
   // What was acknowledged on the last socket may not have arrived.
   if (flow.received > 0) state(flow, channel);
   if (without === "retention") return;
   for (const { ordinal: id } of again) channel.push(`${side}${id}`);
 }
 
-function lose(w: ProtocolModel, index: number, without: RemovedRule | undefined): void {
+function lose(w: ProtocolModel, index: number, bounds: Bounds, without: RemovedRule | undefined): void {
   const socket = w.sockets[index] as Socket;
   socket.isServed = false;
   socket.up.length = 0;
@@ -364,6 +574,9 @@ function lose(w: ProtocolModel, index: number, without: RemovedRule | undefined)
   if (without === "issued sessions that outlive their socket" && issued && !issued.isAccepted) {
     delete w.sessions[socket.issued];
   }
+  const record = socket.bound === undefined ? undefined : w.sessions[socket.bound];
+  if (!record || record.outcome || !bounds.keepsNone) return;
+  endSession(w, record, "o", without === "doubt after an eviction" ? socket.finalUp : undefined);
 }
 
 function serverSends(w: ProtocolModel, index: number): void {
@@ -382,38 +595,34 @@ function serverAcks(w: ProtocolModel, index: number): void {
 
 function forget(w: ProtocolModel, sid: string, keepsCount: boolean): void {
   const record = w.sessions[sid] as SessionRecord;
-  w.forgettings++;
-  w.doubted.server.push(...record.delivery.retained.map((kept) => (kept as SentMessage).ordinal));
-  if (keepsCount) {
-    record.outcome = "e";
-    record.delivery.retained = [];
-  } else {
-    delete w.sessions[sid];
-    w.isBlank = true;
-  }
-  for (const socket of w.sockets) {
-    if (socket.bound !== sid) continue;
-    socket.isServed = false;
-    socket.up.length = 0;
-  }
+  if (!w.isOver) w.forgettings++;
+  endSession(w, record, "e", undefined);
+  if (keepsCount) return;
+  delete w.sessions[sid];
+  w.isBlank = true;
 }
 
-function takeAck(flow: DeliveryState, text: string, got: readonly number[]): void {
+/** Takes an acknowledgement or final counts, and checks that they are true. */
+function takeCounts(delivery: DeliveryState, text: string, got: readonly number[]): Counts {
   const frame = read(text);
-  const done = frame?.type === "a" && acknowledge(flow, frame.n);
-  if (!done) throw new Violation("an acknowledgement that can't be");
-  for (const { ordinal: id } of done)
-    if (!got.includes(id)) throw new Violation(`${id} is acknowledged and was not received`);
-  // Where the tail begins in memory makes no difference.
-  flow.retained.splice(0, flow.start);
-  flow.start = 0;
+  const counts =
+    frame?.type === "f" ? { n: frame.n, rx: frame.rx } : frame?.type === "a" ? { n: frame.n, rx: frame.n } : undefined;
+  const done = counts && acknowledge(delivery, counts.n);
+  if (!counts || !done) throw new Violation("an acknowledgement that can't be");
+  for (const { ordinal } of done)
+    if (!got.includes(ordinal)) throw new Violation(`${ordinal} is acknowledged and was not received`);
+  // The start of the tail in memory makes no difference.
+  delivery.retained.splice(0, delivery.start);
+  delivery.start = 0;
+  return counts;
 }
 
 /** What an application gets is in order and once; what it misses was told to be in doubt. */
-function deliver(got: number[], wire: string, doubted: readonly number[]): void {
+function deliver(got: number[], wire: string, doubted: readonly number[], unsent: readonly number[]): void {
   const id = idOf(unescaped(escaped(wire)) as string);
   const last = got.at(-1) ?? 0;
   if (got.includes(id)) throw new Violation(`${id} is delivered twice`);
+  if (unsent.includes(id)) throw new Violation(`${id} is delivered and was told undelivered`);
   if (id < last) throw new Violation(`${id} is delivered out of order`);
   for (let missed = last + 1; missed < id; missed++) {
     if (!doubted.includes(missed)) throw new Violation(`${missed} is lost`);

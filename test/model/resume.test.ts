@@ -95,6 +95,16 @@ describe("every order of events", () => {
     ["two messages each way over three sockets", { client: 2, server: 2, sockets: 3, forgettings: 0 }],
     ["two and one with a server that forgets once", { client: 2, server: 1, sockets: 3, forgettings: 1 }],
     ["two and none over four sockets with two forgettings", { client: 2, server: 0, sockets: 4, forgettings: 2 }],
+    ["two and one while either end closes", { client: 2, server: 1, sockets: 3, forgettings: 0, closings: 2 }],
+    ["two and one behind a middlebox that closes", { client: 2, server: 1, sockets: 3, forgettings: 0, cuts: 1 }],
+    [
+      "one each way behind a middlebox, while an end closes",
+      { client: 1, server: 1, sockets: 3, forgettings: 0, closings: 1, cuts: 1 },
+    ],
+    [
+      "one each way to a server that keeps no session, behind a middlebox",
+      { client: 1, server: 1, sockets: 3, forgettings: 0, closings: 1, cuts: 1, keepsNone: true },
+    ],
   ])(
     "delivers %s exactly once, or says what is in doubt",
     (_name, bounds) => {
@@ -114,6 +124,9 @@ describe("every order of events", () => {
     ["gen", small, /dead end|range/],
     ["the wait for H", small, /dead end|lost|client meets/],
     ["issued sessions that outlive their socket", small, /in doubt/],
+    ["a frame of its own for the final counts", { ...small, client: 2, cuts: 1 }, /told undelivered/],
+    ["the socket of the final counts", { ...small, client: 2, cuts: 1 }, /told undelivered/],
+    ["doubt after an eviction", { ...small, server: 2, cuts: 1, keepsNone: true }, /told undelivered/],
   ])("goes wrong without %s", (without, bounds, violation) => {
     expect(explore(bounds, without).violation).toMatch(violation);
   });

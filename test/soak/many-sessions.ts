@@ -61,7 +61,7 @@ const request = { socket: {}, headers: {} } as IncomingMessage;
 
 function arrive(): Accepted {
   const accepted = new Accepted();
-  sessions.greet(accepted as unknown as WebSocket, request, undefined);
+  sessions.greet(accepted as unknown as WebSocket, request, undefined, { name: "resume.v1", protocol: "", app: 0 });
   return accepted;
 }
 

@@ -1,207 +1,197 @@
 import type { Payload } from "../../base/payload.ts";
 import type { SessionLoss } from "../../core/session.ts";
-import { type ControlFrame, decode, isControl } from "../protocol/control.ts";
+import { type ControlFrame, type Counts, decode, type GreetingFrame, isControl } from "../protocol/control.ts";
 import {
-  acknowledge,
   createDeliveryState,
   type DeliveryState,
   planResume,
   type ResumePlan,
   type SentMessage,
+  setWindow,
   splitLoss,
 } from "../protocol/delivery-state.ts";
+import { withResume } from "../protocol/subprotocol.ts";
+import { hasSpoken, learn, makesOffer, type Support, type SupportEvent } from "./support.ts";
 
-/** Where a socket stands: no socket, H or A awaited, a fresh session in setup, a session in use, no resume at all. */
-type Phase = "away" | "greeting" | "resuming" | "starting" | "active" | "unsupported";
+/**
+ * Where a socket stands: no socket, H awaited, the answer to R awaited, a fresh session in setup, a session in use, no
+ * resume at all.
+ */
+type Phase = "away" | "greeting" | "resuming" | "starting" | "active" | "plain";
 
-/** The key to a session. */
-interface SessionKey {
+interface ClientSessionState {
   readonly sid: string;
   readonly secret: string;
+  /** The number of the last return to the session. */
+  gen: number;
+  readonly delivery: DeliveryState;
 }
 
 /** What a client remembers from socket to socket. Plain data. */
 export interface ClientHandshake {
   phase: Phase;
-  /** Own limit of what is unacknowledged, either way. */
+  support: Support;
+  /** The window that this end grants, which limits what it sends too. */
   readonly window: number;
-  /** The session, and the number of returns to it. */
-  session: (SessionKey & { gen: number; readonly flow: DeliveryState }) | undefined;
-  /** The session that came with this socket's H. */
-  offeredSession: (SessionKey & { readonly win: number }) | undefined;
-  /** What a lost session left to be sent, in order. */
+  /** The application's protocols in the last offer, and the one that is spoken; `""` for none. */
+  protocols: readonly string[];
+  protocol: string;
+  session: ClientSessionState | undefined;
+  /** The H of this socket. */
+  greeting: GreetingFrame | undefined;
+  /** What lost sessions left to be sent, in order. */
   carriedOver: SentMessage[];
-  /** Whether the server has ever shown that it speaks resume. */
-  isConfirmed: boolean;
-  /** Whether the last dial made the offer. */
-  offered: boolean;
-  /** Whether the next dial goes without the offer, once. */
-  skipsNextOffer: boolean;
-  /** Whether it is certain that it was the offer that failed. */
-  isSure: boolean;
-  /** Whether the offer is made no more. */
-  isUnsupported: boolean;
-  /** Sockets in a row on which the server selected the name and for long said nothing. */
-  silences: number;
-  /** Handshakes in a row that failed. */
-  failures: number;
 }
 
-/** What a message of the handshake leads to. */
+/** What a message, or an event, of the handshake leads to. */
 export type ClientHandshakeStep =
   | { readonly type: "reply"; readonly frame: ControlFrame }
-  | { readonly type: "started"; readonly frame: ControlFrame; readonly remains: SessionLoss<SentMessage> | undefined }
-  | { readonly type: "resumed"; readonly back: ResumePlan }
-  /** The server had ended the session well, and says how far it had come. */
-  | { readonly type: "ended"; readonly delivered: readonly SentMessage[] }
-  /** No resume here: the message is the application's. */
-  | { readonly type: "unsupported"; readonly remains: SessionLoss<SentMessage> | undefined }
+  | { readonly type: "started"; readonly frame: ControlFrame; readonly loss: SessionLoss<SentMessage> | undefined }
+  | { readonly type: "resumed"; readonly plan: ResumePlan }
+  /** The server had ended the session with 1000, and states its final counts. */
+  | { readonly type: "ended"; readonly counts: Counts }
+  /** There is no resume on this connection: the message is the application's. */
+  | { readonly type: "plain"; readonly loss: SessionLoss<SentMessage> | undefined }
+  /** Another dial at once learns more. */
+  | { readonly type: "again" }
+  /** The attempt has failed; another one follows after the usual wait. */
+  | { readonly type: "failed" }
   | { readonly type: "protocolError" };
 
 const PROTOCOL_ERROR = { type: "protocolError" } as const;
-/** Handshakes in a row that a server which once spoke resume failed, and silences, after which it may have changed. */
-const MAX_FAILURES = 3;
-const MAX_SILENCES = 2;
 
+/** Makes the handshake of a Conn that has no session yet. */
 export function createClientHandshake(window: number): ClientHandshake {
   return {
     phase: "away",
+    support: { name: "unknown", silences: 0 },
     window,
+    protocols: [],
+    protocol: "",
     session: undefined,
-    offeredSession: undefined,
+    greeting: undefined,
     carriedOver: [],
-    isConfirmed: false,
-    offered: false,
-    skipsNextOffer: false,
-    isSure: false,
-    isUnsupported: false,
-    silences: 0,
-    failures: 0,
   };
 }
 
-/** Whether the dial that begins now makes the offer. */
-export function prepareOffer(guest: ClientHandshake): boolean {
-  guest.offered = !guest.isUnsupported && !guest.skipsNextOffer;
-  guest.skipsNextOffer = false;
-  return guest.offered;
+/** Begins a dial with the application's `protocols`. Returns what to offer. */
+export function beginDial(handshake: ClientHandshake, protocols: readonly string[]): readonly string[] {
+  handshake.protocols = protocols;
+  return makesOffer(handshake.support) ? withResume(protocols) : protocols;
+}
+
+/** Learns from what a dial shows. Gives up the session where the outcome is a connection without resume. */
+export function onSupportEvent(
+  handshake: ClientHandshake,
+  event: Exclude<SupportEvent, "greeted">,
+): ClientHandshakeStep {
+  const [support, outcome] = learn(handshake.support, event);
+  handshake.support = support;
+  handshake.phase = "away";
+  if (outcome !== "plain") return { type: outcome };
+  const { session } = handshake;
+  handshake.phase = "plain";
+  handshake.session = undefined;
+  return { type: "plain", loss: session && carryOver(handshake, splitLoss(session.delivery)) };
 }
 
 /**
- * The handshake failed. Answers whether another dial at once, without the offer, is to tell if it was the offer: not each
- * time where the server spoke resume before, since it may only be down.
+ * Continues when the socket is open, and the server has selected the name of resume or not. Returns `undefined` while the
+ * server's H is awaited.
  */
-export function onHandshakeFailed(guest: ClientHandshake): boolean {
-  const isDoubted = !guest.isConfirmed || guest.isSure || ++guest.failures >= MAX_FAILURES;
-  guest.skipsNextOffer = guest.offered && isDoubted;
-  if (!guest.offered || isDoubted) guest.failures = 0;
-  return guest.skipsNextOffer;
+export function onOpen(handshake: ClientHandshake, isSelected: boolean): ClientHandshakeStep | undefined {
+  if (!isSelected || !makesOffer(handshake.support)) return onSupportEvent(handshake, "opened");
+  handshake.phase = "greeting";
+  return undefined;
 }
 
-/**
- * The socket is open, and the server has selected the name of this protocol or not. Answers what the application gets:
- * `undefined` while the server's H is awaited, `"again"` where another dial tells more.
- */
-export function onOpen(guest: ClientHandshake, selected: boolean): ClientHandshakeStep | "again" | undefined {
-  if (guest.offered && selected) {
-    guest.phase = "greeting";
-    return undefined;
-  }
-  if (!guest.offered) {
-    // A server that spoke resume may only have been down a moment ago: the session is not given up for that.
-    if (guest.isConfirmed && !guest.isSure) {
-      guest.isSure = true;
-      return "again";
-    }
-    guest.isUnsupported = true;
-  }
-  return withoutSession(guest);
-}
-
-/**
- * H did not come in the time that a server which speaks resume would need. Answers whether to dial without the offer:
- * one that spoke it before is believed for longer, since a session is at stake.
- */
-export function onGreetingTimeout(guest: ClientHandshake): boolean {
-  if (guest.phase !== "greeting" || (guest.isConfirmed && ++guest.silences < MAX_SILENCES)) return false;
-  guest.skipsNextOffer = guest.isSure = true;
-  return true;
-}
-
-/** A message has come before the session is in use. */
-export function onMessage(guest: ClientHandshake, payload: Payload): ClientHandshakeStep {
+/** Handles a message that comes before the session is in use. */
+export function onMessage(handshake: ClientHandshake, payload: Payload): ClientHandshakeStep {
   const frame = isControl(payload) ? decode(payload) : undefined;
-  if (guest.phase === "greeting") {
-    if (frame?.type !== "H") return withoutSession(guest);
-    const { sid, secret, win } = frame;
-    Object.assign(guest, {
-      isConfirmed: true,
-      isSure: false,
-      silences: 0,
-      failures: 0,
-      offeredSession: { sid, secret, win },
-    });
-    return guest.session ? resumeSession(guest, guest.session) : startSession(guest, undefined);
+  if (handshake.phase === "greeting") {
+    if (frame?.type === "H" && takeProtocol(handshake, frame)) return onGreeting(handshake, frame);
+    // Control, a malformed H with its secret included, never reaches the application.
+    const isPlain = !isControl(payload) && !hasSpoken(handshake.support);
+    return onSupportEvent(handshake, isPlain ? "opened" : "silent");
   }
-  const { session, offeredSession } = guest;
-  if (!session || !offeredSession || !frame) return PROTOCOL_ERROR;
+  const { session, greeting } = handshake;
+  if (handshake.phase !== "resuming" || !session || !greeting || !frame) return PROTOCOL_ERROR;
   if (frame.type === "A") {
-    const back = planResume(session.flow, frame.rx);
-    if (!back) return PROTOCOL_ERROR;
-    session.flow.window = Math.min(offeredSession.win, guest.window);
-    guest.phase = "active";
-    return { type: "resumed", back };
+    const plan = planResume(session.delivery, frame.rx);
+    if (!plan) return PROTOCOL_ERROR;
+    setWindow(session.delivery, greeting.win);
+    handshake.phase = "active";
+    return { type: "resumed", plan };
   }
   if (frame.type === "X") {
-    const onDisconnected = splitLoss(session.flow, frame.rx);
-    return onDisconnected ? startSession(guest, carryOver(guest, onDisconnected)) : PROTOCOL_ERROR;
+    const { n, rx } = frame;
+    const counts = n === undefined || rx === undefined ? undefined : { n, rx };
+    const loss = carryOver(handshake, splitLoss(session.delivery, counts));
+    return loss ? startSession(handshake, greeting, loss) : PROTOCOL_ERROR;
   }
-  const delivered = frame.type === "a" && acknowledge(session.flow, frame.n);
-  return delivered ? { type: "ended", delivered } : PROTOCOL_ERROR;
+  if (frame.type !== "f") return PROTOCOL_ERROR;
+  handshake.phase = "active";
+  return { type: "ended", counts: frame };
+}
+
+/** Returns the state of the session, if there is one. */
+export function deliveryOf({ session }: ClientHandshake): DeliveryState | undefined {
+  return session?.delivery;
 }
 
 /** Setup is over, and the session in use. */
-export function onActivated(guest: ClientHandshake): void {
-  if (guest.phase === "starting") guest.phase = "active";
+export function onActivated(handshake: ClientHandshake): void {
+  if (handshake.phase === "starting") handshake.phase = "active";
 }
 
 /** The socket is gone, or left. */
-export function onDisconnected(guest: ClientHandshake): void {
-  // What setup said and heard is nothing that another setup could go on from.
-  if (guest.phase === "starting") guest.session = undefined;
-  guest.offeredSession = undefined;
-  guest.phase = "away";
+export function onDisconnected(handshake: ClientHandshake): void {
+  // A session that was cut off in setup is lost, because another setup can't continue it.
+  if (handshake.phase === "starting") handshake.session = undefined;
+  handshake.greeting = undefined;
+  handshake.phase = "away";
 }
 
-function resumeSession(guest: ClientHandshake, own: NonNullable<ClientHandshake["session"]>): ClientHandshakeStep {
-  own.gen++;
-  guest.phase = "resuming";
-  const { sid, secret, gen, flow } = own;
-  return { type: "reply", frame: { type: "R", sid, secret, gen, rx: flow.received, win: guest.window } };
+/** Takes the protocol that H names. Answers false where H names none of the offered ones. */
+function takeProtocol(handshake: ClientHandshake, { app }: GreetingFrame): boolean {
+  const { protocols } = handshake;
+  const protocol = app === 0 && protocols.length === 0 ? "" : protocols[app - 1];
+  handshake.protocol = protocol ?? "";
+  return protocol !== undefined;
 }
 
-/** The fresh session becomes our own: all numbers from 1. */
-function startSession(guest: ClientHandshake, remains: SessionLoss<SentMessage> | undefined): ClientHandshakeStep {
-  const { sid, secret, win } = guest.offeredSession as NonNullable<ClientHandshake["offeredSession"]>;
-  guest.session = { sid, secret, gen: 0, flow: createDeliveryState(Math.min(win, guest.window)) };
-  guest.phase = "starting";
-  return { type: "started", frame: { type: "N", win: guest.window }, remains };
+function onGreeting(handshake: ClientHandshake, frame: GreetingFrame): ClientHandshakeStep {
+  const { session, window } = handshake;
+  handshake.support = { name: "confirmed", silences: 0, failures: 0 };
+  handshake.greeting = frame;
+  if (!session) return startSession(handshake, frame, undefined);
+  session.gen++;
+  handshake.phase = "resuming";
+  const { sid, secret, gen, delivery } = session;
+  return { type: "reply", frame: { type: "R", sid, secret, gen, rx: delivery.received, win: window } };
 }
 
-function withoutSession(guest: ClientHandshake): ClientHandshakeStep {
-  const { session } = guest;
-  guest.phase = "unsupported";
-  guest.session = undefined;
-  // Without a count of the peer's there is none that can't be.
-  return {
-    type: "unsupported",
-    remains: session && carryOver(guest, splitLoss(session.flow, undefined) as SessionLoss<SentMessage>),
-  };
+/** The fresh session becomes our own: all counts begin anew. */
+function startSession(
+  handshake: ClientHandshake,
+  { sid, secret, win }: GreetingFrame,
+  loss: SessionLoss<SentMessage> | undefined,
+): ClientHandshakeStep {
+  const { window } = handshake;
+  const delivery = createDeliveryState(window);
+  setWindow(delivery, win);
+  handshake.session = { sid, secret, gen: 0, delivery };
+  handshake.phase = "starting";
+  return { type: "started", frame: { type: "N", win: window }, loss };
 }
 
-/** What is certainly not delivered goes on, and what is in doubt only if that was asked for. */
-function carryOver(guest: ClientHandshake, remains: SessionLoss<SentMessage>): SessionLoss<SentMessage> {
-  const goOn = [...remains.undelivered, ...remains.inDoubt.filter(({ resend }) => resend)];
-  guest.carriedOver = [...goOn.filter(({ volatile }) => !volatile), ...guest.carriedOver];
-  return remains;
+/** Keeps for the next session what is certainly not delivered, and what is in doubt only if that was asked for. */
+function carryOver(
+  handshake: ClientHandshake,
+  loss: SessionLoss<SentMessage> | undefined,
+): SessionLoss<SentMessage> | undefined {
+  if (!loss) return undefined;
+  const again = [...loss.inDoubt.filter(({ resend }) => resend), ...loss.undelivered];
+  handshake.carriedOver = [...again.filter(({ volatile }) => !volatile), ...handshake.carriedOver];
+  return loss;
 }

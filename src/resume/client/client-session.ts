@@ -1,3 +1,4 @@
+import { NORMAL } from "../../base/close-codes.ts";
 import type { ConnError } from "../../base/errors.ts";
 import type { Payload } from "../../base/payload.ts";
 import { Timer } from "../../base/timer.ts";
@@ -5,57 +6,54 @@ import type { Transport } from "../../core/outbox.ts";
 import type { Session, SessionOwner, SessionStart, Undelivered } from "../../core/session.ts";
 import { Endpoint } from "../endpoint.ts";
 import { encode } from "../protocol/control.ts";
-import { speaksResume, withoutResume, withResume } from "../protocol/subprotocol.ts";
+import { speaksResume } from "../protocol/subprotocol.ts";
 import {
+  beginDial,
   type ClientHandshake,
   type ClientHandshakeStep,
   createClientHandshake,
+  deliveryOf,
   onActivated,
   onDisconnected,
-  onGreetingTimeout,
-  onHandshakeFailed,
   onMessage,
   onOpen,
-  prepareOffer,
+  onSupportEvent,
 } from "./client-handshake.ts";
+import { hasSpoken } from "./support.ts";
 
-/**
- * How long a server that speaks resume can take for its first message, which rides with the handshake's answer; and one
- * that spoke it before.
- */
+/** How long a server may take for the greeting, which rides with the handshake's answer; and one that spoke before. */
 const FIRST_GREETING_MS = 1_000;
 const NEXT_GREETING_MS = 5_000;
-/** Statuses by which a server refuses something else than the offer. */
+/** The wait is parted, so that a busy page, whose timers are late, has time to read what came meanwhile. */
+const GREETING_PARTS = 4;
+/** HTTP statuses of the class 4xx by which a server refuses something else than the offer. */
 const NOT_THE_OFFER = new Set([401, 403, 404, 408, 410, 425, 429]);
 
 export interface ClientOptions {
   readonly windowBytes: number;
   readonly acksConsumed: boolean;
-  /** A number from 0 to 1. */
+  /** Returns a number from 0 up to 1. */
   random(): number;
 }
 
 /** The client's end of a session: negotiates it on each connection. */
 export class ClientSession implements Session {
   readonly #owner: SessionOwner;
-  readonly #options: ClientOptions;
   readonly #handshake: ClientHandshake;
   readonly #endpoint: Endpoint;
-  readonly #greeting = new Timer();
-  readonly #move = new Timer();
+  readonly #greetingTimer = new Timer();
+  readonly #moveTimer = new Timer();
   #transport: Transport | undefined;
-  #protocol = "";
-  #onStarted: ((beginning: SessionStart | undefined) => void) | undefined;
+  /** Settles the start of the session on this connection. */
+  #pending: { resolve(start: SessionStart | undefined): void; reject(error: Error): void } | undefined;
 
-  constructor(owner: SessionOwner, options: ClientOptions) {
-    const { windowBytes, acksConsumed: acksTaken } = options;
+  constructor(owner: SessionOwner, { windowBytes, acksConsumed, random }: ClientOptions) {
     this.#owner = owner;
-    this.#options = options;
     this.#handshake = createClientHandshake(windowBytes);
     this.#endpoint = new Endpoint(owner, {
-      acksConsumed: acksTaken,
+      acksConsumed,
       onMoveRequested: (minMs, maxMs) =>
-        this.#scheduleMove(minMs + this.#options.random() * Math.max(0, maxMs - minMs)),
+        this.#moveTimer.start(minMs + random() * Math.max(0, maxMs - minMs), () => this.#owner.onMoveRequested(), true),
     });
   }
 
@@ -68,26 +66,27 @@ export class ClientSession implements Session {
   }
 
   protocolsToOffer(protocols: readonly string[]): readonly string[] {
-    return prepareOffer(this.#handshake) ? withResume(protocols) : protocols;
+    return beginDial(this.#handshake, protocols);
   }
 
   onHandshakeFailed(cause: unknown, status: number | undefined): boolean {
-    const isNetwork = typeof cause === "object" && cause !== null && "code" in cause;
-    const isOther = status !== undefined && (status < 400 || status >= 500 || NOT_THE_OFFER.has(status));
-    return !isNetwork && !isOther && onHandshakeFailed(this.#handshake);
+    // A browser tells nothing of a refusal; a status tells, and so does the code of a network error.
+    const isUnexplained = typeof cause !== "object" || cause === null || !("code" in cause);
+    const isRefusal =
+      status === undefined ? isUnexplained : status >= 400 && status < 500 && !NOT_THE_OFFER.has(status);
+    return onSupportEvent(this.#handshake, isRefusal ? "refused" : "failed").type === "again";
   }
 
-  start(line: Transport, protocol: string): SessionStart | Promise<SessionStart | undefined> {
-    this.#protocol = withoutResume(protocol);
-    this.#transport = line;
-    const step = onOpen(this.#handshake, speaksResume(protocol));
-    if (step === "again") return Promise.resolve(undefined);
-    if (step) return this.#startWithoutSession(line, step);
-    return new Promise((resolve) => {
-      this.#onStarted = resolve;
-      this.#greeting.start(this.#handshake.isConfirmed ? NEXT_GREETING_MS : FIRST_GREETING_MS, () => {
-        if (onGreetingTimeout(this.#handshake)) resolve(undefined);
-      });
+  start(transport: Transport, protocol: string): Promise<SessionStart | undefined> {
+    this.#transport = transport;
+    this.#endpoint.open(transport);
+    const isSelected = speaksResume(protocol);
+    this.#handshake.protocol = isSelected ? "" : protocol;
+    return new Promise((resolve, reject) => {
+      this.#pending = { resolve, reject };
+      const step = onOpen(this.#handshake, isSelected);
+      if (step) this.#perform(step, transport);
+      else this.#awaitGreeting(GREETING_PARTS);
     });
   }
 
@@ -99,8 +98,12 @@ export class ClientSession implements Session {
   receive(payload: Payload): Payload | undefined {
     const { phase } = this.#handshake;
     if (phase === "active" || phase === "starting") return this.#endpoint.receive(payload);
-    if (phase === "unsupported") return payload;
-    return phase === "away" ? undefined : this.#onHandshakeMessage(payload);
+    if (phase === "plain") return payload;
+    if (phase === "away" || !this.#transport) return undefined;
+    this.#greetingTimer.stop();
+    const step = onMessage(this.#handshake, payload);
+    this.#perform(step, this.#transport);
+    return step.type === "plain" ? payload : undefined;
   }
 
   onConsumed(): void {
@@ -108,12 +111,12 @@ export class ClientSession implements Session {
   }
 
   onDisconnected(): void {
-    this.#greeting.stop();
-    this.#move.stop();
-    this.#onStarted = this.#transport = undefined;
+    this.#greetingTimer.stop();
+    this.#moveTimer.stop();
+    this.#pending = this.#transport = undefined;
     onDisconnected(this.#handshake);
     this.#endpoint.onDisconnected();
-    if (!this.#handshake.session) this.#endpoint.forget();
+    if (!deliveryOf(this.#handshake)) this.#endpoint.forget();
   }
 
   flush(): Promise<void> {
@@ -124,57 +127,52 @@ export class ClientSession implements Session {
     this.#endpoint.beforeClose();
   }
 
-  dispose(error: (payload?: Payload) => ConnError, isByPeer: boolean): Undelivered {
-    return this.#endpoint.dispose(error, isByPeer);
+  dispose(error: (payload?: Payload) => ConnError, isByPeer: boolean, code: number): Undelivered {
+    return this.#endpoint.dispose(error, isByPeer && code === NORMAL);
   }
 
-  #onHandshakeMessage(payload: Payload): Payload | undefined {
-    const line = this.#transport;
-    if (!line) return undefined;
-    const step = onMessage(this.#handshake, payload);
-    this.#greeting.stop();
+  #awaitGreeting(parts: number): void {
+    const ms = hasSpoken(this.#handshake.support) ? NEXT_GREETING_MS : FIRST_GREETING_MS;
+    this.#greetingTimer.start(ms / GREETING_PARTS, () => {
+      if (parts > 1) return this.#awaitGreeting(parts - 1);
+      if (this.#transport) this.#perform(onSupportEvent(this.#handshake, "silent"), this.#transport);
+    });
+  }
+
+  #perform(step: ClientHandshakeStep, transport: Transport): void {
+    const handshake = this.#handshake;
     switch (step.type) {
       case "reply":
-        line.write(encode(step.frame));
-        return undefined;
-      case "started": {
-        if (step.remains) this.#endpoint.abandonSession(step.remains, this.#handshake.carriedOver);
-        line.write(encode(step.frame));
-        this.#finishStart(this.#endpoint.attach(line, this.#handshake.session?.flow), false);
-        return undefined;
-      }
-      case "resumed": {
-        const kept = this.#endpoint.attach(line, this.#handshake.session?.flow);
-        this.#endpoint.applyResume(step.back);
-        this.#endpoint.resume(step.back);
-        this.#finishStart(kept, true);
-        return undefined;
-      }
+        transport.write(encode(step.frame));
+        return;
+      case "started":
+        if (step.loss) this.#endpoint.abandonSession(step.loss, handshake.carriedOver);
+        transport.write(encode(step.frame));
+        return this.#finishStart(false);
+      case "resumed":
+        return this.#finishStart(true, () => {
+          this.#endpoint.applyResume(step.plan);
+          this.#endpoint.resume(step.plan);
+        });
       case "ended":
-        this.#endpoint.onEnded(step.delivered);
-        return undefined;
-      case "unsupported": {
-        const { resumed, transport: open } = this.#startWithoutSession(line, step);
-        this.#finishStart(open, resumed);
-        return payload;
-      }
+        if (this.#endpoint.onFinalCounts(step.counts)) return;
+        break;
+      case "plain":
+        if (step.loss) this.#endpoint.abandonSession(step.loss, handshake.carriedOver);
+        return this.#finishStart(false);
+      case "again":
+        return this.#pending?.resolve(undefined);
+      case "failed":
+        return this.#pending?.reject(this.#owner.createError("refused", "The server did not greet, as it did before."));
       case "protocolError":
-        this.#owner.onProtocolError("The server broke the rules of resume.v1.");
-        return undefined;
     }
+    this.#owner.onProtocolError("The server broke the rules of resume.v1.");
   }
 
-  #startWithoutSession(line: Transport, step: ClientHandshakeStep): SessionStart {
-    if (step.type === "unsupported" && step.remains)
-      this.#endpoint.abandonSession(step.remains, this.#handshake.carriedOver);
-    return { transport: this.#endpoint.attach(line, undefined), protocol: this.#protocol, resumed: false };
-  }
-
-  #finishStart(line: Transport, resumed: boolean): void {
-    this.#onStarted?.({ transport: line, protocol: this.#protocol, resumed });
-  }
-
-  #scheduleMove(ms: number): void {
-    this.#move.start(ms, () => this.#owner.onMoveRequested(), true);
+  #finishStart(resumed: boolean, proceed?: () => void): void {
+    const { protocol } = this.#handshake;
+    const transport = this.#endpoint.attach(deliveryOf(this.#handshake));
+    proceed?.();
+    this.#pending?.resolve({ transport, protocol, resumed });
   }
 }

@@ -1,16 +1,16 @@
 import type { Resume } from "../../core/session.ts";
 import { ClientSession } from "./client-session.ts";
 
-/** What a session keeps, and when it says so. */
+/** Options of {@link resume}. */
 export interface ResumeOptions {
   /**
-   * What may be unacknowledged, in either direction: bytes of binary messages, UTF-16 units of text, and 64 for each
-   * message. The smaller of this and the server's own limit counts for what we send. At least 1; default 1 MiB.
+   * Limit of what is unacknowledged, in either direction: bytes of binary messages, UTF-16 units of text, and 64 for each
+   * message. The smaller one of this and the server's own limit counts. At least 1; default 1 MiB.
    */
   readonly windowBytes?: number | undefined;
   /**
-   * What is acknowledged: what was received, or what the application has taken: pulled, or its listeners have returned.
-   * With `"taken"` a reader that pauses holds the server back, in browsers too. Default `"received"`.
+   * Which messages are acknowledged: received ones, or consumed ones: those that were pulled, or whose listeners have
+   * returned. With `"consumed"` a reader that pauses holds the server back, in browsers too. Default `"received"`.
    */
   readonly ack?: "received" | "consumed" | undefined;
 }
@@ -31,7 +31,7 @@ export function resume({ windowBytes = WINDOW_BYTES, ack = "received" }: ResumeO
       throw owner.createError("bad-option", `resume.windowBytes must be a number, at least 1; got ${windowBytes}.`);
     }
     if (ack !== "received" && ack !== "consumed") {
-      throw owner.createError("bad-option", `resume.ack must be received or taken; got ${ack}.`);
+      throw owner.createError("bad-option", `resume.ack must be "received" or "consumed"; got ${ack}.`);
     }
     return new ClientSession(owner, {
       windowBytes: Math.floor(Math.min(windowBytes, MAX_WINDOW_BYTES)),

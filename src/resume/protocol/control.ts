@@ -1,6 +1,6 @@
 import type { Payload } from "../../base/payload.ts";
 
-/** The first character of a control frame; the second is no other one. */
+/** The first character of a control frame. The second character of one is never U+0010. */
 const MARK = "\u0010";
 const MARK_CODE = 0x10;
 const MAX_LENGTH = 200;
@@ -8,18 +8,35 @@ const MAX_LENGTH = 200;
 /** Why a session can't be resumed: expired, unknown, out of memory, another principal. */
 export type SessionEndReason = "e" | "u" | "o" | "p";
 
-/** What the two ends say to each other beside the application's messages. docs/internals/protocol.md gives each its meaning. */
+/** How far the sender of a frame has come in a session: messages acknowledged, and messages received. */
+export interface Counts {
+  readonly n: number;
+  readonly rx: number;
+}
+
+/** The messages of the protocol itself. docs/protocol.md gives the meaning of each. */
 export type ControlFrame =
-  | { readonly type: "H"; readonly sid: string; readonly secret: string; readonly ttl: number; readonly win: number }
+  | GreetingFrame
   | { readonly type: "N"; readonly win: number }
-  | ReturnFrame
+  | ResumeFrame
   | { readonly type: "A"; readonly rx: number }
-  | { readonly type: "X"; readonly why: SessionEndReason; readonly rx?: number | undefined }
+  | ({ readonly type: "X"; readonly why: SessionEndReason } & Partial<Counts>)
   | { readonly type: "a" | "p" | "q"; readonly n: number }
+  | ({ readonly type: "f" } & Counts)
   | { readonly type: "?" }
   | { readonly type: "m"; readonly min: number; readonly max: number };
 
-export interface ReturnFrame {
+export interface GreetingFrame {
+  readonly type: "H";
+  readonly sid: string;
+  readonly secret: string;
+  readonly ttl: number;
+  readonly win: number;
+  /** The place in the offer of the application's protocol that the server speaks, from 1; 0 for none. */
+  readonly app: number;
+}
+
+export interface ResumeFrame {
   readonly type: "R";
   readonly sid: string;
   readonly secret: string;
@@ -31,16 +48,17 @@ export interface ReturnFrame {
 const ID = "([\\w-]{1,64})";
 const NUMBER = "([0-9a-z]{1,10})";
 
-/** Of each frame what follows its type, and the names of the fields. */
+/** For each type of frame: what follows the type, and the names of the fields. */
 const PATTERNS: { readonly [type in ControlFrame["type"]]: readonly [shape: RegExp, fields: readonly string[]] } = {
-  H: [pattern("1 ", `${ID}\\.${ID}`, NUMBER, NUMBER), ["sid", "secret", "ttl", "win"]],
+  H: [pattern("1 ", `${ID}\\.${ID}`, NUMBER, NUMBER, NUMBER), ["sid", "secret", "ttl", "win", "app"]],
   N: [pattern(" ", NUMBER), ["win"]],
   R: [pattern(" ", `${ID}\\.${ID}`, NUMBER, NUMBER, NUMBER), ["sid", "secret", "gen", "rx", "win"]],
   A: [pattern(" ", NUMBER), ["rx"]],
-  X: [pattern(" ", `([euop])(?: ${NUMBER})?`), ["why", "rx"]],
+  X: [pattern(" ", `([euop])(?: ${NUMBER} ${NUMBER})?`), ["why", "n", "rx"]],
   a: [pattern(" ", NUMBER), ["n"]],
   p: [pattern(" ", NUMBER), ["n"]],
   q: [pattern(" ", NUMBER), ["n"]],
+  f: [pattern(" ", NUMBER, NUMBER), ["n", "rx"]],
   "?": [pattern(""), []],
   m: [pattern(" ", NUMBER, NUMBER), ["min", "max"]],
 };
@@ -53,6 +71,7 @@ function pattern(start: string, ...fields: string[]): RegExp {
   return new RegExp(`^${start}${fields.join(" ")}$`);
 }
 
+/** Writes `frame` as it travels. */
 export function encode(frame: ControlFrame): string {
   const { type } = frame;
   const value = (name: string) => {
@@ -64,7 +83,7 @@ export function encode(frame: ControlFrame): string {
   return [MARK + type + (type === "H" ? "1" : ""), ...fields].join(" ");
 }
 
-/** What `text` says, `undefined` where that is nothing of this protocol. */
+/** Reads `text`; `undefined` for anything malformed or unknown. */
 export function decode(text: string): ControlFrame | undefined {
   const type = text[1] as ControlFrame["type"];
   const [pattern, names] = PATTERNS[type] ?? [];
@@ -79,17 +98,17 @@ export function decode(text: string): ControlFrame | undefined {
   return frame as unknown as ControlFrame;
 }
 
-/** Whether `payload` is control rather than an application's message. */
+/** Whether `payload` is control, well formed or not, rather than an application's message. */
 export function isControl(payload: Payload): payload is string {
   return isMarked(payload) && payload.charCodeAt(1) !== MARK_CODE;
 }
 
-/** `payload` as it travels, so that no message is ever taken for control. */
+/** Gives an application's message the form in which it travels, so that no peer takes it for control. */
 export function escaped(payload: Payload): Payload {
   return isMarked(payload) ? MARK + payload : payload;
 }
 
-/** The message that travelled as `payload`. */
+/** Gives back the message that travelled as `payload`. */
 export function unescaped(payload: Payload): Payload {
   return isMarked(payload) ? payload.slice(1) : payload;
 }

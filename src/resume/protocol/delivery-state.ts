@@ -1,11 +1,10 @@
 import { MESSAGE_COST_BYTES, type Payload } from "../../base/payload.ts";
 import type { DeliveryOptions } from "../../core/outbox.ts";
 import type { SessionLoss } from "../../core/session.ts";
+import type { Counts } from "./control.ts";
 
 /** A message that one end keeps until the peer has acknowledged it. */
-export interface SentMessage extends Omit<DeliveryOptions, "onOutcome"> {
-  /** Called with outcomes; removed once the message is acknowledged, because a resume and an acknowledgement both say so. */
-  onOutcome?: DeliveryOptions["onOutcome"];
+export interface SentMessage extends DeliveryOptions {
   /** `undefined` for a volatile message, which keeps its place and not its bytes. */
   readonly payload: Payload | undefined;
   /** The part of a window that the message takes: see {@link windowCost}. */
@@ -21,130 +20,156 @@ export interface SentMessage extends Omit<DeliveryOptions, "onOutcome"> {
 export interface DeliveryState {
   /** Messages counted in. */
   received: number;
-  /** Of these, acknowledged to the peer. */
+  /** The part of `received` that was acknowledged to the peer. */
   ackSent: number;
+  /** Costs of the messages received above `ackSent`, in order, and their sum. */
+  unackedCosts: number[];
+  unackedCost: number;
+  /** The window that this end granted: a peer that has more unacknowledged breaks the protocol. */
+  readonly granted: number;
   /** Messages put on a socket. */
   sent: number;
-  /** Of these, received by the peer, as it last stated on a return. */
+  /** The part of `sent` that the peer had received, as it last stated on a return. */
   peerReceived: number;
-  /** Of these, acknowledged by the peer. */
+  /** The part of `sent` that the peer has acknowledged. */
   ackReceived: number;
-  /** The messages above `acked`, in order, from index `start` on. */
+  /** The messages above `ackReceived`, in order, from index `start` on, and the sum of their costs. */
   retained: (SentMessage | undefined)[];
   start: number;
-  /** What they weigh together. */
   cost: number;
-  /** Messages are sent while those unacknowledged weigh less. */
+  /** Messages are sent while the unacknowledged ones cost less. */
   window: number;
-  /** The message that the last return sent first, and how many returns in a row did; 0 for none. */
+  /** The number of the message that the last return sent first; 0 for none. */
   firstUnreceived: number;
-  redeliveries: number;
+  /** Connections in a row that had proven to work, and that ended after this message and before the peer counted it. */
+  strikes: number;
 }
 
 /** What becomes of the messages in flight when the socket is replaced. */
 export interface ResumePlan {
   /** To be written again, in order. */
   readonly resend: readonly SentMessage[];
-  /** Volatile ones that the peer did not count. */
+  /** Volatile messages that the peer did not count. */
   readonly stale: readonly SentMessage[];
-  /** The one that ended too many sockets. */
+  /** A message that is set aside, because it ended too many connections. */
   readonly poison: SentMessage | undefined;
+  /** Whether the last return sent the same message first, and ended before the peer counted it. */
+  readonly isSuspect: boolean;
 }
 
-/** Returns in a row that may send the same message first and end before the peer counts it. */
-const MAX_REDELIVERIES = 3;
+/** Connections in a row that a message may end. */
+const MAX_STRIKES = 3;
 /** Acknowledged places in front of the others are given back when there are this many, and more of them than others. */
 const COMPACT_AT = 256;
 
-export function createDeliveryState(window: number): DeliveryState {
+/** Makes the state of a session that begins, given the window that this end grants. */
+export function createDeliveryState(granted: number): DeliveryState {
   return {
     received: 0,
     ackSent: 0,
+    unackedCosts: [],
+    unackedCost: 0,
+    granted,
     sent: 0,
     peerReceived: 0,
     ackReceived: 0,
     retained: [],
     start: 0,
     cost: 0,
-    window,
+    window: granted,
     firstUnreceived: 0,
-    redeliveries: 0,
+    strikes: 0,
   };
 }
 
-/** What `payload` takes of a window, whatever its encoding: bytes, or UTF-16 units of text, and an overhead. */
+/** Gives what `payload` takes of a window, whatever its encoding: bytes, or UTF-16 units of text, and an overhead. */
 export function windowCost({ length }: Payload): number {
   return length + MESSAGE_COST_BYTES;
 }
 
+/** Whether the peer's window takes another message. */
 export function hasRoom({ cost, window }: DeliveryState): boolean {
   return cost < window;
 }
 
-/** Gives `item` the next number. It is kept until it is acknowledged. */
-export function retain(flow: DeliveryState, item: SentMessage): void {
-  flow.sent++;
-  flow.retained.push(item);
-  flow.cost += item.cost;
+/** Takes the window that the peer grants. The smaller one of both ends counts. */
+export function setWindow(state: DeliveryState, granted: number): void {
+  state.window = Math.min(granted, state.granted);
 }
 
-/** The peer has acknowledged up to `n`: lets go of these and returns them; `undefined` for a count that can't be. */
-export function acknowledge(flow: DeliveryState, n: number): SentMessage[] | undefined {
-  if (!(n >= flow.ackReceived && n <= flow.sent)) return undefined;
-  const done = flow.retained.slice(flow.start, flow.start + n - flow.ackReceived) as SentMessage[];
-  flow.retained.fill(undefined, flow.start, flow.start + done.length);
-  flow.start += done.length;
-  flow.ackReceived = n;
-  for (const { cost } of done) flow.cost -= cost;
-  if (flow.start >= COMPACT_AT && flow.start * 2 > flow.retained.length) {
-    flow.retained = flow.retained.slice(flow.start);
-    flow.start = 0;
+/** Counts a message in. Answers false where the peer went beyond the window that it was granted. */
+export function count(state: DeliveryState, payload: Payload): boolean {
+  if (state.unackedCost >= state.granted) return false;
+  const cost = windowCost(payload);
+  state.received++;
+  state.unackedCosts.push(cost);
+  state.unackedCost += cost;
+  return true;
+}
+
+/** Notes that everything up to message `n` is acknowledged to the peer from now on. */
+export function noteAckSent(state: DeliveryState, n: number): void {
+  for (const cost of state.unackedCosts.splice(0, n - state.ackSent)) state.unackedCost -= cost;
+  state.ackSent = n;
+}
+
+/** Gives `message` the next number. It is kept until it is acknowledged. */
+export function retain(state: DeliveryState, message: SentMessage): void {
+  state.sent++;
+  state.retained.push(message);
+  state.cost += message.cost;
+}
+
+/** Releases the messages up to `n`, which the peer has acknowledged; `undefined` for a count that can't be. */
+export function acknowledge(state: DeliveryState, n: number): SentMessage[] | undefined {
+  if (!(n >= state.ackReceived && n <= state.sent)) return undefined;
+  const done = state.retained.slice(state.start, state.start + n - state.ackReceived) as SentMessage[];
+  state.retained.fill(undefined, state.start, state.start + done.length);
+  state.start += done.length;
+  state.ackReceived = n;
+  for (const { cost } of done) state.cost -= cost;
+  if (state.start >= COMPACT_AT && state.start * 2 > state.retained.length) {
+    state.retained = state.retained.slice(state.start);
+    state.start = 0;
   }
   return done;
 }
 
-/** The peer states on a return to have received `rx`: sending goes on there. `undefined` for a count that can't be. */
-export function planResume(flow: DeliveryState, rx: number): ResumePlan | undefined {
-  const parts = split(flow, rx);
-  if (!parts) return undefined;
-  const [received, uncounted] = parts;
-  const stale = uncounted.filter((item) => item.volatile);
-  const again = uncounted.filter((item) => !item.volatile);
-  const first = again.length > 0 ? rx + 1 : 0;
-  flow.redeliveries = first === flow.firstUnreceived ? flow.redeliveries + 1 : 1;
-  flow.firstUnreceived = first;
-  flow.peerReceived = rx;
-  let poison: SentMessage | undefined;
-  if (first > 0 && flow.redeliveries > MAX_REDELIVERIES) {
-    poison = again.shift();
-    flow.redeliveries = 1;
-    if (again.length === 0) flow.firstUnreceived = 0;
-  }
-  // What is shown uncounted may be taken out: the next message takes its number.
-  flow.retained = [...received, ...again];
-  flow.start = 0;
-  flow.sent = rx + again.length;
-  flow.cost = 0;
-  for (const { cost } of [...received, ...again]) flow.cost += cost;
-  return { resend: again, stale, poison };
+/** Continues where the peer, on a return, states to have received `rx`; `undefined` for a count that can't be. */
+export function planResume(state: DeliveryState, rx: number): ResumePlan | undefined {
+  const loss = splitLoss(state, { n: rx, rx });
+  if (!loss) return undefined;
+  const { delivered: received, undelivered } = loss;
+  const stale = undelivered.filter(({ volatile }) => volatile);
+  const resend = undelivered.filter(({ volatile }) => !volatile);
+  const first = resend.length > 0 ? rx + 1 : 0;
+  const isSuspect = first > 0 && first === state.firstUnreceived;
+  if (!isSuspect) state.strikes = 0;
+  const poison = state.strikes >= MAX_STRIKES ? resend.shift() : undefined;
+  if (poison) state.strikes = 0;
+  state.firstUnreceived = poison ? 0 : first;
+  state.peerReceived = rx;
+  // Uncounted messages may be taken out: the next message takes the number.
+  state.retained = [...received, ...resend];
+  state.start = 0;
+  state.sent = rx + resend.length;
+  state.cost = 0;
+  for (const { cost } of [...received, ...resend]) state.cost += cost;
+  return { resend, stale, poison, isSuspect: isSuspect && !poison };
 }
 
-/** The session is lost, and the peer had received `rx`, if it still knew. `undefined` for a count that can't be. */
-export function splitLoss(flow: DeliveryState, rx: number | undefined): SessionLoss<SentMessage> | undefined {
-  const parts = split(flow, rx ?? Math.max(flow.peerReceived, flow.ackReceived));
-  if (!parts) return undefined;
-  const [delivered, rest] = parts;
-  return rx === undefined
-    ? { delivered, undelivered: [], inDoubt: rest }
-    : { delivered, undelivered: rest, inDoubt: [] };
-}
-
-/** What is kept, parted at the count that the peer states. */
-function split(
-  { retained, start, ackReceived, peerReceived, sent }: DeliveryState,
-  rx: number,
-): [SentMessage[], SentMessage[]] | undefined {
-  if (!(rx >= ackReceived && rx >= peerReceived && rx <= sent)) return undefined;
-  const at = start + rx - ackReceived;
-  return [retained.slice(start, at) as SentMessage[], retained.slice(at) as SentMessage[]];
+/**
+ * Parts what is kept of a session that is lost or over at the counts that the peer states: acknowledged, received and no
+ * more, neither. Without counts nobody knows. `undefined` for counts that can't be.
+ */
+export function splitLoss(state: DeliveryState, counts?: Counts): SessionLoss<SentMessage> | undefined {
+  const { retained, start, ackReceived, peerReceived, sent } = state;
+  const { n, rx } = counts ?? { n: ackReceived, rx: sent };
+  if (!(n >= ackReceived && rx >= n && rx >= peerReceived && rx <= sent)) return undefined;
+  const part = (from: number, to?: number) =>
+    retained.slice(
+      start + from - ackReceived,
+      to === undefined ? undefined : start + to - ackReceived,
+    ) as SentMessage[];
+  return { delivered: part(ackReceived, n), inDoubt: part(n, rx), undelivered: part(rx) };
 }

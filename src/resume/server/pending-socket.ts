@@ -68,7 +68,7 @@ export class PendingSocket implements SocketOwner {
   handOver(conn: SocketOwner): NodeSocket {
     queueMicrotask(() => {
       this.#socketOwner = conn;
-      conn.onOpen(this.#webSocket.protocol, this.#webSocket.extensions);
+      conn.onOpen(this.#handshake.protocol, this.#webSocket.extensions);
       for (const deliverTo of this.#earlyEvents ?? []) deliverTo(conn);
       this.#earlyEvents = undefined;
     });

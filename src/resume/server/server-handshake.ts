@@ -1,7 +1,20 @@
 import { FENCED, RESUME_PROTOCOL_ERROR } from "../../base/close-codes.ts";
 import type { Payload } from "../../base/payload.ts";
-import { type ControlFrame, decode, isControl, type ReturnFrame, type SessionEndReason } from "../protocol/control.ts";
-import { createDeliveryState, type DeliveryState, planResume, type ResumePlan } from "../protocol/delivery-state.ts";
+import {
+  type ControlFrame,
+  type Counts,
+  decode,
+  isControl,
+  type ResumeFrame,
+  type SessionEndReason,
+} from "../protocol/control.ts";
+import {
+  createDeliveryState,
+  type DeliveryState,
+  planResume,
+  type ResumePlan,
+  setWindow,
+} from "../protocol/delivery-state.ts";
 
 /** The state of a session by which its client can return. Plain data, so that a store can keep it. */
 export interface SessionRecord {
@@ -29,8 +42,10 @@ export interface SessionStore {
 export interface PendingHandshake {
   readonly issued: SessionRecord;
   readonly principal: string | undefined;
-  /** Own limit of what is unacknowledged, in either direction. */
-  readonly window: number;
+  /** The place in the client's offer of the application's protocol that is spoken, from 1; 0 for none. */
+  readonly app: number;
+  /** The application's protocol that is spoken, `""` for none. */
+  readonly protocol: string;
   /** Whether a return was answered with X. From then on only N may follow. */
   isRefused: boolean;
 }
@@ -41,61 +56,64 @@ export type HandshakeResult =
   /** Leave the session's present socket first. Then read the count of received messages and send A. */
   | { readonly type: "resumed"; readonly session: SessionRecord; readonly plan: ResumePlan }
   | { readonly type: "reply"; readonly frame: ControlFrame }
-  /** The session had ended well: send the count, and close the socket with 1000. */
+  /** The session had ended with 1000: send its final counts, and close the socket with 1000. */
   | { readonly type: "ended"; readonly frame: ControlFrame }
   /** `broken` is a session that can't continue after this. */
   | { readonly type: "refuse"; readonly code: number; readonly broken?: SessionRecord };
 
+/** Makes a session that no client has taken yet; `window` is what the server grants. */
 export function createSessionRecord(
   key: { readonly sid: string; readonly secret: string },
   principal: string | undefined,
+  window: number,
 ): SessionRecord {
-  return { ...key, principal, generation: 0, isAccepted: false, delivery: createDeliveryState(0), outcome: undefined };
+  const delivery = createDeliveryState(window);
+  return { ...key, principal, generation: 0, isAccepted: false, delivery, outcome: undefined };
 }
 
 /** Returns the first frame of the server, H. */
-export function greetingFrame({ issued, window }: PendingHandshake, ttlMs: number): ControlFrame {
-  const { sid, secret } = issued;
-  return { type: "H", sid, secret, ttl: Math.ceil(ttlMs / 1000), win: window };
+export function greetingFrame({ issued, app }: PendingHandshake, ttlMs: number): ControlFrame {
+  const { sid, secret, delivery } = issued;
+  return { type: "H", sid, secret, ttl: Math.ceil(ttlMs / 1000), win: delivery.granted, app };
 }
 
 /** Decides on the client's answer to the greeting, or to X. Writes to the records of the sessions that are concerned. */
 export function answerHandshake(handshake: PendingHandshake, payload: Payload, store: SessionStore): HandshakeResult {
   const frame = isControl(payload) ? decode(payload) : undefined;
   if (frame?.type === "N") {
-    const { issued, window } = handshake;
+    const { issued } = handshake;
     issued.isAccepted = true;
-    issued.delivery.window = Math.min(frame.win, window);
+    setWindow(issued.delivery, frame.win);
     return { type: "accepted", session: issued };
   }
   if (frame?.type === "R" && !handshake.isRefused) return resumeSession(handshake, frame, store);
   return { type: "refuse", code: RESUME_PROTOCOL_ERROR };
 }
 
-function resumeSession(handshake: PendingHandshake, frame: ReturnFrame, store: SessionStore): HandshakeResult {
+function resumeSession(handshake: PendingHandshake, frame: ResumeFrame, store: SessionStore): HandshakeResult {
   const found = store.get(frame.sid);
   // A session that was issued on this very socket is taken with N.
   if (found === handshake.issued) return { type: "refuse", code: RESUME_PROTOCOL_ERROR };
-  const turnAway = (why: SessionEndReason, rx?: number): HandshakeResult => {
+  const turnAway = (why: SessionEndReason, counts?: Counts): HandshakeResult => {
     handshake.isRefused = true;
-    return { type: "reply", frame: { type: "X", why, rx } };
+    return { type: "reply", frame: { type: "X", why, ...counts } };
   };
   if (!found || !isEqual(found.secret, frame.secret)) return turnAway("u");
   if (found.principal !== handshake.principal) return turnAway("p");
   if (frame.gen <= found.generation) return { type: "refuse", code: FENCED };
   found.generation = frame.gen;
   store.beforeResume(found);
-  const { received } = found.delivery;
-  if (found.outcome === "ended") return { type: "ended", frame: { type: "a", n: received } };
-  if (found.outcome) return turnAway(found.outcome, received);
+  const { ackSent: n, received: rx } = found.delivery;
+  if (found.outcome === "ended") return { type: "ended", frame: { type: "f", n, rx } };
+  if (found.outcome) return turnAway(found.outcome, { n, rx });
   const plan = planResume(found.delivery, frame.rx);
   if (!plan) return { type: "refuse", code: RESUME_PROTOCOL_ERROR, broken: found };
   found.isAccepted = true;
-  found.delivery.window = Math.min(frame.win, handshake.window);
+  setWindow(found.delivery, frame.win);
   return { type: "resumed", session: found, plan };
 }
 
-/** Compares in the same time wherever the first difference is, in runtimes without `timingSafeEqual` too. */
+/** Takes as long for the last wrong character as for the first, in runtimes without `timingSafeEqual` too. */
 function isEqual(a: string, b: string): boolean {
   if (a.length !== b.length) return false;
   let difference = 0;

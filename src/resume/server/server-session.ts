@@ -7,7 +7,6 @@ import type { Session, SessionOwner, SessionStart, Undelivered } from "../../cor
 import { Endpoint, type EndpointOptions } from "../endpoint.ts";
 import { encode, type SessionEndReason } from "../protocol/control.ts";
 import type { ResumePlan } from "../protocol/delivery-state.ts";
-import { withoutResume } from "../protocol/subprotocol.ts";
 import type { PendingSocket } from "./pending-socket.ts";
 import type { SessionRecord } from "./server-handshake.ts";
 
@@ -127,9 +126,10 @@ export class ServerSession implements Session {
     const plan = this.#resumePlan;
     this.#resumePlan = undefined;
     if (plan) transport.write(encode({ type: "A", rx: delivery.received }));
-    const sessionTransport = this.#bound.attach(transport, delivery);
+    this.#bound.open(transport);
+    const sessionTransport = this.#bound.attach(delivery);
     if (plan) this.#bound.resume(plan);
-    return { transport: sessionTransport, protocol: withoutResume(protocol), resumed: this.isActivated };
+    return { transport: sessionTransport, protocol, resumed: this.isActivated };
   }
 
   activate(): void {
@@ -149,7 +149,9 @@ export class ServerSession implements Session {
   onDisconnected(): void {
     this.#bound.onDisconnected();
     // Do not count a client whose next socket is waiting, or a session that was evicted.
-    if (this.isActivated && !this.#nextSocket && !this.refusal) this.#owner.onAway(this, true);
+    if (!this.isActivated || this.#nextSocket || this.refusal) return;
+    // Later, because an eviction now would interrupt the handling of this very loss.
+    queueMicrotask(() => this.#nextSocket || this.#owner.onAway(this, true));
   }
 
   flush(): Promise<void> {
@@ -163,7 +165,7 @@ export class ServerSession implements Session {
 
   dispose(error: (payload?: Payload) => ConnError, isByPeer: boolean, code: number): Undelivered {
     this.isEndedWell ||= code === NORMAL;
-    const undelivered = this.#bound.dispose(error, isByPeer);
+    const undelivered = this.#bound.dispose(error, isByPeer && code === NORMAL);
     this.#socket?.leave(GOING_AWAY);
     this.#owner.onOver(this);
     return undelivered;

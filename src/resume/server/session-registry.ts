@@ -6,6 +6,7 @@ import type { Conn } from "../../core/conn.ts";
 import type { ConnectionSource } from "../../core/connect-attempt.ts";
 import type { Resume } from "../../core/session.ts";
 import type { ResumePlan } from "../protocol/delivery-state.ts";
+import type { SelectedProtocol } from "../protocol/subprotocol.ts";
 import { AwaySessions } from "./away-sessions.ts";
 import { PendingSocket, type PendingSocketOwner } from "./pending-socket.ts";
 import { ServerConnectionSource } from "./server-connection-source.ts";
@@ -71,11 +72,16 @@ export class SessionRegistry implements PendingSocketOwner, ServerSessionOwner {
   }
 
   /** Greets a client that speaks resume, with a session that is issued to it. */
-  greet(webSocket: WebSocket, request: IncomingMessage, principal: string | undefined): void {
+  greet(
+    webSocket: WebSocket,
+    request: IncomingMessage,
+    principal: string | undefined,
+    { protocol, app }: SelectedProtocol,
+  ): void {
+    const { ttlMs, windowBytes } = this.#options;
     const key = { sid: randomToken(SID_BYTES), secret: randomToken(SECRET_BYTES) };
-    const issued = createSessionRecord(key, principal);
-    const { ttlMs, windowBytes: window } = this.#options;
-    const handshake = { issued, principal, window, isRefused: false };
+    const issued = createSessionRecord(key, principal, windowBytes);
+    const handshake = { issued, principal, protocol, app, isRefused: false };
     this.#issued.set(key.sid, new PendingSocket(webSocket, request, this.#maxPayloadBytes, ttlMs, handshake, this));
   }
 
@@ -138,8 +144,9 @@ export class SessionRegistry implements PendingSocketOwner, ServerSessionOwner {
 
   onAway(session: ServerSession, isAway: boolean): void {
     const active = this.#active.get(session.record.sid);
-    if (isAway && active) this.#away.add(session, session.bytes + active.conn.stats.outbox.bytes);
-    else this.#away.remove(session);
+    if (!isAway || !active) return this.#away.remove(session);
+    const { outbox, inbox } = active.conn.stats;
+    this.#away.add(session, session.bytes + outbox.bytes + inbox.bytes);
   }
 
   onQueueChange(session: ServerSession, bytes: number): void {
@@ -152,7 +159,7 @@ export class SessionRegistry implements PendingSocketOwner, ServerSessionOwner {
     this.#active.delete(record.sid);
     record.outcome = isEndedWell ? "ended" : (refusal ?? "e");
     // A client that returns late needs only the count of received messages.
-    Object.assign(record.delivery, { retained: [], start: 0, cost: 0 });
+    Object.assign(record.delivery, { retained: [], start: 0, cost: 0, unackedCosts: [], unackedCost: 0 });
     this.#over.set(record.sid, record);
   }
 }

@@ -2,7 +2,7 @@ import { type Deferred, deferred } from "../../base/deferred.ts";
 import { ConnError, onAbort } from "../../base/errors.ts";
 import type { Payload } from "../../base/payload.ts";
 import { type CodecLike, message } from "../../codec/codec.ts";
-import { speaksResume, withoutResume, withResume } from "../../resume/protocol/subprotocol.ts";
+import { selectProtocol, speaksResume } from "../../resume/protocol/subprotocol.ts";
 import { parseTarget } from "../../whatwg/arguments.ts";
 import { inMicrotask } from "../../whatwg/microtask.ts";
 import { StandardWebSocket } from "../../whatwg/web-socket.ts";
@@ -192,13 +192,10 @@ class MemoryServer<In, Out> implements FakeServer<In, Out> {
 
   #accept(line: FakeLine): void {
     const { protocols: offered } = line.target;
-    const own = this.#sessions ? [...withResume(this.#protocols), ...withResume([])] : [];
-    const selected = [...own, ...this.#protocols].find((name) => offered.includes(name)) ?? "";
-    const protocols = {
-      offered: offered.filter((name) => !speaksResume(name)),
-      protocol: withoutResume(selected),
-    };
-    if (this.#sessions && speaksResume(selected)) {
+    const selected = selectProtocol(offered, this.#protocols, this.#sessions !== undefined);
+    const { name = "", protocol } = selected;
+    const protocols = { offered: offered.filter((each) => !speaksResume(each)), protocol };
+    if (this.#sessions && speaksResume(name)) {
       this.#sessions.greet(line, selected, (session, resumed) => {
         const connection = new ServerConnection(line, this.#codec, protocols, session, resumed);
         this.#add(connection);
@@ -207,7 +204,7 @@ class MemoryServer<In, Out> implements FakeServer<In, Out> {
       return;
     }
     const connection = new ServerConnection<In, Out>(line, this.#codec, protocols);
-    line.accept(connection, selected);
+    line.accept(connection, name);
     this.#add(connection);
   }
 

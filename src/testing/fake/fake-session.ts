@@ -41,7 +41,8 @@ export class FakeSession implements SessionOwner, LineServer {
       this.#endpoint.applyResume(back);
       line.send(encode({ type: "A", rx: delivery.received }));
     }
-    this.#transport = this.#endpoint.attach(toPort(line), delivery);
+    this.#endpoint.open(toPort(line));
+    this.#transport = this.#endpoint.attach(delivery);
     if (back) this.#endpoint.resume(back);
     this.#endpoint.activate();
     this.#pump();

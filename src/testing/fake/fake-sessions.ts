@@ -2,6 +2,7 @@ import { FENCED, NORMAL } from "../../base/close-codes.ts";
 import type { Payload } from "../../base/payload.ts";
 import { encode } from "../../resume/protocol/control.ts";
 import type { ResumePlan } from "../../resume/protocol/delivery-state.ts";
+import type { SelectedProtocol } from "../../resume/protocol/subprotocol.ts";
 import {
   answerHandshake,
   createSessionRecord,
@@ -38,12 +39,12 @@ export class FakeSessions implements SessionStore {
   }
 
   /** Greets a client that speaks resume, and calls `onSession` when it has said which session it wants. */
-  greet(line: FakeLine, protocol: string, onSession: OnSession): void {
+  greet(line: FakeLine, { name = "", protocol, app }: SelectedProtocol, onSession: OnSession): void {
     const number = ++this.#issued;
-    const issued = createSessionRecord({ sid: `fake-${number}`, secret: `secret-${number}` }, undefined);
+    const issued = createSessionRecord({ sid: `fake-${number}`, secret: `secret-${number}` }, undefined, WINDOW_BYTES);
     this.#sessions.set(issued.sid, new FakeSession(issued));
-    const arrival = { issued, principal: undefined, window: WINDOW_BYTES, isRefused: false };
-    line.accept({ onMessage: (payload) => this.#answer(line, arrival, payload, onSession), onEnd: () => {} }, protocol);
+    const arrival = { issued, principal: undefined, protocol, app, isRefused: false };
+    line.accept({ onMessage: (payload) => this.#answer(line, arrival, payload, onSession), onEnd: () => {} }, name);
     line.send(encode(greetingFrame(arrival, TTL_MS)));
   }
 

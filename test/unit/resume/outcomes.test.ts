@@ -11,7 +11,7 @@ const NAME = "resume.v1";
 
 async function greet(socket: FakeSocket, sid: string, protocol = NAME) {
   socket.open({ protocol });
-  socket.message(encode({ type: "H", sid, secret: `${sid}-key`, ttl: 120, win: 100_000 }));
+  socket.message(encode({ type: "H", sid, secret: `${sid}-key`, ttl: 120, win: 100_000, app: 0 }));
   await settleMicrotasks();
 }
 
@@ -54,6 +54,7 @@ test("a drop says nothing, and the return acknowledges what the server had", asy
   send("a");
   send("b");
   await comeBack({ type: "A", rx: 1 });
+  net.last.message(encode({ type: "a", n: 1 }));
   net.last.message(encode({ type: "a", n: 2 }));
   await settleMicrotasks();
   expect(list.slice(2)).toEqual(["a acknowledged", "b acknowledged"]);
@@ -63,7 +64,7 @@ test("a lost session whose count is known acknowledges what arrived, and sends t
   const { net, list, send, comeBack, conn } = await openSession();
   send("a");
   send("b");
-  await comeBack({ type: "X", why: "e", rx: 1 });
+  await comeBack({ type: "X", why: "e", n: 1, rx: 1 });
   expect(list.slice(2)).toEqual(["a acknowledged"]);
   await greetAgain(net.last);
   net.last.message(encode({ type: "a", n: 1 }));
@@ -100,9 +101,14 @@ test("a volatile message that was lost with its connection is refused", async ()
 });
 
 test("a message that ends each connection is refused as poison", async () => {
-  const { list, send, comeBack } = await openSession();
+  const { net, list, send, comeBack } = await openSession();
   send("bad");
-  for (let trial = 0; trial < 4; trial++) await comeBack({ type: "A", rx: 0 });
+  await comeBack({ type: "A", rx: 0 });
+  for (let ended = 0; ended < 3; ended++) {
+    await comeBack({ type: "A", rx: 0 });
+    net.last.message(encode({ type: "q", n: 0 }));
+  }
+  await comeBack({ type: "A", rx: 0 });
   expect(list).toEqual(["bad written", "bad refused: poison"]);
 });
 
@@ -114,7 +120,7 @@ test("the end of the Conn leaves messages in doubt, unless the peer said how far
   expect(doubtful.list).toEqual(["a written", "a in-doubt: closed"]);
   const known = await openSession();
   known.send("a");
-  known.net.last.message(encode({ type: "a", n: 0 }));
+  known.net.last.message(encode({ type: "f", n: 0, rx: 0 }));
   known.net.last.drop(1000, "", true);
   await advance(5_000);
   expect(known.list).toEqual(["a written", "a refused: closed"]);

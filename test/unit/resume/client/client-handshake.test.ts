@@ -1,273 +1,264 @@
 import { describe, expect, test } from "vitest";
 import {
+  beginDial,
   type ClientHandshake,
   createClientHandshake,
+  deliveryOf,
   onActivated,
   onDisconnected,
-  onGreetingTimeout,
-  onHandshakeFailed,
   onMessage,
   onOpen,
-  prepareOffer,
+  onSupportEvent,
 } from "../../../../src/resume/client/client-handshake.ts";
 import { encode } from "../../../../src/resume/protocol/control.ts";
-import { retain, type SentMessage } from "../../../../src/resume/protocol/delivery-state.ts";
+import { acknowledge, type DeliveryState, hasRoom, retain } from "../../../../src/resume/protocol/delivery-state.ts";
 import { ordinals, sentMessage } from "../../../support/sent-message.ts";
 
 const WINDOW = 500;
-const greeting = (sid: string, win = 1_000) => encode({ type: "H", sid, secret: `${sid}-secret`, ttl: 120, win });
+const greeting = (sid: string, win = 1_000, app = 0) =>
+  encode({ type: "H", sid, secret: `${sid}-secret`, ttl: 120, win, app });
 
-/** A guest whose first session is in use. */
-function settled(): ClientHandshake {
-  const made = createClientHandshake(WINDOW);
-  prepareOffer(made);
-  onOpen(made, true);
-  onMessage(made, greeting("one"));
-  onActivated(made);
-  return made;
+/** Dials, up to the moment when H is awaited. */
+function dial(handshake: ClientHandshake, protocols: readonly string[] = []) {
+  const offer = beginDial(handshake, protocols);
+  onOpen(handshake, true);
+  return offer;
 }
 
-/** Dials once more, up to the server's answer to the return. */
-function reconnect(made: ClientHandshake, sid = "two") {
-  onDisconnected(made);
-  prepareOffer(made);
-  onOpen(made, true);
-  return onMessage(made, greeting(sid));
+/** A handshake on a first connection. */
+function first(protocols: readonly string[] = []) {
+  const handshake = createClientHandshake(WINDOW);
+  dial(handshake, protocols);
+  return handshake;
 }
 
-/** A guest with one message in flight whose server refuses every offer since. */
-function refused(): ClientHandshake {
-  const made = settled();
-  retain(flowOf(made), sentMessage(1));
-  onDisconnected(made);
-  do prepareOffer(made);
-  while (!onHandshakeFailed(made));
-  return made;
+/** A handshake whose first session is in use. */
+function inUse() {
+  const handshake = first();
+  onMessage(handshake, greeting("one"));
+  onActivated(handshake);
+  return handshake;
 }
 
-const flowOf = (made: ClientHandshake) => made.session?.flow as NonNullable<ClientHandshake["session"]>["flow"];
+/** Dials once more, up to the client's answer to the greeting. */
+function comeBack(handshake: ClientHandshake, sid = "two") {
+  onDisconnected(handshake);
+  dial(handshake);
+  return onMessage(handshake, greeting(sid));
+}
+
+const delivery = (handshake: ClientHandshake) => deliveryOf(handshake) as DeliveryState;
+const send = (handshake: ClientHandshake, ...sent: number[]) => {
+  for (const ordinal of sent) retain(delivery(handshake), sentMessage(ordinal));
+};
 
 describe("a first connection", () => {
-  test("is silent until the server has greeted, and takes the session", () => {
-    const made = createClientHandshake(WINDOW);
-    expect(prepareOffer(made)).toBe(true);
-    expect(onOpen(made, true)).toBeUndefined();
-    expect(onMessage(made, greeting("one", 300))).toEqual({
+  test("offers resume, is silent until the server has greeted, and takes the session", () => {
+    const handshake = createClientHandshake(WINDOW);
+    expect(beginDial(handshake, ["chat"])).toEqual(["chat", "resume.v1"]);
+    expect(onOpen(handshake, true)).toBeUndefined();
+    expect(onMessage(handshake, greeting("one", 300, 1))).toEqual({
       type: "started",
       frame: { type: "N", win: WINDOW },
-      remains: undefined,
+      loss: undefined,
     });
-    expect(flowOf(made).window).toBe(300);
-    expect(made.phase).toBe("starting");
   });
 
-  test("never holds more than its own limit, whatever the server allows", () => {
-    expect(flowOf(settled()).window).toBe(WINDOW);
+  test.each([
+    [300, 300],
+    [1_000, WINDOW],
+  ])("sends within the smaller window: the server grants %d", (win, most) => {
+    const handshake = first();
+    onMessage(handshake, greeting("one", win));
+    retain(delivery(handshake), sentMessage(1, { cost: most - 1 }));
+    expect(hasRoom(delivery(handshake))).toBe(true);
+    retain(delivery(handshake), sentMessage(2, { cost: 1 }));
+    expect(hasRoom(delivery(handshake))).toBe(false);
+  });
+
+  test.each([
+    [[], 0, ""],
+    [["chat", "chit"], 1, "chat"],
+    [["chat", "chit"], 2, "chit"],
+  ])("of %j speaks what the greeting names: %d", (protocols, app, protocol) => {
+    const handshake = first(protocols);
+    onMessage(handshake, greeting("one", 300, app));
+    expect(handshake.protocol).toBe(protocol);
   });
 
   test("is plain at once where another name was selected", () => {
-    const made = createClientHandshake(WINDOW);
-    prepareOffer(made);
-    expect(onOpen(made, false)).toEqual({ type: "unsupported", remains: undefined });
+    const handshake = createClientHandshake(WINDOW);
+    beginDial(handshake, []);
+    expect(onOpen(handshake, false)).toEqual({ type: "plain", loss: undefined });
   });
 
-  test.each(["hello", encode({ type: "A", rx: 0 }), "\u0010H2 s.k 1 1", "\u0010\u0010"])(
-    "is plain at once where the first message is %j",
-    (first) => {
-      const made = createClientHandshake(WINDOW);
-      prepareOffer(made);
-      onOpen(made, true);
-      expect(onMessage(made, first)).toEqual({ type: "unsupported", remains: undefined });
-    },
-  );
-
-  test("is plain where the first message is bytes", () => {
-    const made = createClientHandshake(WINDOW);
-    prepareOffer(made);
-    onOpen(made, true);
-    expect(onMessage(made, new TextEncoder().encode(greeting("one"))).type).toBe("unsupported");
+  test.each<[string, string | Uint8Array]>([
+    ["text", "hello"],
+    ["escaped text", "\u0010\u0010"],
+    ["bytes", new TextEncoder().encode(greeting("one"))],
+  ])("is plain at once where the first message is the application's: %s", (_what, message) => {
+    expect(onMessage(first(), message)).toEqual({ type: "plain", loss: undefined });
   });
 
-  test("that stays silent is dialed again without the offer, once", () => {
-    const made = createClientHandshake(WINDOW);
-    prepareOffer(made);
-    onOpen(made, true);
-    expect(onGreetingTimeout(made)).toBe(true);
-    onDisconnected(made);
-    expect(prepareOffer(made)).toBe(false);
-    expect(onOpen(made, false)).toEqual({ type: "unsupported", remains: undefined });
+  test.each([
+    ["another frame", encode({ type: "A", rx: 0 })],
+    ["another version", "\u0010H2 s.k 1 1 0"],
+    ["a greeting without its last field", "\u0010H1 one.secret 1 1"],
+    ["a greeting with a secret that is none", "\u0010H1 one.se/cret 1 1 0"],
+    ["a protocol that was not offered", greeting("one", 1, 1)],
+  ])("is dialed again without the offer, and keeps the message to itself, where that is %s", (_what, message) => {
+    const handshake = first();
+    expect(onMessage(handshake, message)).toEqual({ type: "again" });
+    onDisconnected(handshake);
+    expect(beginDial(handshake, [])).toEqual([]);
+    expect(onOpen(handshake, false)).toEqual({ type: "plain", loss: undefined });
   });
 
-  test("that opened without the offer is remembered", () => {
-    const made = createClientHandshake(WINDOW);
-    prepareOffer(made);
-    expect(onHandshakeFailed(made)).toBe(true);
-    expect(prepareOffer(made)).toBe(false);
-    onOpen(made, false);
-    onDisconnected(made);
-    expect(prepareOffer(made)).toBe(false);
-  });
-
-  test("offers again where the dial without the offer failed too", () => {
-    const made = createClientHandshake(WINDOW);
-    prepareOffer(made);
-    onHandshakeFailed(made);
-    prepareOffer(made);
-    expect(onHandshakeFailed(made)).toBe(false);
-    expect(prepareOffer(made)).toBe(true);
+  test("that named protocols takes no greeting that names none", () => {
+    expect(onMessage(first(["chat"]), greeting("one"))).toEqual({ type: "again" });
   });
 
   test("that is lost before the greeting changes nothing", () => {
-    const made = createClientHandshake(WINDOW);
+    const handshake = createClientHandshake(WINDOW);
     for (let drop = 0; drop < 5; drop++) {
-      expect(prepareOffer(made)).toBe(true);
-      onOpen(made, true);
-      onDisconnected(made);
+      expect(dial(handshake)).toEqual(["resume.v1"]);
+      onDisconnected(handshake);
     }
   });
 });
 
 describe("a return", () => {
   test("states what was received, and counts the attempts", () => {
-    const made = settled();
-    flowOf(made).received = 7;
+    const handshake = inUse();
+    delivery(handshake).received = 7;
     const frame = { type: "R", sid: "one", secret: "one-secret", rx: 7, win: WINDOW };
-    expect(reconnect(made)).toEqual({ type: "reply", frame: { ...frame, gen: 1 } });
-    expect(reconnect(made, "three")).toEqual({ type: "reply", frame: { ...frame, gen: 2 } });
+    expect(comeBack(handshake)).toEqual({ type: "reply", frame: { ...frame, gen: 1 } });
+    expect(comeBack(handshake, "three")).toEqual({ type: "reply", frame: { ...frame, gen: 2 } });
   });
 
-  test("goes on from the server's count", () => {
-    const made = settled();
-    for (const id of [1, 2, 3]) retain(flowOf(made), sentMessage(id));
-    reconnect(made);
-    const step = onMessage(made, encode({ type: "A", rx: 1 }));
-    expect(step.type === "resumed" && ordinals(step.back.resend)).toEqual([2, 3]);
-    expect(made.phase).toBe("active");
+  test("continues at the server's count", () => {
+    const handshake = inUse();
+    send(handshake, 1, 2, 3);
+    comeBack(handshake);
+    const step = onMessage(handshake, encode({ type: "A", rx: 1 }));
+    expect(step.type === "resumed" && ordinals(step.plan.resend)).toEqual([2, 3]);
   });
 
-  test.each([encode({ type: "A", rx: 4 }), encode({ type: "X", why: "e", rx: 4 }), encode({ type: "a", n: 4 })])(
-    "with a count that can't be is a breach: %j",
+  test.each([encode({ type: "A", rx: 4 }), encode({ type: "X", why: "e", n: 1, rx: 4 })])(
+    "with a count that can't be breaks the protocol: %j",
     (answer) => {
-      const made = settled();
-      for (const id of [1, 2, 3]) retain(flowOf(made), sentMessage(id));
-      reconnect(made);
-      expect(onMessage(made, answer)).toEqual({ type: "protocolError" });
+      const handshake = inUse();
+      send(handshake, 1, 2, 3);
+      comeBack(handshake);
+      expect(onMessage(handshake, answer)).toEqual({ type: "protocolError" });
     },
   );
 
-  test.each(["hello", "\u0010nonsense", greeting("x"), encode({ type: "?" }), encode({ type: "N", win: 1 })])(
-    "answered with %j is a breach",
+  test.each(["hello", "\u0010nonsense", greeting("x"), encode({ type: "?" }), encode({ type: "a", n: 0 })])(
+    "answered with %j breaks the protocol",
     (answer) => {
-      const made = settled();
-      reconnect(made);
-      expect(onMessage(made, answer)).toEqual({ type: "protocolError" });
+      const handshake = inUse();
+      comeBack(handshake);
+      expect(onMessage(handshake, answer)).toEqual({ type: "protocolError" });
     },
   );
 
-  test("to a session that had ended well learns how far it had come", () => {
-    const made = settled();
-    for (const id of [1, 2, 3]) retain(flowOf(made), sentMessage(id));
-    reconnect(made);
-    const step = onMessage(made, encode({ type: "a", n: 2 }));
-    expect(step.type === "ended" && ordinals(step.delivered)).toEqual([1, 2]);
+  test("to a session that had ended with 1000 learns its final counts", () => {
+    const handshake = inUse();
+    send(handshake, 1, 2, 3);
+    comeBack(handshake);
+    expect(onMessage(handshake, encode({ type: "f", n: 1, rx: 2 }))).toEqual({
+      type: "ended",
+      counts: { type: "f", n: 1, rx: 2 },
+    });
   });
 
-  test("keeps the session where the server is down and refuses each dial", () => {
-    const made = settled();
-    onDisconnected(made);
-    const dials = Array.from({ length: 8 }, () => [prepareOffer(made), onHandshakeFailed(made)]);
-    // After the third and the seventh another goes without the offer, at once.
-    const asked = [
-      [true, false],
-      [true, false],
-      [true, true],
-      [false, false],
-    ];
-    expect(dials).toEqual([...asked, ...asked]);
-    expect(reconnect(made).type).toBe("reply");
-  });
+  test.each(["hello", "\u0010nonsense", "\u0010H1 one.secret 1 1"])(
+    "that is answered with %j in place of a greeting fails, and the session stays",
+    (message) => {
+      const handshake = inUse();
+      send(handshake, 1);
+      onDisconnected(handshake);
+      dial(handshake);
+      expect(onMessage(handshake, message)).toEqual({ type: "failed" });
+      expect(comeBack(handshake)).toMatchObject({ type: "reply", frame: { type: "R", sid: "one" } });
+    },
+  );
 
-  test("tries the offer again before it believes a server that opens without", () => {
-    const made = refused();
-    expect(prepareOffer(made)).toBe(false);
-    expect(onOpen(made, false)).toBe("again");
-    expect(prepareOffer(made)).toBe(true);
-    onOpen(made, true);
-    expect(onMessage(made, greeting("two")).type).toBe("reply");
+  test("to a server that has not selected the name fails, and the session stays", () => {
+    const handshake = inUse();
+    onDisconnected(handshake);
+    beginDial(handshake, []);
+    expect(onOpen(handshake, false)).toEqual({ type: "failed" });
+    expect(comeBack(handshake)).toMatchObject({ type: "reply", frame: { type: "R", sid: "one" } });
   });
 
   test("is plain where the offer is certainly what the server refuses, and says what is in doubt", () => {
-    const made = refused();
-    prepareOffer(made);
-    onOpen(made, false);
-    prepareOffer(made);
-    onHandshakeFailed(made);
-    prepareOffer(made);
-    const step = onOpen(made, false);
-    expect(step).toMatchObject({ type: "unsupported", remains: { inDoubt: [{ ordinal: 1 }] } });
-    expect(made.session).toBeUndefined();
-  });
-
-  test("believes a server that spoke resume before through one long silence, and not through two", () => {
-    const made = settled();
-    onDisconnected(made);
-    prepareOffer(made);
-    onOpen(made, true);
-    expect(onGreetingTimeout(made)).toBe(false);
-    onDisconnected(made);
-    expect(prepareOffer(made)).toBe(true);
-    onOpen(made, true);
-    expect(onGreetingTimeout(made)).toBe(true);
-    onDisconnected(made);
-    expect(prepareOffer(made)).toBe(false);
-    expect(onOpen(made, false)).toMatchObject({ type: "unsupported" });
+    const handshake = inUse();
+    send(handshake, 1);
+    onDisconnected(handshake);
+    for (let silence = 0; silence < 2; silence++) {
+      dial(handshake);
+      onSupportEvent(handshake, "silent");
+      onDisconnected(handshake);
+    }
+    expect(beginDial(handshake, [])).toEqual([]);
+    expect(onOpen(handshake, false)).toMatchObject({
+      type: "plain",
+      loss: { delivered: [], undelivered: [], inDoubt: [{ ordinal: 1 }] },
+    });
+    onDisconnected(handshake);
+    expect(beginDial(handshake, [])).toEqual([]);
   });
 });
 
 describe("a lost session", () => {
   const lost = (answer: string) => {
-    const made = settled();
-    const flow = flowOf(made);
-    retain(flow, sentMessage(1));
-    retain(flow, sentMessage(2, { resend: true }));
-    retain(flow, sentMessage(3, { volatile: true }));
-    retain(flow, sentMessage(4));
-    reconnect(made);
-    const step = onMessage(made, answer);
-    if (step.type !== "started" || !step.remains) throw new Error(step.type);
-    const { delivered, undelivered, inDoubt } = step.remains;
-    return { made, sets: [delivered, undelivered, inDoubt].map(ordinals) };
+    const handshake = inUse();
+    const options = [{}, { resend: true }, { volatile: true }, {}, {}];
+    for (const [index, more] of options.entries()) retain(delivery(handshake), sentMessage(index + 1, more));
+    comeBack(handshake);
+    const step = onMessage(handshake, answer);
+    if (step.type !== "started" || !step.loss) throw new Error(step.type);
+    const { delivered, undelivered, inDoubt } = step.loss;
+    return { handshake, parts: [delivered, undelivered, inDoubt].map(ordinals) };
   };
 
-  test("goes on with what was not delivered, in order, less what is stale", () => {
-    const { made, sets } = lost(encode({ type: "X", why: "e", rx: 1 }));
-    expect(sets).toEqual([[1], [2, 3, 4], []]);
-    expect(ordinals(made.carriedOver)).toEqual([2, 4]);
-    expect(made.session).toMatchObject({ sid: "two", gen: 0, flow: { sent: 0, received: 0 } });
+  test("is followed by what was not delivered, in order, less what is stale", () => {
+    const { handshake, parts } = lost(encode({ type: "X", why: "e", n: 1, rx: 1 }));
+    expect(parts).toEqual([[1], [2, 3, 4, 5], []]);
+    expect(ordinals(handshake.carriedOver)).toEqual([2, 4, 5]);
+    expect(delivery(handshake)).toMatchObject({ sent: 0, received: 0 });
   });
 
-  test("goes on only with what may be sent twice where nothing is known", () => {
-    const { made, sets } = lost(encode({ type: "X", why: "u" }));
-    expect(sets).toEqual([[], [], [1, 2, 3, 4]]);
-    expect(ordinals(made.carriedOver)).toEqual([2]);
+  test("leaves in doubt what was received and not acknowledged", () => {
+    const { handshake, parts } = lost(encode({ type: "X", why: "e", n: 1, rx: 4 }));
+    expect(parts).toEqual([[1], [5], [2, 3, 4]]);
+    expect(ordinals(handshake.carriedOver)).toEqual([2, 5]);
   });
 
-  test("puts what it leaves before what an earlier one left", () => {
-    const { made } = lost(encode({ type: "X", why: "e", rx: 0 }));
-    onActivated(made);
-    retain(flowOf(made), made.carriedOver.shift() as SentMessage);
-    reconnect(made, "three");
-    onMessage(made, encode({ type: "X", why: "e", rx: 0 }));
-    expect(ordinals(made.carriedOver)).toEqual([1, 2, 4]);
+  test("is followed only by what may be sent twice where nothing is known", () => {
+    const { handshake, parts } = lost(encode({ type: "X", why: "u" }));
+    expect(parts).toEqual([[], [], [1, 2, 3, 4, 5]]);
+    expect(ordinals(handshake.carriedOver)).toEqual([2]);
+  });
+
+  test("leaves its messages before those of an earlier one", () => {
+    const { handshake } = lost(encode({ type: "X", why: "e", n: 0, rx: 0 }));
+    onActivated(handshake);
+    const [oldest] = handshake.carriedOver.splice(0, 1);
+    retain(delivery(handshake), oldest ?? sentMessage(9));
+    comeBack(handshake, "three");
+    onMessage(handshake, encode({ type: "X", why: "e", n: 0, rx: 0 }));
+    expect(ordinals(handshake.carriedOver)).toEqual([1, 2, 4, 5]);
   });
 
   test("that was in setup is gone with its connection", () => {
-    const made = createClientHandshake(WINDOW);
-    prepareOffer(made);
-    onOpen(made, true);
-    onMessage(made, greeting("one"));
-    retain(flowOf(made), sentMessage(1));
-    expect(reconnect(made).type).toBe("started");
-    expect(made.carriedOver).toEqual([]);
+    const handshake = first();
+    onMessage(handshake, greeting("one"));
+    send(handshake, 1);
+    expect(comeBack(handshake)).toMatchObject({ type: "started", loss: undefined });
+    expect(acknowledge(delivery(handshake), 0)).toEqual([]);
+    expect(handshake.carriedOver).toEqual([]);
   });
 });

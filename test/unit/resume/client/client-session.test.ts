@@ -1,5 +1,6 @@
-import { describe, expect, test } from "vitest";
-import type { ConnOptions } from "../../../../src/index.ts";
+import { describe, expect, test, vi } from "vitest";
+import { ConnError, type ConnOptions } from "../../../../src/index.ts";
+import { ClientSession } from "../../../../src/resume/client/client-session.ts";
 import { type ResumeOptions, resume } from "../../../../src/resume/client/index.ts";
 import { type ControlFrame, decode, encode } from "../../../../src/resume/protocol/control.ts";
 import {
@@ -18,7 +19,8 @@ import type { FakeSocket } from "../../../support/fake-socket.ts";
 useFakeTime();
 
 const NAME = "resume.v1";
-const greeting = (sid: string, win = 100_000) => encode({ type: "H", sid, secret: `${sid}-key`, ttl: 120, win });
+const greeting = (sid: string, win = 100_000, app = 0) =>
+  encode({ type: "H", sid, secret: `${sid}-key`, ttl: 120, win, app });
 const ack = (n: number) => encode({ type: "a", n });
 const frames = (socket: FakeSocket) => socket.sent.map((sent) => (typeof sent === "string" && decode(sent)) || sent);
 /** What was sent since this was last asked. */
@@ -41,9 +43,27 @@ async function openSession(given: ResumeOptions = {}, options: ConnOptions = {})
   return { net, conn, socket: net.last };
 }
 
-async function greet(socket: FakeSocket, sid = "one", protocol = NAME) {
-  socket.open({ protocol });
-  socket.message(greeting(sid));
+/** A session of its own, for what the Conn asks of one. */
+function newSession() {
+  const nothing = () => {};
+  return new ClientSession(
+    {
+      unconsumed: () => ({ messages: 0, bytes: 0 }),
+      onPong: nothing,
+      onSessionLost: nothing,
+      onDropped: nothing,
+      onOutcome: nothing,
+      onProtocolError: nothing,
+      onMoveRequested: nothing,
+      createError: (code, message, payload) => new ConnError(code, message, { payload }),
+    },
+    { windowBytes: 1_000, acksConsumed: false, random: () => 0 },
+  );
+}
+
+async function greet(socket: FakeSocket, sid = "one", app = 0) {
+  socket.open({ protocol: NAME });
+  socket.message(greeting(sid, 100_000, app));
   await settleMicrotasks();
 }
 
@@ -75,8 +95,8 @@ describe("the handshake", () => {
   test("names the application's own protocols too, which are all that it sees", async () => {
     const { net, conn } = resuming({}, { protocols: ["chat", "chit"] });
     await settleMicrotasks();
-    expect(net.last.protocols).toEqual([`chat+${NAME}`, `chit+${NAME}`, "chat", "chit"]);
-    await greet(net.last, "one", `chit+${NAME}`);
+    expect(net.last.protocols).toEqual(["chat", "chit", NAME]);
+    await greet(net.last, "one", 2);
     expect(conn.protocol).toBe("chit");
   });
 
@@ -102,6 +122,62 @@ describe("a server without resume", () => {
     conn.send("unsupported");
     expect(net.last.sent).toEqual(["unsupported"]);
     expect(events).toEqual(["idle>connecting", "connecting>open", "open"]);
+  });
+
+  test("that greets a page which was busy is believed", async () => {
+    const { net, conn } = resuming();
+    await settleMicrotasks();
+    const due: (() => void)[] = [];
+    const timers = vi
+      .spyOn(globalThis, "setTimeout")
+      .mockImplementation(((fire: () => void) => due.push(fire)) as never);
+    net.last.open({ protocol: NAME });
+    // After the pause each timer that was set is due, and fires before the message is read.
+    for (const fire of due.splice(0)) fire();
+    timers.mockRestore();
+    net.last.message(greeting("one"));
+    await settleMicrotasks();
+    expect(frames(net.last)).toEqual([{ type: "N", win: 2 ** 20 }]);
+    expect(conn.state).toBe("open");
+  });
+
+  test("that was silent once is asked again on the next connection, and after two silences no more", async () => {
+    const { net } = resuming();
+    for (let connection = 0; connection < 3; connection++) {
+      await advance(300);
+      if (net.last.protocols.length > 0) {
+        net.last.open({ protocol: NAME });
+        await advance(1_000);
+      }
+      net.last.open();
+      await settleMicrotasks();
+      net.last.drop();
+    }
+    await advance(300);
+    expect(net.sockets.map(({ protocols }) => protocols.length)).toEqual([1, 0, 1, 0, 0, 0]);
+  });
+
+  test.each([400, 406, 415, 422, 426, 431])("that refuses the name with %d is dialed again without it", (status) => {
+    const session = newSession();
+    expect(session.protocolsToOffer([])).toEqual([NAME]);
+    expect(session.onHandshakeFailed(new ConnError("refused", "", { status }), status)).toBe(true);
+    expect(session.protocolsToOffer([])).toEqual([]);
+  });
+
+  test.each([401, 403, 404, 408, 410, 425, 429, 500, 503])("that answers %d refuses something else", (status) => {
+    const session = newSession();
+    session.protocolsToOffer([]);
+    expect(session.onHandshakeFailed(new ConnError("refused", "", { status }), status)).toBe(false);
+    expect(session.protocolsToOffer([])).toEqual([NAME]);
+  });
+
+  test.each<[string, unknown]>([
+    ["a network error", Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" })],
+    ["a time limit of ours", new ConnError("timeout")],
+  ])("is not what %s tells of", (_what, cause) => {
+    const session = newSession();
+    session.protocolsToOffer([]);
+    expect(session.onHandshakeFailed(cause, undefined)).toBe(false);
   });
 
   test("that refuses the name is dialed again at once without it, and never asked again", async () => {
@@ -158,10 +234,17 @@ describe("a server without resume", () => {
     const lost = record(conn, "session-lost");
     conn.send("doubtful");
     conn.send("twice", { resend: true });
+    const messages = record(conn, "message");
     socket.drop();
-    await advance(2_000);
-    net.last.open({ protocol: NAME });
-    net.last.message("what?");
+    for (let connection = 0; connection < 2; connection++) {
+      await advance(2_000);
+      expect(lost).toEqual([]);
+      net.last.open({ protocol: NAME });
+      net.last.message("what?");
+      await settleMicrotasks();
+    }
+    expect([net.last.protocols, messages]).toEqual([[], []]);
+    net.last.open();
     await settleMicrotasks();
     expect(lost).toEqual([{ delivered: [], undelivered: [], inDoubt: ["doubtful", "twice"] }]);
     expect(net.last.sent).toEqual(["twice"]);
@@ -210,12 +293,49 @@ describe("a return", () => {
     expect(conn.stats.unacknowledged).toEqual({ messages: 0, bytes: 0 });
   });
 
-  test("sets a message aside that three returns sent to no avail", async () => {
+  test("never sets aside a message that did not reach a server, however many connections die right after the answer", async () => {
+    const { net, conn } = await openSession();
+    const drops = record(conn, "dropped");
+    conn.send("innocent");
+    for (let death = 0; death < 12; death++) (await dropped(net)).message(encode({ type: "A", rx: 0 }));
+    (await dropped(net)).message(encode({ type: "A", rx: 0 }));
+    net.last.message(encode({ type: "q", n: 0 }));
+    await settleMicrotasks();
+    expect(taken(net.last).slice(1)).toEqual([{ type: "p", n: 0 }, "innocent", { type: "p", n: 0 }]);
+    expect(drops).toEqual([]);
+  });
+
+  test("proves a connection before it sends again what may have ended the last ones, and then only that", async () => {
+    const { net, conn } = await openSession();
+    conn.send("suspect");
+    conn.send("next");
+    (await dropped(net)).message(encode({ type: "A", rx: 0 }));
+    await settleMicrotasks();
+    expect(taken(net.last).slice(1)).toEqual(["suspect", "next"]);
+    (await dropped(net)).message(encode({ type: "A", rx: 0 }));
+    const later = conn.send("later");
+    await settleMicrotasks();
+    expect(taken(net.last).slice(1)).toEqual([{ type: "p", n: 0 }]);
+    net.last.message(encode({ type: "q", n: 0 }));
+    expect(taken(net.last)).toEqual(["suspect", { type: "p", n: 0 }]);
+    expect(await isSettled(later)).toBe(false);
+    net.last.message(encode({ type: "q", n: 1 }));
+    await later;
+    expect(taken(net.last)).toEqual(["next", "later"]);
+  });
+
+  test("sets a message aside after which three proven connections ended", async () => {
     const { net, conn } = await openSession();
     const drops = record(conn, "dropped");
     const call = rejection(conn.send("bad", { confirm: true }));
     conn.send("good");
-    for (let trial = 0; trial < 4; trial++) (await dropped(net)).message(encode({ type: "A", rx: 0 }));
+    for (let returns = 0; returns < 5; returns++) {
+      expect(drops).toEqual([]);
+      (await dropped(net)).message(encode({ type: "A", rx: 0 }));
+      if (returns > 0) net.last.message(encode({ type: "q", n: 0 }));
+    }
+    await settleMicrotasks();
+    (await dropped(net)).message(encode({ type: "A", rx: 0 }));
     await settleMicrotasks();
     expect(await call).toMatchObject({ code: "poison", payload: "bad" });
     expect(drops).toMatchObject([{ payload: "bad", error: { code: "poison" } }]);
@@ -240,7 +360,7 @@ describe("a lost session", () => {
     conn.send("c");
     const next = await dropped(net);
     taken(next);
-    next.message(encode({ type: "X", why: "e", rx: 1 }));
+    next.message(encode({ type: "X", why: "e", n: 1, rx: 1 }));
     await settleMicrotasks();
     expect(lost).toEqual([{ delivered: ["a"], undelivered: ["b", "c"], inDoubt: [] }]);
     await calls[0];
@@ -266,7 +386,7 @@ describe("a lost session", () => {
     const { net } = await openSession({}, { setup });
     const next = await dropped(net);
     expect(taken(next)).toMatchObject([{ type: "R" }]);
-    next.message(encode({ type: "X", why: "o", rx: 0 }));
+    next.message(encode({ type: "X", why: "o", n: 0, rx: 0 }));
     await settleMicrotasks();
     // The login of the lost session is a message like any other, and was not counted.
     expect(taken(next)).toMatchObject([{ type: "N" }, "login", "login"]);
@@ -429,6 +549,36 @@ describe("acknowledging", () => {
     socket.message(encode({ type: "?" }));
     await settleMicrotasks();
     expect(taken(socket)).toEqual([{ type: "q", n: 0 }]);
+  });
+});
+
+describe("a peer that goes beyond its window", () => {
+  test("breaks the protocol", async () => {
+    const { conn, socket } = await openSession({ windowBytes: 200 }, { inbox: { highWaterMark: 100 } });
+    for (let n = 0; n < 4; n++) socket.message("x");
+    await settleMicrotasks();
+    expect(conn.state).toBe("open");
+    socket.message("x");
+    expect(await conn.closed).toMatchObject({ code: 4400, by: "policy" });
+    expect(conn.stats.inbox.messages).toBe(4);
+  });
+
+  test("does not break it in a turn whose acknowledgement is still to come", async () => {
+    const { conn, socket } = await openSession({ windowBytes: 200 });
+    for (let turn = 0; turn < 9; turn++) {
+      for (let n = 0; n < 4; n++) socket.message("x");
+      await settleMicrotasks();
+    }
+    expect(conn.state).toBe("open");
+    expect(conn.stats.received).toBe(36);
+  });
+
+  test("is measured as it measures: text by its units", async () => {
+    const { conn, socket } = await openSession({ windowBytes: 200, ack: "consumed" });
+    socket.message("ü".repeat(100));
+    socket.message("\u0010\u0010");
+    await settleMicrotasks();
+    expect(conn.state).toBe("open");
   });
 });
 
@@ -610,7 +760,7 @@ describe("closing", () => {
     expect(taken(socket)).toEqual(["a", { type: "?" }]);
     socket.message(ack(1));
     await settleMicrotasks();
-    expect(taken(socket)).toEqual([{ type: "a", n: 1 }]);
+    expect(taken(socket)).toEqual([{ type: "f", n: 1, rx: 1 }]);
     expect(socket.closedWith).toEqual({ code: 1000 });
     expect(await closing).toMatchObject({ code: 1000, clean: true, unsent: [], inDoubt: [] });
   });
@@ -626,32 +776,111 @@ describe("closing", () => {
     expect(await call).toMatchObject({ code: "closed", payload: "a" });
   });
 
-  test("knows of a peer that closes how far it had come", async () => {
+  const final = (n: number, rx = n) => encode({ type: "f", n, rx });
+
+  test("is told by a peer that closes what it received", async () => {
     const { conn, socket } = await openSession();
     for (const payload of ["a", "b", "c"]) conn.send(payload);
-    socket.message(ack(1));
+    socket.message(final(1));
     socket.drop(1000, "", true);
     expect(await conn.closed).toMatchObject({ by: "peer", unsent: ["b", "c"], inDoubt: [] });
   });
 
-  test("is in doubt about the rest where the peer closed without a word", async () => {
+  test("is in doubt about what the peer received and did not acknowledge", async () => {
     const { conn, socket } = await openSession();
-    conn.send("a");
+    const confirmed = conn.send("a", { confirm: true });
+    const call = rejection(conn.send("b", { confirm: true }));
+    conn.send("c");
+    socket.message(final(1, 2));
     socket.drop(1000, "", true);
-    expect(await conn.closed).toMatchObject({ by: "peer", unsent: [], inDoubt: ["a"] });
+    expect(await conn.closed).toMatchObject({ unsent: ["c"], inDoubt: ["b"] });
+    await confirmed;
+    expect(await call).toMatchObject({ code: "closed", payload: "b" });
   });
 
-  test("counts what a return showed to be received as delivered, though it is not acknowledged", async () => {
+  test.each<[string, (socket: FakeSocket) => void]>([
+    ["nothing", () => {}],
+    ["an ordinary acknowledgement", (socket) => socket.message(ack(1))],
+    ["a pong", (socket) => socket.message(encode({ type: "q", n: 1 }))],
+  ])("with 1000 by a gateway is no account of the peer's: after %s all is in doubt", async (_what, before) => {
+    const { conn, socket } = await openSession();
+    for (const payload of ["a", "b"]) conn.send(payload);
+    before(socket);
+    socket.drop(1000, "", true);
+    const { inDoubt, unsent } = await conn.closed;
+    expect([inDoubt.at(-1), unsent]).toEqual(["b", []]);
+  });
+
+  test.each([
+    ["another code", 1001, true],
+    ["no close frame", 1006, false],
+  ])("after final counts with %s leaves all in doubt", async (_what, code, clean) => {
+    const { conn, socket } = await openSession({}, { shouldRetry: () => false });
+    conn.send("a");
+    socket.message(final(0));
+    socket.drop(code, "", clean);
+    expect(await conn.closed).toMatchObject({ unsent: [], inDoubt: ["a"] });
+  });
+
+  test.each<[string, string]>([
+    ["a message", "more"],
+    ["control", ack(0)],
+    ["final counts again", final(0)],
+  ])("breaks the protocol where final counts are followed by %s", async (_what, next) => {
+    const { conn, socket } = await openSession();
+    const messages = record(conn, "message");
+    conn.send("a");
+    socket.message(final(0));
+    socket.message(next);
+    expect(await conn.closed).toMatchObject({ code: 4400, unsent: [], inDoubt: ["a"] });
+    expect(messages).toEqual([]);
+  });
+
+  test.each([final(2, 2), final(1, 0), final(0, 2)])(
+    "breaks the protocol with counts that can't be: %j",
+    async (frame) => {
+      const { conn, socket } = await openSession();
+      conn.send("a");
+      socket.message(frame);
+      expect(await conn.closed).toMatchObject({ code: 4400 });
+    },
+  );
+
+  test.each(["before the greeting", "before the answer to the return"])(
+    "of a later connection by a gateway, %s, says nothing of what the peer stated on an earlier one",
+    async (moment) => {
+      const { net, conn, socket } = await openSession();
+      conn.send("a");
+      socket.message(final(0));
+      socket.drop();
+      await advance(300);
+      if (moment === "before the greeting") net.last.open({ protocol: NAME });
+      else await greet(net.last, "two");
+      net.last.drop(1000, "", true);
+      expect(await conn.closed).toMatchObject({ by: "peer", unsent: [], inDoubt: ["a"] });
+    },
+  );
+
+  test("acknowledges only what was consumed, where that is asked for", async () => {
+    const { conn, socket } = await openSession({ ack: "consumed" });
+    for (const text of ["a", "b", "c"]) socket.message(text);
+    await conn.receive();
+    conn.close();
+    await settleMicrotasks();
+    expect(taken(socket)).toEqual([{ type: "f", n: 1, rx: 3 }]);
+  });
+
+  test("leaves in doubt what a return showed to be received, and what nobody acknowledged", async () => {
     const { net, conn } = await openSession();
-    const call = conn.send("a", { confirm: true });
+    const call = rejection(conn.send("a", { confirm: true }));
     conn.send("b");
     const next = await dropped(net);
     next.message(encode({ type: "A", rx: 1 }));
-    await call;
     net.answersClose = false;
     const closing = conn.close();
     await advance(2_000);
-    expect(await closing).toMatchObject({ clean: false, unsent: [], inDoubt: ["b"] });
+    expect(await closing).toMatchObject({ clean: false, unsent: [], inDoubt: ["a", "b"] });
+    expect(await call).toMatchObject({ code: "closed" });
   });
 
   test("of a session that had ended well is learned on the return", async () => {
@@ -659,7 +888,7 @@ describe("closing", () => {
     conn.send("a");
     conn.send("b");
     const next = await dropped(net);
-    next.message(ack(1));
+    next.message(final(1));
     next.drop(1000, "", true);
     expect(await conn.closed).toMatchObject({ by: "peer", code: 1000, unsent: ["b"], inDoubt: [] });
   });

@@ -22,14 +22,13 @@ const payload = fc.oneof(
 );
 
 const frame: fc.Arbitrary<ControlFrame> = fc.oneof(
-  fc.record({ type: fc.constant("H" as const), sid: id, secret: id, ttl: number, win: positive }),
+  fc.record({ type: fc.constant("H" as const), sid: id, secret: id, ttl: number, win: positive, app: number }),
   fc.record({ type: fc.constant("N" as const), win: positive }),
   fc.record({ type: fc.constant("R" as const), sid: id, secret: id, gen: positive, rx: number, win: positive }),
   fc.record({ type: fc.constant("A" as const), rx: number }),
-  fc.record(
-    { type: fc.constant("X" as const), why: fc.constantFrom("e" as const, "u", "o", "p"), rx: number },
-    { requiredKeys: ["type", "why"] },
-  ),
+  fc.record({ type: fc.constant("X" as const), why: fc.constantFrom("e" as const, "u", "o", "p") }),
+  fc.record({ type: fc.constant("X" as const), why: fc.constantFrom("e" as const, "o"), n: number, rx: number }),
+  fc.record({ type: fc.constant("f" as const), n: number, rx: number }),
   fc.record({ type: fc.constantFrom("a" as const, "p", "q"), n: number }),
   fc.constant({ type: "?" } as const),
   fc.record({ type: fc.constant("m" as const), min: number, max: number }),
@@ -40,19 +39,20 @@ test("reads every frame as it was written", () => {
     fc.property(frame, (given) => {
       const written = encode(given);
       expect(isControl(written)).toBe(true);
-      expect(decode(written)).toEqual(given.type === "X" ? { rx: undefined, ...given } : given);
+      expect(decode(written)).toEqual(given.type === "X" ? { n: undefined, rx: undefined, ...given } : given);
     }),
   );
 });
 
 test.each<[ControlFrame, string]>([
-  [{ type: "H", sid: "s", secret: "k", ttl: 120, win: 1_048_576 }, "H1 s.k 3c mh34"],
+  [{ type: "H", sid: "s", secret: "k", ttl: 120, win: 1_048_576, app: 0 }, "H1 s.k 3c mh34 0"],
   [{ type: "N", win: 36 }, "N 10"],
   [{ type: "R", sid: "s", secret: "k", gen: 1, rx: 0, win: 1 }, "R s.k 1 0 1"],
   [{ type: "A", rx: 35 }, "A z"],
-  [{ type: "X", why: "e", rx: 7 }, "X e 7"],
+  [{ type: "X", why: "e", n: 5, rx: 7 }, "X e 5 7"],
   [{ type: "X", why: "u" }, "X u"],
   [{ type: "a", n: 128 }, "a 3k"],
+  [{ type: "f", n: 5, rx: 7 }, "f 5 7"],
   [{ type: "?" }, "?"],
   [{ type: "m", min: 0, max: 60_000 }, "m 0 1aao"],
 ])("writes %j as %s", (given, written) => {
@@ -104,14 +104,18 @@ describe("what is not of the protocol", () => {
     `${MARK}aa 1`,
     `${MARK}A`,
     `${MARK}N 0`,
-    `${MARK}H2 s.k 1 1`,
-    `${MARK}H s.k 1 1`,
-    `${MARK}H1 s.k 1 0`,
-    `${MARK}H1 s 1 1`,
-    `${MARK}H1 s.k.x 1 1`,
-    `${MARK}H1 ${"s".repeat(65)}.k 1 1`,
-    `${MARK}H1 s/k.k 1 1`,
-    `${MARK}H1 .k 1 1`,
+    `${MARK}H2 s.k 1 1 0`,
+    `${MARK}H s.k 1 1 0`,
+    `${MARK}H1 s.k 1 1`,
+    `${MARK}H1 s.k 1 0 0`,
+    `${MARK}H1 s 1 1 0`,
+    `${MARK}H1 s.k.x 1 1 0`,
+    `${MARK}H1 ${"s".repeat(65)}.k 1 1 0`,
+    `${MARK}H1 s/k.k 1 1 0`,
+    `${MARK}H1 .k 1 1 0`,
+    `${MARK}f 1`,
+    `${MARK}f 1 2 3`,
+    `${MARK}X e 7`,
     `${MARK}R s.k 0 0 1`,
     `${MARK}R s.k 1 0 0`,
     `${MARK}R s.k 1 0`,

@@ -2,11 +2,14 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   acknowledge,
+  count,
   createDeliveryState,
   hasRoom,
+  noteAckSent,
   planResume,
   retain,
   type SentMessage,
+  setWindow,
   splitLoss,
   windowCost,
 } from "../../../../src/resume/protocol/delivery-state.ts";
@@ -90,17 +93,38 @@ describe("a return", () => {
     expect(made).toMatchObject({ sent: 5, peerReceived: 2 });
   });
 
-  test("sets aside what three returns in a row sent first to no avail", () => {
-    const made = filled(3);
-    for (let trial = 0; trial < 3; trial++) expect(planResume(made, 1)?.poison).toBeUndefined();
-    const back = planResume(made, 1);
-    expect(back?.poison?.ordinal).toBe(2);
-    expect(ordinals(back?.resend)).toEqual([3]);
-    expect(made.sent).toBe(2);
-    // The next has its own three.
-    for (let trial = 0; trial < 2; trial++) expect(planResume(made, 1)?.poison).toBeUndefined();
-    expect(planResume(made, 1)?.poison?.ordinal).toBe(3);
-    expect(ordinals(planResume(made, 1)?.resend)).toEqual([]);
+  test("suspects a message that two returns in a row send first, and says so", () => {
+    const state = filled(3);
+    expect(planResume(state, 1)?.isSuspect).toBe(false);
+    expect(planResume(state, 1)?.isSuspect).toBe(true);
+    expect(planResume(state, 2)?.isSuspect).toBe(false);
+  });
+
+  test("sets a message aside after three strikes, however many returns there were, and gives the next its own three", () => {
+    const state = filled(3);
+    const strike = () => {
+      state.strikes++;
+      return planResume(state, 1);
+    };
+    for (let returns = 0; returns < 9; returns++) expect(planResume(state, 1)?.poison).toBeUndefined();
+    for (let strikes = 1; strikes < 3; strikes++) expect(strike()?.poison).toBeUndefined();
+    const plan = strike();
+    expect(plan?.poison?.ordinal).toBe(2);
+    expect([ordinals(plan?.resend), plan?.isSuspect]).toEqual([[3], false]);
+    expect(state.sent).toBe(2);
+    expect(planResume(state, 1)?.isSuspect).toBe(false);
+    for (let strikes = 1; strikes < 3; strikes++) expect(strike()?.poison).toBeUndefined();
+    expect(strike()?.poison?.ordinal).toBe(3);
+    expect(ordinals(planResume(state, 1)?.resend)).toEqual([]);
+  });
+
+  test("forgets the strikes of a message that the peer has received", () => {
+    const state = filled(3);
+    planResume(state, 1);
+    state.strikes = 2;
+    planResume(state, 2);
+    state.strikes++;
+    expect(planResume(state, 2)?.poison).toBeUndefined();
   });
 
   test("suspects nobody whose peer's count moved in between", () => {
@@ -119,30 +143,70 @@ describe("a return", () => {
 });
 
 describe("what a lost session leaves", () => {
-  test("is known exactly where the peer still knows its count", () => {
-    const made = filled(5);
-    acknowledge(made, 1);
-    const left = splitLoss(made, 3);
-    expect([ordinals(left?.delivered), ordinals(left?.undelivered), ordinals(left?.inDoubt)]).toEqual([
-      [2, 3],
-      [4, 5],
-      [],
-    ]);
+  const parts = (left: ReturnType<typeof splitLoss>) =>
+    left && [ordinals(left.delivered), ordinals(left.undelivered), ordinals(left.inDoubt)];
+
+  test("is known exactly where the peer acknowledged all that it received", () => {
+    const state = filled(5);
+    acknowledge(state, 1);
+    expect(parts(splitLoss(state, { n: 3, rx: 3 }))).toEqual([[2, 3], [4, 5], []]);
   });
 
-  test("is in doubt beyond what the peer last stated", () => {
-    const made = filled(5);
-    planResume(made, 2);
-    const left = splitLoss(made, undefined);
-    expect([ordinals(left?.delivered), ordinals(left?.undelivered), ordinals(left?.inDoubt)]).toEqual([
-      [1, 2],
-      [],
-      [3, 4, 5],
-    ]);
+  test("is in doubt where the peer received it and did not acknowledge it", () => {
+    const state = filled(5);
+    acknowledge(state, 1);
+    expect(parts(splitLoss(state, { n: 2, rx: 4 }))).toEqual([[2], [5], [3, 4]]);
   });
 
-  test("is nothing where the count can't be", () => {
-    expect(splitLoss(filled(5), 6)).toBeUndefined();
+  test("is in doubt as a whole where the peer does not know its counts, even what it had received", () => {
+    const state = filled(5);
+    acknowledge(state, 1);
+    planResume(state, 2);
+    expect(parts(splitLoss(state))).toEqual([[], [], [2, 3, 4, 5]]);
+  });
+
+  test.each([
+    [1, 6],
+    [0, 3],
+    [3, 2],
+    [1, 1],
+    [Number.NaN, 3],
+    [2, Number.NaN],
+  ])("is nothing where the counts can't be: %d and %d", (n, rx) => {
+    const state = filled(5);
+    acknowledge(state, 1);
+    planResume(state, 2);
+    expect(splitLoss(state, { n, rx })).toBeUndefined();
+  });
+});
+
+describe("the window that was granted", () => {
+  test("takes messages until the unacknowledged ones cost as much, and one of any size more", () => {
+    const state = createDeliveryState(150);
+    const texts = ["", "", "x".repeat(1_000_000), ""];
+    expect(texts.map((text) => count(state, text))).toEqual([true, true, true, false]);
+    expect(state.received).toBe(3);
+  });
+
+  test("opens with each acknowledgement, by what that covers", () => {
+    const state = createDeliveryState(200);
+    for (const text of ["a", "b", "c", "d"]) count(state, text);
+    expect(state.received).toBe(4);
+    expect(count(state, "e")).toBe(false);
+    noteAckSent(state, 1);
+    expect(count(state, "e")).toBe(true);
+    expect(count(state, "f")).toBe(false);
+    noteAckSent(state, 5);
+    expect(state.unackedCost).toBe(0);
+  });
+
+  test("is the granted one, whatever smaller window the peer uses", () => {
+    const state = createDeliveryState(200);
+    setWindow(state, 1);
+    expect(state.window).toBe(1);
+    expect([count(state, ""), count(state, "")]).toEqual([true, true]);
+    setWindow(state, 9_999);
+    expect(state.window).toBe(200);
   });
 });
 

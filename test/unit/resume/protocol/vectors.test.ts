@@ -10,7 +10,7 @@ import {
   isControl,
   unescaped,
 } from "../../../../src/resume/protocol/control.ts";
-import { retain } from "../../../../src/resume/protocol/delivery-state.ts";
+import { count, retain } from "../../../../src/resume/protocol/delivery-state.ts";
 import { answerHandshake, createSessionRecord } from "../../../../src/resume/server/server-handshake.ts";
 import { advance, record, settleMicrotasks, useFakeTime } from "../../../support/conn.ts";
 import { fakeNet } from "../../../support/fake-socket.ts";
@@ -20,7 +20,7 @@ useFakeTime();
 
 describe("frames", () => {
   test.each(vectors.frames)("$text is read and written", ({ text, frame }) => {
-    expect(decode(text)).toEqual(frame.type === "X" ? { rx: undefined, ...frame } : frame);
+    expect(decode(text)).toEqual(frame.type === "X" ? { n: undefined, rx: undefined, ...frame } : frame);
     expect(encode(frame as ControlFrame)).toBe(text);
   });
 
@@ -79,13 +79,13 @@ describe("dialogues", () => {
     for (const lines of sockets) {
       const greeting = decode(lines[0]?.[1] ?? "");
       if (greeting?.type !== "H") throw new Error("A dialogue begins with the greeting.");
-      const issued = createSessionRecord({ sid: greeting.sid, secret: greeting.secret }, undefined);
+      const issued = createSessionRecord({ sid: greeting.sid, secret: greeting.secret }, undefined, 1_000);
       sessions.set(greeting.sid, issued);
-      const arrival = { issued, principal: undefined, window: 1_000, isRefused: false };
+      const arrival = { issued, principal: undefined, app: 0, protocol: "", isRefused: false };
       let bound: typeof issued | undefined;
       for (const [who, text = ""] of lines.slice(1)) {
         if (who === "client" && bound && !isControl(text)) {
-          bound.delivery.received++;
+          count(bound.delivery, text);
           got.push(unescaped(text));
         } else if (who === "client" && !bound) {
           const step = answerHandshake(arrival, text, { get: (sid) => sessions.get(sid), beforeResume() {} });

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { encode } from "../../../../src/resume/protocol/control.ts";
-import { retain } from "../../../../src/resume/protocol/delivery-state.ts";
+import { count, noteAckSent, retain } from "../../../../src/resume/protocol/delivery-state.ts";
 import {
   answerHandshake,
   createSessionRecord,
@@ -14,9 +14,9 @@ const WINDOW = 500;
 let sessions: Map<string, SessionRecord>;
 
 function arrive(sid: string, principal?: string): PendingHandshake {
-  const issued = createSessionRecord({ sid, secret: `${sid}-secret` }, principal);
+  const issued = createSessionRecord({ sid, secret: `${sid}-secret` }, principal, WINDOW);
   sessions.set(sid, issued);
-  return { issued, principal, window: WINDOW, isRefused: false };
+  return { issued, principal, app: 2, protocol: "chat", isRefused: false };
 }
 
 /** The sessions that were claimed by who could show that they are his. */
@@ -34,7 +34,8 @@ const resumeControl = (sid: string, more: object = {}) =>
 function used(sid = "one", principal?: string): SessionRecord {
   const step = answer(arrive(sid, principal), acceptControl);
   if (step.type !== "accepted") throw new Error(step.type);
-  step.session.delivery.received = 5;
+  for (const text of ["1", "2", "3", "4", "5"]) count(step.session.delivery, text);
+  noteAckSent(step.session.delivery, 3);
   for (const id of [1, 2, 3]) retain(step.session.delivery, sentMessage(id));
   return step.session;
 }
@@ -51,6 +52,7 @@ test("greets with a fresh session, its time in seconds and its window", () => {
     secret: "one-secret",
     ttl: 2,
     win: WINDOW,
+    app: 2,
   });
 });
 
@@ -179,7 +181,7 @@ describe("a client that is turned away", () => {
     (why) => {
       used().outcome = why;
       const { step, arrival } = turnedAway(resumeControl("one"));
-      expect(step).toEqual({ type: "reply", frame: { type: "X", why, rx: 5 } });
+      expect(step).toEqual({ type: "reply", frame: { type: "X", why, n: 3, rx: 5 } });
       // A lost answer is asked for again.
       expect(answer(arrive("three"), resumeControl("one", { gen: 2 }))).toEqual(step);
       expect(answer(arrival, acceptControl)).toMatchObject({ type: "accepted", session: { sid: "two" } });
@@ -193,6 +195,6 @@ describe("a client that is turned away", () => {
 
   test("from a session that ended well gets its count and the end", () => {
     used().outcome = "ended";
-    expect(turnedAway(resumeControl("one")).step).toEqual({ type: "ended", frame: { type: "a", n: 5 } });
+    expect(turnedAway(resumeControl("one")).step).toEqual({ type: "ended", frame: { type: "f", n: 3, rx: 5 } });
   });
 });

@@ -2,8 +2,8 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { Conn, type Payload } from "../../../../src/index.ts";
 import { resume } from "../../../../src/resume/client/index.ts";
 import { type ControlFrame, decode } from "../../../../src/resume/protocol/control.ts";
-import { handler } from "../../../../src/server/index.ts";
-import { dial, rawSocket, statusOf, until, upgradeRequest } from "../../../support/ws-server.ts";
+import { type HandlerOptions, handle, handler, type SessionOptions } from "../../../../src/server/index.ts";
+import { dial, rawSocket, site, statusOf, until, upgradeRequest } from "../../../support/ws-server.ts";
 import {
   acceptControl,
   dropClient,
@@ -183,7 +183,7 @@ describe("a client that returns", () => {
     });
     const second = await rawClient(server.url());
     second.send(resumeControl(first));
-    await until(() => expect(second.read()).toEqual([{ type: "X", why: "e", rx: 2 }]));
+    await until(() => expect(second.read()).toEqual([{ type: "X", why: "e", n: 2, rx: 2 }]));
     second.send(acceptControl, "again");
     await until(() => expect(server.received).toEqual(["one", "two", "again"]));
     expect(server.conns).toHaveLength(2);
@@ -198,7 +198,7 @@ describe("a client that returns", () => {
     const second = await rawClient(server.url());
     second.send(resumeControl(first));
     expect(await second.closed).toMatchObject({ code: 1000 });
-    expect(second.read()).toEqual([{ type: "a", n: 1 }]);
+    expect(second.read()).toEqual([{ type: "f", n: 1, rx: 1 }]);
   });
 
   test("to a Conn that is in setup begins anew", async () => {
@@ -213,7 +213,7 @@ describe("a client that returns", () => {
     await until(() => expect(runs).toBe(1));
     const second = await rawClient(server.url());
     second.send(resumeControl(first));
-    await until(() => expect(second.read()).toEqual([{ type: "X", why: "e", rx: 0 }]));
+    await until(() => expect(second.read()).toEqual([{ type: "X", why: "e", n: 0, rx: 0 }]));
     second.send(acceptControl, "login", "hello");
     await until(() => expect(server.received).toEqual(["hello"]));
     expect(runs).toBe(2);
@@ -260,7 +260,7 @@ describe("a breach of the protocol", () => {
     await server.conns[0]?.closed;
     const third = await rawClient(server.url());
     third.send(resumeControl(first, { gen: 2 }));
-    await until(() => expect(third.read()).toEqual([{ type: "X", why: "u", rx: 0 }]));
+    await until(() => expect(third.read()).toEqual([{ type: "X", why: "u", n: 0, rx: 0 }]));
   });
 
   test("a client that stays silent is closed with 4408 after ten seconds", async () => {
@@ -272,6 +272,17 @@ describe("a breach of the protocol", () => {
     await vi.advanceTimersByTimeAsync(10_000);
     vi.useRealTimers();
     expect(await closed).toMatchObject({ code: 4408 });
+  });
+});
+
+describe("a client that ignores its window", () => {
+  test("is cut off, and its session with it", async () => {
+    const server = await serving({ windowBytes: 1_000 });
+    const client = await openSession(server);
+    client.send(...Array.from({ length: 5_000 }, (_, n) => `message ${n}`));
+    expect(await client.closed).toMatchObject({ code: 4400 });
+    expect(await server.conns[0]?.closed).toMatchObject({ code: 4400, by: "policy" });
+    expect(server.received.length).toBeLessThan(5_000);
   });
 });
 
@@ -287,7 +298,7 @@ describe("memory", () => {
     expect(server.conns.map(({ state }) => state)).toEqual(["closed", "waiting", "waiting"]);
     const late = await rawClient(server.url());
     late.send(resumeControl(clients[0] as RawClient));
-    await until(() => expect(late.read()).toEqual([{ type: "X", why: "o", rx: 0 }]));
+    await until(() => expect(late.read()).toEqual([{ type: "X", why: "o", n: 0, rx: 0 }]));
   });
 
   test("is bounded by maxBytes, which counts messages for away clients at once", async () => {
@@ -358,7 +369,7 @@ describe("the end", () => {
     const client = await rawClient(server.url());
     client.send(acceptControl, "only");
     expect(await client.closed).toMatchObject({ code: 1000 });
-    expect(client.read()).toEqual([{ type: "a", n: 1 }]);
+    expect(client.read()).toEqual([{ type: "f", n: 1, rx: 1 }]);
   });
 
   test("by a close frame of the client is the end of the session", async () => {
@@ -367,6 +378,54 @@ describe("the end", () => {
     client.send({ type: "a", n: 0 });
     client.socket.close(1000);
     expect(await server.conns[0]?.closed).toMatchObject({ by: "peer", code: 1000 });
+  });
+
+  test.each<[string, SessionOptions, HandlerOptions]>([
+    ["maxSessions is 0", { maxSessions: 0 }, {}],
+    ["maxBytes is 0", { maxBytes: 0 }, {}],
+    ["maxSessionsPerPrincipal is 0", { maxSessionsPerPrincipal: 0, principal: () => "ada" }, {}],
+    ["maxBytes is reached", { maxBytes: 70 }, {}],
+  ])(
+    "by eviction is no account of the client's, who left after an ordinary acknowledgement: %s",
+    async (_why, given) => {
+      const server = await serving(given);
+      const client = await openSession(server, "one");
+      const [conn] = server.conns;
+      for (const payload of ["a", "b", "c"]) conn?.send(payload);
+      await until(() => expect(client.read()).toEqual(["a", "b", "c"]));
+      client.send({ type: "a", n: 1 });
+      client.socket.close(4001);
+      expect(await conn?.closed).toMatchObject({ by: "gave-up", unsent: [], inDoubt: ["b", "c"] });
+    },
+  );
+
+  test("by the client with its final counts tells exactly what it did not receive", async () => {
+    const server = await serving({ maxSessions: 0 });
+    const client = await openSession(server);
+    const [conn] = server.conns;
+    for (const payload of ["a", "b", "c"]) conn?.send(payload);
+    client.send({ type: "f", n: 1, rx: 2 });
+    client.socket.close(1000);
+    expect(await conn?.closed).toMatchObject({ by: "peer", unsent: ["c"], inDoubt: ["b"] });
+  });
+
+  test("by a gateway that closes with 1000 is no account of the client's", async () => {
+    const server = await serving();
+    const client = await openSession(server);
+    const [conn] = server.conns;
+    for (const payload of ["a", "b"]) conn?.send(payload);
+    client.send({ type: "a", n: 1 });
+    client.socket.close(1000);
+    expect(await conn?.closed).toMatchObject({ by: "peer", unsent: [], inDoubt: ["b"] });
+  });
+
+  test("acknowledges only what the function consumed, where that is asked for", async () => {
+    const ws = handler(async (conn) => void (await conn.receive()), { resume: { ack: "consumed" } });
+    const { url } = await site((server) => handle(server, "/ws", ws));
+    const client = await rawClient(url());
+    client.send(acceptControl, "one", "two", "three");
+    expect(await client.closed).toMatchObject({ code: 1000 });
+    expect(client.read().at(-1)).toEqual({ type: "f", n: 1, rx: 3 });
   });
 
   test("of the server asks clients to move, and lets the others go one after another", async () => {
