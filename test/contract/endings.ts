@@ -1,4 +1,5 @@
 import type { Payload } from "../../src/index.ts";
+import { SENT_CODES } from "../support/close-codes.ts";
 import { between, codeOf, equal, matches, ok, SLACK_MS, timed, until } from "./assert.ts";
 import { type Case, define, each, next, numbered, received, rejection, thrown } from "./case-context.ts";
 
@@ -24,7 +25,7 @@ export const endings: readonly Case[] = [
   }),
 
   ...each(
-    [1001, 1011, 1012, 1013, 4500],
+    SENT_CODES.retried,
     (code) => `connects again after a close with ${code}`,
     async (context, code) => {
       const conn = context.conn(context.url("/close", { code, reason: "why", times: 1 }));
@@ -39,7 +40,7 @@ export const endings: readonly Case[] = [
   ),
 
   ...each(
-    [1003, 1008, 4400, 4404],
+    SENT_CODES.final,
     (code) => `ends by verdict after a close with ${code}`,
     async (context, code) => {
       const conn = context.conn(context.url("/close", { code, reason: "why" }));

@@ -27,7 +27,7 @@ describe("the inbox", () => {
     expect(dropped).toMatchObject([{ payload: long("c"), error: { code: "inbox-full" }, direction: "in" }]);
     expect([await conn.receive(), await conn.receive()]).toEqual([long("a"), long("b")]);
     expect(await rejection(conn.receive())).toBe(info.error);
-    expect(socket.closedWith).toBeDefined();
+    expect(socket.closedWith).toEqual({ code: 4413 });
   });
 
   test("at its bound drops the oldest with drop-oldest, announced", async () => {

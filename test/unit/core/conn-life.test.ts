@@ -185,7 +185,7 @@ test("reconnect() while open leaves the connection and dials at once", async () 
   const events = recordAll(conn);
   conn.reconnect();
   await settleMicrotasks();
-  expect(socket.closedWith).toBeDefined();
+  expect(socket.closedWith).toEqual({ code: 4001 });
   expect(net.sockets).toHaveLength(2);
   net.last.open();
   await settleMicrotasks();

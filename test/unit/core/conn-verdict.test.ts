@@ -1,11 +1,12 @@
 import { describe, expect, test, vi } from "vitest";
 import type { DisconnectInfo } from "../../../src/index.ts";
+import { FINAL_CODES, REFUSED_CODES, RETRIED_CODES } from "../../support/close-codes.ts";
 import { advance, createConn, openConn, record, settleMicrotasks, useFakeTime } from "../../support/conn.ts";
 
 useFakeTime();
 
 describe("the verdict", () => {
-  test.for([1003, 1007, 1008, 1009, 1010, 4400, 4404, 4499])("%i ends the Conn", async (code) => {
+  test.for(FINAL_CODES)("%i ends the Conn", async (code) => {
     const { conn, net, socket } = await openConn();
     socket.drop(code, "why", true);
     expect(await conn.closed).toMatchObject({ code, reason: "why", clean: true, by: "policy" });
@@ -22,25 +23,22 @@ describe("the verdict", () => {
     expect(info.error).toBeUndefined();
   });
 
-  test.for([1001, 1002, 1005, 1006, 1011, 1012, 1013, 1014, 1015, 3008, 4000, 4408, 4425, 4429, 4500, 4999])(
-    "%i is retried",
-    async (code) => {
-      const { conn, net, socket } = await openConn();
-      const lost = record(conn, "disconnected");
-      socket.drop(code, "", code !== 1006);
-      await advance(1_000);
-      expect(net.sockets).toHaveLength(2);
-      expect(lost).toMatchObject([{ code, wasOpen: true, willRetry: true }]);
-    },
-  );
+  test.for(RETRIED_CODES)("%i is retried", async (code) => {
+    const { conn, net, socket } = await openConn();
+    const lost = record(conn, "disconnected");
+    socket.drop(code, "", code !== 1006);
+    await advance(1_000);
+    expect(net.sockets).toHaveLength(2);
+    expect(lost).toMatchObject([{ code, wasOpen: true, willRetry: true }]);
+  });
 
-  test.for([3000, 3003, 4401, 4403])("%i is final at once without a provider", async (code) => {
+  test.for(REFUSED_CODES)("%i is final at once without a provider", async (code) => {
     const { conn, socket } = await openConn();
     socket.drop(code, "", true);
     expect(await conn.closed).toMatchObject({ code, by: "policy" });
   });
 
-  test.for([3000, 3003, 4401, 4403])("%i gets one more try with a provider", async (code) => {
+  test.for(REFUSED_CODES)("%i gets one more try with a provider", async (code) => {
     const { conn, net } = createConn({}, () => "ws://x.test/");
     await settleMicrotasks();
     net.last.open();

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { isAuth, isRetryable, type RetryHistory, requestedDelay } from "../../../src/core/retry-policy.ts";
 import type { ConnectionEnd } from "../../../src/socket/socket.ts";
+import { FINAL_CODES, REFUSED_CODES, RETRIED_CODES } from "../../support/close-codes.ts";
 
 const FRESH: RetryHistory = { everOpened: false, canRenew: false, refusals: 0 };
 const ended = (code: number, rest: Partial<ConnectionEnd> = {}): ConnectionEnd => ({
@@ -12,18 +13,11 @@ const ended = (code: number, rest: Partial<ConnectionEnd> = {}): ConnectionEnd =
 const refused = (status: number, rest: Partial<ConnectionEnd> = {}) => ended(1006, { clean: false, status, ...rest });
 
 describe("deservesRetry()", () => {
-  test.for([1000, 1003, 1007, 1008, 1009, 1010, 4400, 4402, 4404, 4409, 4410, 4499])("is false for %i", (code) => {
+  test.for([1000, ...FINAL_CODES])("is false for %i", (code) => {
     expect(isRetryable(ended(code), { everOpened: true, canRenew: true, refusals: 0 })).toBe(false);
   });
 
-  test.for([1001, 1002, 1005, 1006, 1011, 1012, 1013, 1014, 1015, 3001, 3008, 3999, 4000, 4399])(
-    "is true for %i",
-    (code) => {
-      expect(isRetryable(ended(code), FRESH)).toBe(true);
-    },
-  );
-
-  test.for([4408, 4425, 4429, 4500, 4503, 4599, 4999])("is true for %i", (code) => {
+  test.for(RETRIED_CODES)("is true for %i", (code) => {
     expect(isRetryable(ended(code), FRESH)).toBe(true);
   });
 
@@ -39,7 +33,7 @@ describe("deservesRetry()", () => {
     expect(isRetryable(refused(status), FRESH)).toBe(true);
   });
 
-  test.for([ended(3000), ended(3003), ended(4401), ended(4403), refused(401), refused(403)])(
+  test.for([...REFUSED_CODES.map((code) => ended(code)), refused(401), refused(403)])(
     "grants one more try to %o where it can bring other credentials",
     (ending) => {
       expect(isAuth(ending)).toBe(true);

@@ -143,7 +143,7 @@ describe("an attempt", () => {
     await settleMicrotasks();
     expect(opens).toEqual([]);
     expect(lost).toMatchObject([{ wasOpen: false, willRetry: true, cause: { code: "refused" } }]);
-    expect(net.last.closedWith).toBeDefined();
+    expect(net.last.closedWith).toEqual({});
   });
 
   test("fails when a protocol is selected that was not offered", async () => {
