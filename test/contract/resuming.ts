@@ -49,7 +49,7 @@ export const resuming: readonly Case[] = [
   }),
 
   define(
-    "is let in by a server that was told of its Origin, and by another only if that is its own",
+    "is let in by a server that knows its Origin, and by another only if that is its own",
     async (context) => {
       const { origin, base } = context.env;
       await context.open("/resume");
