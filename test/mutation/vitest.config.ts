@@ -1,10 +1,18 @@
 import { defineConfig } from "vitest/config";
 
-/** The unit tests of the pure modules and of those that use them, without sockets. */
+/**
+ * The tests whose subject is a pure module, and those that use it through one layer. With all unit tests a run takes hours,
+ * because every test that opens a Conn covers every module.
+ */
 export default defineConfig({
   test: {
-    include: ["test/unit/core/**/*.test.ts", "test/unit/resume/**/*.test.ts", "test/unit/server/admission.test.ts"],
-    exclude: ["test/unit/resume/server/session-registry.test.ts"],
+    include: [
+      "test/unit/core/{state-machine,retry-policy,conn-verdict,conn-retry,conn-outbox,conn-inbox,conn-receive,conn-pressure}.test.ts",
+      "test/unit/resume/{client,protocol}/*.test.ts",
+      "test/unit/resume/server/server-handshake.test.ts",
+      "test/unit/resume/exactly-once.test.ts",
+      "test/unit/server/admission.test.ts",
+    ],
     pool: "threads",
     testTimeout: 20_000,
     restoreMocks: true,
