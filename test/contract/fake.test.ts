@@ -15,8 +15,7 @@ const NOT_ON_THE_FAKE: Readonly<Record<string, string>> = {
   "leaves a server like Go's within closeTimeoutMs, though its function does not return": FRAMES,
   "connects again to a server like Go's, whose function ends without a close frame": FRAMES,
   "is refused by a server like Go's for two subprotocols, not for one": FRAMES,
-  "is let in by a server that knows its Origin, and by another only if that is its own":
-    "The fake has no headers.",
+  "is let in by a server that knows its Origin, and by another only if that is its own": "The fake has no headers.",
 };
 
 describe.concurrent("the fake server", () => {

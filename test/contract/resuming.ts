@@ -48,16 +48,13 @@ export const resuming: readonly Case[] = [
     matches(await again, { resumed: false });
   }),
 
-  define(
-    "is let in by a server that knows its Origin, and by another only if that is its own",
-    async (context) => {
-      const { origin, base } = context.env;
-      await context.open("/resume");
-      const conn = context.conn(context.url("/own-origin"));
-      if (origin === undefined || origin.endsWith(`//${base}`)) await conn.ready();
-      else matches(await next(conn, "disconnected"), { code: 1006, wasOpen: false });
-    },
-  ),
+  define("is let in by a server that knows its Origin, and by another only if that is its own", async (context) => {
+    const { origin, base } = context.env;
+    await context.open("/resume");
+    const conn = context.conn(context.url("/own-origin"));
+    if (origin === undefined || origin.endsWith(`//${base}`)) await conn.ready();
+    else matches(await next(conn, "disconnected"), { code: 1006, wasOpen: false });
+  }),
 ];
 
 function open(context: CaseContext) {
