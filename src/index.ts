@@ -19,7 +19,7 @@ export type { DisconnectInfo, ProviderContext } from "./core/disconnect-info.ts"
 export type { CloseInfo, ConnEvents, QueueSize, Stats } from "./core/events.ts";
 export type { HeartbeatOptions } from "./core/heartbeat.ts";
 export type { InboxBounds } from "./core/inbox.ts";
-export type { ConnOptions, Provider, SetupContext, Url } from "./core/options.ts";
+export type { ConnOptions, ConnOptionsWithCodec, Provider, SetupContext, Url } from "./core/options.ts";
 export type { OutboxBounds } from "./core/outbox.ts";
 export type { LifecycleSignal, LifecycleSource } from "./core/page-lifecycle.ts";
 export type { SessionLoss } from "./core/session.ts";

@@ -12,8 +12,8 @@ export type OptionRules<T> = { readonly [name in keyof T]-?: OptionRule };
 /** Makes the error for a bad option. Entries that carry no `ConnError` of their own pass their Conn's. */
 export type OptionFailure = (message: string) => Error;
 
-/** Two names are similar from this share of common pairs of letters on. */
-const MIN_SIMILARITY = 0.5;
+/** Two names are similar above this share of common pairs of letters. */
+const MIN_SIMILARITY = 0.49;
 const MAX_QUOTED = 40;
 
 export const isFunction = (value: unknown): boolean => typeof value === "function";

@@ -1,17 +1,20 @@
+import type { ListenOptions } from "../base/emitter.ts";
 import { badOption, failOption } from "../base/errors.ts";
-import { checkNames } from "../base/option-rules.ts";
+import { checkNames, isObject } from "../base/option-rules.ts";
 import type { SendOptions } from "../base/send-options.ts";
+import type { ReceiveOptions } from "../codec/codec.ts";
 
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
+const WAIT_OPTIONS: readonly string[] = ["signal", "codec"];
+const LISTEN_OPTIONS: readonly string[] = ["signal", "once"];
 const SEND_OPTIONS: readonly string[] = [
-  "signal",
+  ...WAIT_OPTIONS,
   "ttlMs",
   "key",
   "volatile",
   "confirm",
   "resend",
   "onOutcome",
-  "codec",
   "as",
 ];
 
@@ -31,10 +34,32 @@ export function parseProtocols(protocols: unknown): readonly string[] {
 /** Refuses bad options of one send. @throws {@link ConnError} `bad-option` */
 export function checkSend(options: SendOptions): void {
   const { ttlMs, key, onOutcome } = options;
-  checkNames("", SEND_OPTIONS, options, failOption);
+  checkSignal(SEND_OPTIONS, options);
   if (ttlMs !== undefined && !(ttlMs > 0)) throw badOption("ttlMs", "a number above 0", ttlMs);
   if (key !== undefined && typeof key !== "string") throw badOption("key", "a string", key);
   if (onOutcome && typeof onOutcome !== "function") throw badOption("onOutcome", "a function", onOutcome);
+}
+
+/** Returns the signal of a call that waits, and refuses other options. @throws {@link ConnError} `bad-option` */
+export function signalOf(options: ReceiveOptions): AbortSignal | undefined {
+  return checkSignal(WAIT_OPTIONS, options);
+}
+
+/** Refuses bad options of one listener. @throws {@link ConnError} `bad-option` */
+export function checkListen(options: ListenOptions): void {
+  checkSignal(LISTEN_OPTIONS, options);
+}
+
+function checkSignal(known: readonly string[], options: ReceiveOptions): AbortSignal | undefined {
+  const { signal } = options;
+  checkNames("", known, options, failOption);
+  if (signal === undefined || isSignal(signal)) return signal;
+  throw badOption("signal", "an AbortSignal", signal);
+}
+
+/** Whether `value` is an AbortSignal, of any realm. A common mistake is to give the controller. */
+export function isSignal(value: unknown): boolean {
+  return isObject(value) && "aborted" in (value as object);
 }
 
 /**

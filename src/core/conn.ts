@@ -6,10 +6,11 @@ import { ConnError, onAbort, textOf } from "../base/errors.ts";
 import type { Payload } from "../base/payload.ts";
 import type { SendOptions } from "../base/send-options.ts";
 import { type CodecLike, iterate, marshal, message, type ReceiveOptions, toText } from "../codec/codec.ts";
-import { checkCode, checkSend } from "./arguments.ts";
+import { checkCode, checkListen, checkSend, signalOf } from "./arguments.ts";
 import { type ConnectionSource, checkSize } from "./connect-attempt.ts";
+import { checkEvent } from "./event-names.ts";
 import type { CloseInfo, ConnEvents, Stats } from "./events.ts";
-import { type ConnOptions, type Provider, resolveOptions, type Url } from "./options.ts";
+import { type ConnOptions, type ConnOptionsWithCodec, type Provider, resolveOptions, type Url } from "./options.ts";
 import type { StateName } from "./state-machine.ts";
 import { Supervisor } from "./supervisor.ts";
 import { parseUrl } from "./url.ts";
@@ -58,7 +59,8 @@ export class Conn<In = Payload, Out = In> {
    *
    * @throws ConnError `bad-url`, `bad-option`, `unsupported`
    */
-  constructor(url: Provider<Url>, options?: ConnOptions<In, Out>);
+  constructor(url: Provider<Url>, options: ConnOptionsWithCodec<In, Out>);
+  constructor(url: Provider<Url>, ...options: OptionsWithoutCodec<In, Out>);
   constructor(url: Provider<Url>, options: ConnOptions<In, Out> = {}, source: ConnectionSource = CLIENT) {
     const resolved = resolveOptions(options);
     const checkedUrl = typeof url === "function" ? url : parseUrl(url);
@@ -162,7 +164,8 @@ export class Conn<In = Payload, Out = In> {
    * await conn.ready({ signal: AbortSignal.timeout(5_000) });
    * ```
    */
-  ready({ signal }: ReceiveOptions = {}): Promise<void> {
+  ready(options: ReceiveOptions = {}): Promise<void> {
+    const signal = signalOf(options);
     const supervisor = supervisorOf(this);
     const { promise, resolve, reject } = deferred<void>();
     const check = () => {
@@ -233,7 +236,8 @@ export class Conn<In = Payload, Out = In> {
    * peer has acknowledged them. Resolves at once when nothing is pending. Rejects with `closed` when the Conn ends before,
    * with `aborted`, and with `session-lost`.
    */
-  flush({ signal }: ReceiveOptions = {}): Promise<void> {
+  flush(options: ReceiveOptions = {}): Promise<void> {
+    const signal = signalOf(options);
     const { promise, resolve, reject } = deferred<void>();
     supervisorOf(this).flow.flush().then(resolve, reject);
     onAbort(signal, promise, reject);
@@ -252,12 +256,12 @@ export class Conn<In = Payload, Out = In> {
   receive<T = In>(options: ReceiveOptions & { readonly codec?: CodecLike<T, never> | undefined } = {}): Promise<T> {
     const { flow, options: resolved } = supervisorOf(this);
     const codec = options.codec ?? (resolved.codec as unknown as CodecLike<T, never>);
-    return flow.inbox.take((payload) => flow.decode(codec, payload), options.signal);
+    return flow.inbox.take((payload) => flow.decode(codec, payload), signalOf(options));
   }
 
   /** Resolves with the next message as it came, past the codec. Rejects as `receive()`. */
-  read({ signal }: ReceiveOptions = {}): Promise<Payload> {
-    return supervisorOf(this).flow.inbox.take((payload) => payload, signal);
+  read(options: ReceiveOptions = {}): Promise<Payload> {
+    return supervisorOf(this).flow.inbox.take((payload) => payload, signalOf(options));
   }
 
   /**
@@ -290,6 +294,8 @@ export class Conn<In = Payload, Out = In> {
     if (typeof listener !== "function") {
       throw new ConnError("misuse", `on("${event}") takes a function; got ${typeof listener}.`);
     }
+    checkEvent(event);
+    if (options) checkListen(options);
     const { emitter, flow } = supervisorOf(this);
     const off = emitter.on(event, listener, options);
     if (event === "message" && emitter.hasListeners(event)) flow.inbox.onListenerAdded();
@@ -312,7 +318,8 @@ export class Conn<In = Payload, Out = In> {
    * const { clean, unsent } = await conn.close(1000, "done");
    * ```
    */
-  close(code = 1000, reason = "", { signal }: ReceiveOptions = {}): Promise<CloseInfo> {
+  close(code = 1000, reason = "", options: ReceiveOptions = {}): Promise<CloseInfo> {
+    const signal = signalOf(options);
     const supervisor = supervisorOf(this);
     checkCode(code, isServer(supervisor));
     supervisor.dispatch({ type: "close", frame: { code, reason: cutReason(reason) } });
@@ -325,6 +332,11 @@ export class Conn<In = Payload, Out = In> {
     return supervisorOf(this).closed;
   }
 }
+
+/** The options of a Conn may lack a codec only if strings and bytes go both ways. */
+type OptionsWithoutCodec<In, Out> = [Payload, Out] extends [In, Payload]
+  ? [options?: ConnOptions<In, Out>]
+  : [options: ConnOptionsWithCodec<In, Out>];
 
 type InternalConstructor<In, Out> = new (
   url: Provider<Url>,

@@ -237,14 +237,19 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
   }
 
   #earlyInbox(): Inbox {
-    this.#early ??= new Inbox(INBOX, {
-      hasListeners: () => false,
-      deliver: noop,
-      onPressure: noop,
-      onConsumed: noop,
-      onDropped: (payload, error) => this.#owner.onDropped(payload, error),
-      onOverflow: (error) => this.#fail(error),
-    });
+    const bounds = this.#owner.options.inbox || INBOX;
+    const maxBytes = Math.min(bounds.maxBytes, bounds.maxSetupBytes);
+    this.#early ??= new Inbox(
+      { ...bounds, maxBytes },
+      {
+        hasListeners: () => false,
+        deliver: noop,
+        onPressure: noop,
+        onConsumed: noop,
+        onDropped: (payload, error) => this.#owner.onDropped(payload, error),
+        onOverflow: (error) => this.#fail(error),
+      },
+    );
     return this.#early;
   }
 

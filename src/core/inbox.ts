@@ -9,6 +9,11 @@ export interface InboxBounds {
   readonly highWaterMark: number;
   /** Bytes of waiting messages, 64 more for each, beyond which `overflow` applies. Default 64 MiB. */
   readonly maxBytes: number;
+  /**
+   * The same bound while `setup` runs, when the peer may be a stranger: the smaller of the two counts. A peer that sends
+   * more fails the attempt, unless `overflow` drops messages. Default 1 MiB.
+   */
+  readonly maxSetupBytes: number;
   /** What gives way at the bound: the Conn as a whole, or a message, reported as `dropped`. Default `"close"`. */
   readonly overflow: "close" | "drop-oldest" | "drop-newest";
 }

@@ -16,7 +16,7 @@ import {
 import type { Payload } from "../base/payload.ts";
 import { type CodecLike, message } from "../codec/codec.ts";
 import type { WebSocketConstructor } from "../socket/socket.ts";
-import { parseProtocols } from "./arguments.ts";
+import { isSignal, parseProtocols } from "./arguments.ts";
 import { type Backoff, exponential } from "./backoff.ts";
 import type { DisconnectInfo, ProviderContext } from "./disconnect-info.ts";
 import type { HeartbeatOptions, ResolvedHeartbeatOptions } from "./heartbeat.ts";
@@ -117,6 +117,9 @@ export interface ConnOptions<In = Payload, Out = In> {
   readonly WebSocket?: WebSocketConstructor | undefined;
 }
 
+/** Options with a codec, which a Conn needs unless strings and bytes go both ways. */
+export type ConnOptionsWithCodec<In, Out> = ConnOptions<In, Out> & { readonly codec: CodecLike<In, Out> };
+
 /** The options, checked, with a value for each that has a default. Frozen. */
 export interface ResolvedOptions<In, Out> {
   readonly codec: CodecLike<In, Out>;
@@ -157,6 +160,7 @@ const OUTBOX_RULES: OptionRules<OutboxBounds> = {
 const INBOX_RULES: OptionRules<InboxBounds> = {
   highWaterMark: numberRule(0, MIB),
   maxBytes: numberRule(0, 64 * MIB),
+  maxSetupBytes: numberRule(0, MIB),
   overflow: wordRule("close", "drop-oldest", "drop-newest"),
 };
 const HEARTBEAT_RULES: OptionRules<ResolvedHeartbeatOptions> = {
@@ -216,7 +220,7 @@ const RULES: OptionRules<ResolvedOptions<never, never>> = {
     pageLifecycle,
   ],
   resume: rule("resume() from tautline/resume", isFunction),
-  signal: rule("an AbortSignal", (value) => isObject(value) && "aborted" in (value as object)),
+  signal: rule("an AbortSignal", isSignal),
   autoConnect: flagRule(true),
   WebSocket: rule("a class", isFunction),
 };

@@ -1,5 +1,12 @@
 import type * as Tautline from "../../src/index.ts";
-import type { Conn, ConnEvents, ConnOptions, Payload, WebSocketConstructor } from "../../src/index.ts";
+import type {
+  Conn,
+  ConnEvents,
+  ConnOptions,
+  ConnOptionsWithCodec,
+  Payload,
+  WebSocketConstructor,
+} from "../../src/index.ts";
 import type { resume } from "../../src/resume/client/index.ts";
 import { SLACK_MS, show, until, within } from "./assert.ts";
 
@@ -94,7 +101,7 @@ export class CaseContext {
       backoff: () => 0,
       WebSocket: this.env.WebSocket,
       ...options,
-    });
+    } as ConnOptionsWithCodec<In, Out>);
     this.#conns.push(conn as unknown as Conn<unknown, never>);
     return conn;
   }

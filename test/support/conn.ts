@@ -3,6 +3,7 @@ import {
   Conn,
   type ConnEvents,
   type ConnOptions,
+  type ConnOptionsWithCodec,
   exponential,
   type Payload,
   type Provider,
@@ -41,7 +42,8 @@ export function createConn<In = Payload, Out = In>(
 ): TestConn<In, Out> {
   const net = fakeNet();
   const backoff = exponential({ random: () => 1 });
-  return { net, conn: new Conn<In, Out>(url, { WebSocket: net.WebSocket, backoff, ...options }) };
+  const all = { WebSocket: net.WebSocket, backoff, ...options } as ConnOptionsWithCodec<In, Out>;
+  return { net, conn: new Conn<In, Out>(url, all) };
 }
 
 /** The same, open. */

@@ -31,6 +31,22 @@ test("a codec's types reach message, receive, iteration and send", () => {
   expectTypeOf(conn.send).returns.resolves.toBeVoid();
 });
 
+test("without type arguments json() gives unknown, which has to be checked", () => {
+  expectTypeOf(json()).toEqualTypeOf<Codec<unknown, unknown>>();
+  expectTypeOf(() => idle(json()).receive()).returns.resolves.toEqualTypeOf<unknown>();
+});
+
+test("a codec may be left out only where strings and bytes go both ways", () => {
+  const options = { autoConnect: false };
+  expectTypeOf(() => new Conn<Payload, string>("ws://x.test/", options)).returns.toEqualTypeOf<Conn<Payload, string>>();
+  // @ts-expect-error a Product comes of no payload without a codec
+  expectTypeOf(() => new Conn<Product>("ws://x.test/", options)).returns.toEqualTypeOf<Conn<Product>>();
+  // @ts-expect-error a Command becomes no payload without a codec
+  expectTypeOf(() => new Conn<Payload, Command>("ws://x.test/", options)).returns.toExtend<Conn<Payload, Command>>();
+  // @ts-expect-error a text alone may come as bytes
+  expectTypeOf(() => new Conn<string>("ws://x.test/")).returns.toEqualTypeOf<Conn<string>>();
+});
+
 test("what the codec can't send does not compile", () => {
   const conn = idle(json<Product[], Command>());
   conn.send({ type: "watch", top: 10 });
@@ -83,7 +99,7 @@ test("every event has its own payload, and no other event exists", () => {
   conn.on("dropped", ({ payload }) => expectTypeOf(payload).toEqualTypeOf<Payload>());
   expectTypeOf<ConnEvents<Product>["message"]>().toEqualTypeOf<Product>();
   // @ts-expect-error a misspelt event
-  conn.on("opened", () => {});
+  expect(() => conn.on("opened", () => {})).toThrow("opened is not an event: use open.");
 });
 
 test("options are checked by name and kind", () => {

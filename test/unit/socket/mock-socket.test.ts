@@ -1,6 +1,14 @@
 import { Server, WebSocket } from "mock-socket";
 import { afterEach, expect, test, vi } from "vitest";
-import { Conn, type ConnOptions, exponential, json, type WebSocketConstructor } from "../../../src/index.ts";
+import {
+  Conn,
+  type ConnOptions,
+  type ConnOptionsWithCodec,
+  exponential,
+  json,
+  type Payload,
+  type WebSocketConstructor,
+} from "../../../src/index.ts";
 import { advance, record, recordAll, useFakeTime } from "../../support/conn.ts";
 
 interface Product {
@@ -22,9 +30,10 @@ function serve(): Server {
   return server;
 }
 
-function dial<In, Out = In>(options: ConnOptions<In, Out>): Conn<In, Out> {
+function dial<In = Payload, Out = In>(options: ConnOptions<In, Out>): Conn<In, Out> {
   const backoff = exponential({ random: () => 1 });
-  return new Conn<In, Out>(URL, { WebSocket: WebSocket as unknown as WebSocketConstructor, backoff, ...options });
+  const all = { WebSocket: WebSocket as unknown as WebSocketConstructor, backoff, ...options };
+  return new Conn<In, Out>(URL, all as ConnOptionsWithCodec<In, Out>);
 }
 
 afterEach(() => {

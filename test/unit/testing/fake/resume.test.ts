@@ -18,7 +18,7 @@ const advance = (ms = 0) => vi.advanceTimersByTimeAsync(ms);
 
 function dial({ WebSocket }: FakeServer<string>, options: ConnOptions<string> = {}): Conn<string> {
   const backoff = () => WAIT_MS;
-  return new Conn<string>(URL, { WebSocket, codec: json(), resume: resume(), backoff, ...options });
+  return new Conn<string>(URL, { WebSocket, resume: resume(), backoff, ...options, codec: json() });
 }
 
 test("a drop loses nothing in either direction, and each message is in one connection only", async () => {
