@@ -4,7 +4,7 @@ import { useConn, useMessage, useStatus } from "tautline/react";
 
 /** The component under test: it shows each price, and what its connection is doing. */
 export function PriceTag({ symbol, options, onPrice }: PriceTagProps) {
-  const conn = useConn(symbol, (name) => new Conn(`wss://example.com/${name}`, { codec: json<number>(), ...options }));
+  const conn = useConn(symbol, (name) => new Conn(`wss://example.com/${name}`, { ...options, codec: json<number>() }));
   useMessage(conn, onPrice);
   return createElement("p", null, `${symbol}: ${useStatus(conn).state}`);
 }
