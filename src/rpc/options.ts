@@ -23,7 +23,10 @@ export interface RpcOptions<Local> {
   readonly timeoutMs?: number | undefined;
   /** Calls that may be pending; a further one rejects with `unavailable`. At least 1; default 1,024. */
   readonly maxCalls?: number | undefined;
-  /** Handlers that run for the other end at a time; further requests wait. At least 1; default 128. */
+  /**
+   * Handlers that run for the other end at a time, besides one for each pending call of this end; further requests wait.
+   * At least 1; default 128.
+   */
   readonly maxHandlers?: number | undefined;
   /**
    * Requests that may wait. When they are reached, no message is read, unless calls of our own are pending, a layer is

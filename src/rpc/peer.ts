@@ -99,8 +99,13 @@ export class PeerCore implements CallerOwner, ResponderOwner {
     this.#updateReading();
   }
 
+  get pendingCalls(): number {
+    return this.caller.size;
+  }
+
   onCallsChange(): void {
-    this.#updateReading();
+    if (this.caller.size > 0) this.#responder.startWaiting();
+    else this.#updateReading();
   }
 
   #receive(value: unknown): void {
