@@ -86,9 +86,8 @@ export class PeerCore implements CallerOwner, ResponderOwner {
   }
 
   onError(error: unknown, method?: string): void {
-    const { onError = console.error } = this.#options;
     try {
-      onError(error, method);
+      this.#options.onError(error, method);
     } catch (cause) {
       throwAsync(cause);
     }

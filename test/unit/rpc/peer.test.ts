@@ -334,15 +334,15 @@ test.each([
 ])("%s: %j is refused, by name", (name, value) => {
   const error = thrown(() => makePeer({ [name]: value }));
   expect(error).toMatchObject({ code: "bad-option" });
-  expect((error as Error).message).toContain(`${name} must be a number`);
+  expect((error as Error).message).toContain(`${name} must be a number, at least`);
 });
 
 test.each([
-  [{ handlers: { x: 5 } }, "handlers.x must be a function"],
+  [{ handlers: { x: 5 } }, "handlers must be functions by name"],
   [{ onError: 5 }, "onError must be a function"],
   [{ others: {} }, "others must be a function"],
-  [{ schemas: { x: {} } }, "schemas.x must be a Standard Schema"],
-  [{ maxPending: 5 }, "maxPending is no option"],
+  [{ schemas: { x: {} } }, "schemas must be Standard Schemas by name"],
+  [{ maxCall: 5 }, "maxCall is not an option: use maxCalls"],
 ])("%j is refused", (options, message) => {
   const error = thrown(() => makePeer(options));
   expect(error).toMatchObject({ code: "bad-option" });
