@@ -1,0 +1,22 @@
+// Runs the contract and the steps of WHATWG on the fake server in a page, with the script builds loaded.
+import type * as Tautline from "../../src/index.ts";
+import type { resume } from "../../src/resume/client/index.ts";
+import type { fakeServer } from "../../src/testing/fake/index.ts";
+import { type Result, runAll } from "./contract.ts";
+import { fakePeer } from "./fake.ts";
+import { runSteps } from "./whatwg/cases.ts";
+
+interface Page {
+  readonly Tautline: typeof Tautline & { readonly resume: typeof resume; readonly fakeServer: typeof fakeServer };
+}
+
+export function run(): Promise<Result[]> {
+  const { Tautline: tautline } = globalThis as unknown as Page;
+  const { resume } = tautline;
+  return runAll({ ...fakePeer(tautline.fakeServer), tautline, resume, isNode: false, knowsStatus: false });
+}
+
+export function follow(): Promise<Result[]> {
+  const peer = fakePeer((globalThis as unknown as Page).Tautline.fakeServer);
+  return runSteps({ ...peer, WebSocket: peer.WebSocket as unknown as typeof WebSocket });
+}
