@@ -120,6 +120,20 @@ interface TrpcBuilder {
   };
 }
 
+/** The members of a NATS connection that are used. */
+export interface NatsConnection {
+  subscribe(subject: string): AsyncIterable<{ string(): string }>;
+  publish(subject: string, data: string): void;
+  flush(): Promise<void>;
+  status(): AsyncIterable<{ type: string }>;
+  close(): Promise<void>;
+}
+
+export const nats = () => load("@nats-io/nats-core") as { wsconnect(options: object): Promise<NatsConnection> };
+
+/** The script that makes `mqtt` a global of a page. */
+export const mqttScript = () => load.resolve("mqtt/dist/mqtt.min");
+
 type ClientClass = new (
   url: unknown,
   protocols?: string[],
