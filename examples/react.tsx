@@ -1,5 +1,5 @@
 // A room in React 18 and later. Bundle it for a page that has <div id="root"></div>, beside the server of chat.mjs.
-import { type FormEvent, useMemo, useState } from "react";
+import { type FormEvent, useState } from "react";
 import { createRoot } from "react-dom/client";
 import { Conn, json } from "tautline";
 import { useConn, useStatus, useStore } from "tautline/react";
@@ -7,14 +7,16 @@ import { resume } from "tautline/resume";
 import { store } from "tautline/store";
 
 type Line = { text: string };
-type Chat = Conn<Line, Line>;
 
-const connect = (path: string): Chat => new Conn(path, { codec: json<Line, Line>(), resume: resume() });
+/** A Conn, with the lines that it brings. `useConn()` closes it. */
+function connect(path: string) {
+  const conn = new Conn(path, { codec: json<Line, Line>(), resume: resume() });
+  const lines = store(conn, [] as readonly Line[], (now, line) => [...now, line].slice(-100));
+  return { conn, lines, close: () => conn.close() };
+}
 
-function Room({ conn }: { conn: Chat }) {
-  const lines = useStore(
-    useMemo(() => store(conn, [] as readonly Line[], (now, line) => [...now, line].slice(-100)), [conn]),
-  );
+function Room({ conn, lines: all }: ReturnType<typeof connect>) {
+  const lines = useStore(all);
   const { state } = useStatus(conn);
   const [text, setText] = useState("");
   const submit = (event: FormEvent) => {
@@ -39,8 +41,8 @@ function Room({ conn }: { conn: Chat }) {
 }
 
 function App() {
-  const conn = useConn("/chat", connect);
-  return conn ? <Room conn={conn} /> : null;
+  const room = useConn("/chat", connect);
+  return room ? <Room {...room} /> : null;
 }
 
 createRoot(document.getElementById("root") as HTMLElement).render(<App />);

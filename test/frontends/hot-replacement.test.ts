@@ -91,7 +91,7 @@ describe.skipIf(!executablePath)("after ten edits", () => {
     await expect.poll(() => [live.openTo("/live?room"), live.openTo("/live?prices")], LATER).toEqual([1, 1]);
   });
 
-  test("a page of Next.js has one live connection", async () => {
+  test("a page of Next.js has one live connection, and its server refuses a hook in words", async () => {
     const port = await freePort();
     const next = load.resolve("next/dist/bin/next");
     const child: ChildProcess = spawn(process.execPath, [next, "dev", "-H", "127.0.0.1", "-p", String(port)], {
@@ -124,5 +124,9 @@ describe.skipIf(!executablePath)("after ten edits", () => {
     }
     await expect.poll(() => live.openTo("/live"), LATER).toBe(1);
     expect(live.madeTo("/live"), output).toBe(1);
+
+    const wrong = await fetch(`http://127.0.0.1:${port}/wrong`);
+    expect(wrong.status).toBe(500);
+    expect(output).toContain("Attempted to call useStatus() from the server but useStatus is on the client");
   });
 });
