@@ -35,7 +35,10 @@ const INPUTS: { readonly [type in MachineEvent["type"]]: Labelled } = {
   flushed: { flushed: [{ type: "flushed" }] },
   timedOut: { timedOut: [{ type: "timedOut" }] },
   delayElapsed: { delayElapsed: [{ type: "delayElapsed" }] },
-  moveRequested: { moveRequested: [{ type: "moveRequested" }] },
+  moveRequested: {
+    moveRequested: [{ type: "moveRequested" }],
+    "moveRequested too soon": [{ type: "moveRequested", floorMs: TOO_SOON_MS }],
+  },
   disconnected: {
     "disconnected, to be retried": reasons.map((reason) => ({
       type: "disconnected",
@@ -46,7 +49,11 @@ const INPUTS: { readonly [type in MachineEvent["type"]]: Labelled } = {
   },
   close: { close: [{ type: "close", frame }] },
   suspended: { suspended: [{ type: "suspended" }] },
-  restored: { restored: [{ type: "restored" }] },
+  restored: {
+    restored: [{ type: "restored" }],
+    "restored too soon": [{ type: "restored", floorMs: TOO_SOON_MS }],
+  },
+  unloaded: { unloaded: [{ type: "unloaded" }] },
   wakeUp: {
     wakeUp: [{ type: "wakeUp", floorMs: 0 }],
     "wakeUp too soon": [{ type: "wakeUp", floorMs: TOO_SOON_MS }],
@@ -64,7 +71,8 @@ interface Move {
 }
 
 /** What distinguishes states for the purpose of the diagram. */
-const keyOf = (state: State) => ("reason" in state ? `${state.name} ${state.reason}` : state.name);
+const keyOf = (state: State) =>
+  "reason" in state ? `${state.name} ${state.reason} ${state.isShortest === true}` : state.name;
 
 /** Every state that `step` leads to from `idle`, one for each key, and every move between them. */
 function explore(): { readonly states: readonly State[]; readonly moves: readonly Move[] } {
@@ -95,10 +103,11 @@ export function stateDiagram(): string {
   }
   const lines = [...edges].map(([edge, labels]) => {
     const from = edge.split(" ")[0];
-    const all = states.filter(({ name }) => name === from).length;
+    const reasonsOf = (keys: Iterable<string>) => new Set([...keys].map((key) => key.split(" ")[1]));
+    const all = reasonsOf(states.filter(({ name }) => name === from).map(keyOf)).size;
     const words = [...labels].map(([label, keys]) => {
-      const some = [...keys].map((key) => key.split(" ")[1]).join(", ");
-      return keys.size === all ? label : `${label} (${some})`;
+      const some = reasonsOf(keys);
+      return some.size === all ? label : `${label} (${[...some].join(", ")})`;
     });
     return `  ${edge}: ${words.join("<br>")}`;
   });

@@ -10,18 +10,31 @@ export interface ListenOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The owner of an emitter. */
+export interface EmitterOwner {
+  /** Called when a listener throws. Default: the error is uncaught. */
+  onListenerError?(error: unknown): void;
+}
+
 /**
  * Listeners by event name, with one argument for an event. Events are emitted at once, or, while the emitter is paused,
  * when it is flushed. Events that arrive while others are emitted queue behind them, so that all listeners are called in
  * one order. An error that a listener throws is reported as uncaught in a microtask; the other listeners still run.
  */
 export class Emitter<Events extends object> {
+  /** The event that is emitted now. */
+  current: keyof Events | undefined;
+  readonly #owner: EmitterOwner;
   readonly #listeners = new EventEmitter();
   readonly #queue = new Queue<() => void>();
   /** Removes each listener that has a signal. Created with the first. */
   #signalled: Set<() => void> | undefined;
   #isPaused = false;
   #isEmitting = false;
+
+  constructor(owner: EmitterOwner = {}) {
+    this.#owner = owner;
+  }
 
   /** Calls `listener` on every `event`. Returns an unsubscribe function. */
   on<Name extends keyof Events & string>(
@@ -30,7 +43,7 @@ export class Emitter<Events extends object> {
     { once = false, signal }: ListenOptions = {},
   ): () => void {
     if (signal?.aborted) return () => {};
-    const subscription = new Subscription(listener);
+    const subscription = new Subscription(listener, this.#owner);
     let removeListener = () => {};
     const off = () => {
       subscription.listener = undefined;
@@ -49,13 +62,17 @@ export class Emitter<Events extends object> {
   }
 
   emit<Name extends keyof Events & string>(event: Name, payload: Events[Name]): void {
-    if (this.#isPaused || this.#isEmitting) this.enqueue(() => this.#listeners.emit(event, payload));
-    else this.#listeners.emit(event, payload);
+    if (this.#isPaused || this.#isEmitting) this.enqueue(() => this.#emitNow(event, payload));
+    else this.#emitNow(event, payload);
   }
 
-  /** Emits in a microtask, because the caller is in the middle of a change. */
+  /**
+   * Emits in a microtask, because the caller is in the middle of a change. Does nothing in a listener of the same event,
+   * which would otherwise be called for ever.
+   */
   emitLater<Name extends keyof Events & string>(event: Name, payload: Events[Name]): void {
-    this.enqueueLater(() => this.#listeners.emit(event, payload));
+    if (this.current === event) return;
+    this.enqueueLater(() => this.#emitNow(event, payload));
   }
 
   /** Runs `act` after all events that are queued, in a microtask at the latest. */
@@ -88,6 +105,13 @@ export class Emitter<Events extends object> {
     return this.#listeners.listenerCount(event) > 0;
   }
 
+  #emitNow<Name extends keyof Events & string>(event: Name, payload: Events[Name]): void {
+    const outer = this.current;
+    this.current = event;
+    this.#listeners.emit(event, payload);
+    this.current = outer;
+  }
+
   #emitQueued(): void {
     if (this.#isEmitting) return;
     this.#isEmitting = true;
@@ -102,8 +126,11 @@ class Subscription<T> {
   /** Removes a listener that wants one event only. */
   off: (() => void) | undefined;
 
-  constructor(listener: (payload: T) => void) {
+  readonly #owner: EmitterOwner;
+
+  constructor(listener: (payload: T) => void, owner: EmitterOwner) {
     this.listener = listener;
+    this.#owner = owner;
   }
 
   notify(payload: T): void {
@@ -114,7 +141,8 @@ class Subscription<T> {
     try {
       listener(payload);
     } catch (error) {
-      throwAsync(error);
+      if (this.#owner.onListenerError) this.#owner.onListenerError(error);
+      else throwAsync(error);
     }
   }
 }

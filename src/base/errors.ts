@@ -132,7 +132,9 @@ export function failOption(message: string): ConnError {
 /** Returns the text of anything thrown: a Symbol, and an object without prototype, have none that a template takes. */
 export function textOf(thrown: unknown): string {
   try {
-    return String(thrown);
+    const { errors } = Object(thrown) as { readonly errors?: unknown };
+    // An AggregateError, such as that of a host with two addresses, has no message of its own.
+    return String(thrown) + (Array.isArray(errors) ? ` (${errors.map(textOf).join("; ")})` : "");
   } catch {
     return "a value without text";
   }

@@ -9,8 +9,9 @@ import { type CodecLike, iterate, marshal, message, type ReceiveOptions, toText 
 import { checkCode, checkListen, checkSend, signalOf } from "./arguments.ts";
 import { type ConnectionSource, checkSize } from "./connect-attempt.ts";
 import { checkEvent } from "./event-names.ts";
-import type { CloseInfo, ConnEvents, Stats } from "./events.ts";
+import type { CloseInfo, ConnEvents, Stats, Waiting } from "./events.ts";
 import { type ConnOptions, type ConnOptionsWithCodec, type Provider, resolveOptions, type Url } from "./options.ts";
+import { reasonOf } from "./retry-policy.ts";
 import type { StateName } from "./state-machine.ts";
 import { Supervisor } from "./supervisor.ts";
 import { parseUrl } from "./url.ts";
@@ -93,6 +94,18 @@ export class Conn<In = Payload, Out = In> {
     return supervisorOf(this).flow.connection?.extensions ?? "";
   }
 
+  /**
+   * What the Conn waits for before it dials again, and until when; null while it does not wait. A new object each time.
+   *
+   * @example
+   * ```ts
+   * const seconds = conn.waiting && Math.ceil((conn.waiting.retryAt - Date.now()) / 1_000);
+   * ```
+   */
+  get waiting(): Waiting | null {
+    return supervisorOf(this).waiting;
+  }
+
   /** Bytes of the longest message accepted. */
   get maxPayloadBytes(): number {
     return supervisorOf(this).options.maxPayloadBytes;
@@ -118,6 +131,7 @@ export class Conn<In = Payload, Out = In> {
     return {
       sent: outbox.written,
       received: receivedCount,
+      lastReceivedAt: flow.lastReceivedAt || null,
       discarded: inbox.discarded,
       opens: history.opens,
       outbox: { messages: outbox.length, bytes: outbox.bytes },
@@ -142,18 +156,17 @@ export class Conn<In = Payload, Out = In> {
   }
 
   /**
-   * Leaves the connection, the attempt or the wait, and dials now; out of a wait not within 250 ms of the last dial.
+   * Leaves the connection, the attempt or the wait, and dials now, though not within 250 ms of the last dial.
    *
    * @throws ConnError `closed`; on a server `misuse`
    */
   reconnect(): void {
     const supervisor = supervisorOf(this);
-    const { state, history } = supervisor;
-    if (state.name === "closed") throw supervisor.closedError();
+    if (supervisor.state.name === "closed") throw supervisor.closedError();
     if (isServer(supervisor)) {
       throw new ConnError("misuse", "reconnect() is for clients: a server's Conn waits for its client to come back.");
     }
-    supervisor.dispatch({ type: "reconnect", floorMs: state.name === "waiting" ? history.floorMs : 0 });
+    supervisor.dispatch({ type: "reconnect", floorMs: supervisor.history.floorMs });
   }
 
   /**
@@ -174,7 +187,11 @@ export class Conn<In = Payload, Out = In> {
     };
     const off = supervisor.emitter.on("state", check);
     promise.then(off, off);
-    onAbort(signal, promise, reject);
+    onAbort(signal, promise, ({ cause }) => {
+      const { lastEnd } = supervisor.history;
+      const why = lastEnd ? `The last attempt ended with ${reasonOf(lastEnd)}` : "No attempt had ended yet.";
+      reject(new ConnError("aborted", `The signal was aborted before the Conn was open. ${why}`, { cause }));
+    });
     check();
     if (supervisor.state.name === "idle" && !signal?.aborted) this.connect();
     return promise;
@@ -182,9 +199,10 @@ export class Conn<In = Payload, Out = In> {
 
   /**
    * Sends `value`. Resolves when the connection has taken the message and buffers less than `outbox.highWaterMark`.
-   * Rejects, and emits `dropped`, when the message will not be sent. A rejection that is ignored is never unhandled.
+   * Rejects, and emits `dropped`, when the message will not be sent; without the event where a listener of `dropped` sends,
+   * or the Conn is closing or closed. A rejection that is ignored is never unhandled.
    *
-   * @throws ConnError `marshal`, `too-large`, `closed`, `bad-option` at once
+   * @throws ConnError `marshal`, `too-large`, `bad-option` at once
    *
    * @example
    * ```ts
@@ -302,9 +320,12 @@ export class Conn<In = Payload, Out = In> {
     return off;
   }
 
-  /** Emits `error` as an `error` event, for code that is built on the Conn and has no caller to throw at. */
+  /**
+   * Emits `error` as an `error` event, for code that is built on the Conn and has no caller to throw at. Does nothing in a
+   * listener of `error`, which would be called for ever.
+   */
   report(error: ConnError): void {
-    supervisorOf(this).onError(error);
+    if (supervisorOf(this).emitter.current !== "error") supervisorOf(this).onError(error);
   }
 
   /**
@@ -381,12 +402,21 @@ function tryWriting<In, Out>(supervisor: Supervisor<In, Out>, payload: Payload):
   return !supervisor.isEnding && supervisor.flow.outbox.tryWrite(payload);
 }
 
+/** Rejects quietly: a peer may close at any moment, and the network never makes a method throw. */
+function reject(error: ConnError): Promise<never> {
+  const { promise, reject } = deferred<never>();
+  reject(error);
+  return promise;
+}
+
 function enqueue<In, Out>(supervisor: Supervisor<In, Out>, payload: Payload, options?: SendOptions): Promise<void> {
-  if (supervisor.isEnding) throw supervisor.closedError(payload);
   checkSize(payload, supervisor.options.maxSendBytes);
   if (options) checkSend(options);
   if (options?.confirm && !supervisor.options.resume) {
     throw new ConnError("misuse", "confirm needs the resume option: without it nothing is acknowledged.");
   }
-  return supervisor.flow.outbox.send(payload, options);
+  if (!supervisor.isEnding) return supervisor.flow.outbox.send(payload, options);
+  const error = supervisor.closedError(payload);
+  supervisor.flow.onOutcome(options?.onOutcome, "refused", error);
+  return reject(error);
 }

@@ -6,7 +6,7 @@ import { exceeds, type Payload } from "../base/payload.ts";
 import { marshal, unmarshal } from "../codec/codec.ts";
 import type { ConnectionEnd, Socket, SocketOptions, SocketOwner, Target } from "../socket/socket.ts";
 import { parseProtocols } from "./arguments.ts";
-import type { DisconnectInfo, ProviderContext } from "./disconnect-info.ts";
+import type { PreviousEnd, ProviderContext } from "./disconnect-info.ts";
 import { Inbox } from "./inbox.ts";
 import { INBOX, type ProviderOr, type ResolvedOptions, type SetupContext, type Url } from "./options.ts";
 import type { Session, SessionStart } from "./session.ts";
@@ -25,12 +25,16 @@ export interface ConnectionSource {
   onConnection?(dial: () => void): void;
   /** Called when the messages that wait to be sent have grown or shrunk by so many bytes. */
   onQueueChange?(bytes: number): void;
+  /** Servers only: called when a listener of the Conn throws. Default: the error is uncaught. */
+  onListenerError?(error: unknown): void;
 }
 
 /** A connection that is ready for use. */
 export interface ActiveConnection extends SessionStart {
   readonly socket: Socket;
   readonly extensions: string;
+  /** Whether the peer's application has sent something already. */
+  readonly hasReceived: boolean;
   /** Aborts the signal that `setup` and the providers were given, where there was one. */
   readonly controller: AbortController | undefined;
 }
@@ -50,7 +54,7 @@ export interface AttemptOwner<In, Out> {
   readonly source: ConnectionSource;
   readonly session: Session;
   /** How the last connection ended. */
-  readonly previous: DisconnectInfo | undefined;
+  readonly previous: PreviousEnd | undefined;
   /** Takes the socket over when the connection is ready. */
   readonly flow: ConnectionOwner;
   /** Called when the target is known, before a socket is opened. */
@@ -82,6 +86,10 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
   #started: Deferred<SessionStart | undefined> | undefined;
   /** Whether the socket is open, and nothing but a microtask stands between the connection and its owner. */
   #isAboutToBeReady = false;
+  /** Whether the connection refused a message of `setup`: its end, and with it the reason, is on the way. */
+  #isCutOff = false;
+  #setupError: unknown;
+  #hasReceived = false;
   /** The end of a connection that was about to be ready. */
   #ending: ConnectionEnd | undefined;
   /** Messages that come before the connection is ready: for `setup` to read, the rest for the owner. */
@@ -106,12 +114,18 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
       const { setup } = this.#owner.options;
       if (setup && !start.resumed) {
         await this.#callUser("setup", () => setup(this.#setupContext(start.transport)));
-        if (this.#isLeft) return;
       }
-      this.#handOver(start);
+      if (!this.#isLeft && !this.#isCutOff) this.#handOver(start);
     } catch (error) {
-      this.#fail(error);
+      this.#setupError = error;
+      // Otherwise the code and the reason of the ending would be lost.
+      if (!this.#isCutOff) this.#fail(error);
     }
+  }
+
+  /** Whether the target was known, so that a failure is not a provider's. */
+  get hasDialed(): boolean {
+    return this.#target !== undefined;
   }
 
   /** Leaves the attempt, with a close frame where the socket is open and a code is given. */
@@ -132,7 +146,7 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
   }
 
   onTimeout(ms: number): void {
-    this.#fail(new ConnError("timeout", `No connection within ${ms} ms.`));
+    this.#fail(new ConnError("timeout", `No connection within ${ms} ms.`, { cause: this.#setupError }));
   }
 
   onOpen(protocol: string, extensions: string): void {
@@ -150,14 +164,16 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
 
   onMessage(payload: Payload): void {
     const message = this.#owner.session.receive(payload);
-    if (message !== undefined) this.#earlyInbox().push(message);
+    if (message === undefined) return;
+    this.#hasReceived = true;
+    this.#earlyInbox().push(message);
   }
 
   onEnd(ending: ConnectionEnd): void {
     if (this.#isAboutToBeReady) this.#ending = ending;
     else if (!this.isOpen && this.#owner.session.onHandshakeFailed(ending.cause, ending.status)) {
       this.#started?.resolve(undefined);
-    } else this.#owner.onEnd(ending);
+    } else this.#owner.onEnd(this.isOpen ? ending : { ...ending, cause: ending.cause ?? this.#unknownCause() });
   }
 
   onPong(): void {}
@@ -214,11 +230,11 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
     return {
       attempt: this.#number,
       signal,
-      send(value) {
+      send: (value) => {
         const payload = checkSize(marshal(codec, value), maxSendBytes);
-        if (signal.aborted || !transport.write(payload)) {
-          throw new ConnError("closed", "The connection ended in setup.");
-        }
+        if (!signal.aborted && transport.write(payload)) return;
+        this.#isCutOff = true;
+        throw new ConnError("closed", "The connection ended in setup.");
       },
       receive: () => early.take((payload) => unmarshal(codec, payload, this.#owner.options), signal),
     };
@@ -229,7 +245,13 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
     const { flow } = this.#owner;
     const socket = this.#socket as Socket;
     socket.handOver(flow);
-    const connection = { ...start, socket, extensions: this.#extensions, controller: this.#controller };
+    const connection: ActiveConnection = {
+      ...start,
+      socket,
+      extensions: this.#extensions,
+      hasReceived: this.#hasReceived,
+      controller: this.#controller,
+    };
     this.#owner.onReady(connection);
     this.#releaseEarly((payload) => flow.receive(payload));
     // A listener may have left the connection already.
@@ -267,6 +289,12 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
     this.#owner.onEnd({ code: ABNORMAL, reason: "", clean: false, cause }, frame);
   }
 
+  /** Says where to look, because a page is not told why a dial failed (WHATWG WebSockets, "fail the connection"). */
+  #unknownCause(): ConnError {
+    const { host } = new URL((this.#target as Target).url);
+    return new ConnError("refused", `No connection to ${host}. A page is not told why: see the browser's console.`);
+  }
+
   /** Calls a function of the user. Reports an error that it throws, unless the attempt was left meanwhile. */
   async #callUser<T>(name: string, act: () => T | Promise<T>): Promise<T> {
     try {
@@ -276,7 +304,7 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
         cause instanceof ConnError && cause.fatal
           ? cause
           : new ConnError(name === "setup" ? name : "provider", `${name} failed: ${textOf(cause)}`, { cause });
-      if (!this.#isLeft) this.#owner.onError(error);
+      if (!this.#isLeft && !this.#isCutOff) this.#owner.onError(error);
       throw error;
     }
   }

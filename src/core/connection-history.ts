@@ -1,5 +1,8 @@
 import { FLOOR_MS } from "./backoff.ts";
-import type { DisconnectInfo } from "./disconnect-info.ts";
+import type { DisconnectInfo, PreviousEnd } from "./disconnect-info.ts";
+
+/** How many failures of providers are kept. */
+const MAX_FAILURES = 10;
 
 /** The past of a Conn, as far as it decides what comes next. */
 export class ConnectionHistory {
@@ -7,8 +10,10 @@ export class ConnectionHistory {
   opens = 0;
   /** Endings for want of authentication since the last stable connection. */
   refusals = 0;
-  /** How the last connection or attempt ended. */
-  previous: DisconnectInfo | undefined;
+  /** How the last connection, or the last dial, ended. */
+  previous: PreviousEnd | undefined;
+  /** The last ending, also of an attempt that never dialed. */
+  lastEnd: DisconnectInfo | undefined;
   #openedAt = 0;
   #dialedAt = Number.NEGATIVE_INFINITY;
   #downSince: number | undefined;
@@ -42,6 +47,16 @@ export class ConnectionHistory {
     this.opens++;
     this.#openedAt = performance.now();
     this.#downSince = this.#triedSince = undefined;
+  }
+
+  /** Called when a connection or an attempt has ended. An attempt that never dialed failed by one of its providers. */
+  onEnd(info: DisconnectInfo, hasDialed: boolean): void {
+    const { previous } = this;
+    this.lastEnd = info;
+    if (hasDialed) this.previous = { ...info, failures: [] };
+    else if (previous) {
+      this.previous = { ...previous, failures: [...previous.failures, info.cause].slice(-MAX_FAILURES) };
+    }
   }
 
   /** Called when there is no connection any more, or when the first one is dialed. */

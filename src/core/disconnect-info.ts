@@ -8,6 +8,12 @@ export interface DisconnectInfo extends ConnectionEnd {
   readonly willRetry: boolean;
 }
 
+/** How the last connection, or the last dial, ended. */
+export interface PreviousEnd extends DisconnectInfo {
+  /** Errors of providers that failed since, oldest first: at most ten. A failed provider is no ending of a connection. */
+  readonly failures: readonly unknown[];
+}
+
 /** The attempt that a provider is called for. */
 export interface ProviderContext {
   /** 0 for the first dial and after a stable connection, else the number of the retry. */
@@ -15,5 +21,5 @@ export interface ProviderContext {
   /** Aborted when the attempt is given up, or its connection ends. */
   readonly signal: AbortSignal;
   /** How the previous connection ended; undefined for the first. */
-  readonly previous: DisconnectInfo | undefined;
+  readonly previous: PreviousEnd | undefined;
 }

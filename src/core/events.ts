@@ -41,6 +41,8 @@ export interface ConnEvents<In> {
     readonly attempt: number;
     /** Whether this Conn had been open before. */
     readonly reconnected: boolean;
+    /** Whether a session is in force, so that drops lose nothing (resume). */
+    readonly session: boolean;
     /** Whether the session goes on from where it stood: nothing was lost (resume). */
     readonly resumed: boolean;
     /** Milliseconds without a usable connection until now. */
@@ -83,6 +85,16 @@ export interface ConnEvents<In> {
   };
 }
 
+/** The wait of a Conn between two connections. */
+export interface Waiting {
+  /** The number of the retry that comes next. */
+  readonly attempt: number;
+  /** When it comes, in milliseconds of `Date.now()`; infinite for a page that is suspended. */
+  readonly retryAt: number;
+  /** What is waited for. */
+  readonly reason: WaitReason;
+}
+
 /** How much of something there is. */
 export interface QueueSize {
   /** Their number. */
@@ -97,6 +109,8 @@ export interface Stats {
   readonly sent: number;
   /** Messages that came for the application. */
   readonly received: number;
+  /** When the peer's last message or pong came, in milliseconds of `Date.now()`; null for never. */
+  readonly lastReceivedAt: number | null;
   /** Messages thrown away by `inbox: false`. */
   readonly discarded: number;
   /** Connections that became usable. */

@@ -42,6 +42,8 @@ export class Inbox {
   /** Created with the first pull, because a Conn with listeners never needs it. */
   #pulls: Set<(payload: Payload | ConnError) => void> | undefined;
   #end: ConnError | undefined;
+  /** Whether anybody has ever pulled. */
+  isUsed = false;
   /** Bytes of what waits, with the cost of each message. */
   bytes = 0;
   /** Whether the peer should be paused: from the high-water mark on, until half of it is left. */
@@ -68,6 +70,7 @@ export class Inbox {
 
   /** Resolves with the next message, decoded by `decode`. Messages that wait stay readable after the end. */
   take<T>(decode: (payload: Payload) => T, signal?: AbortSignal): Promise<T> {
+    this.isUsed = true;
     const call = deferred<T>();
     const pull = (given: Payload | ConnError) => {
       this.#pulls?.delete(pull);

@@ -3,6 +3,7 @@ import type { Emitter } from "../base/emitter.ts";
 import { ConnError, textOf } from "../base/errors.ts";
 import type { Payload } from "../base/payload.ts";
 import type { SendOptions, SendOutcome } from "../base/send-options.ts";
+import { Timer } from "../base/timer.ts";
 import { type CodecLike, unmarshal } from "../codec/codec.ts";
 import type { ConnectionEnd } from "../socket/socket.ts";
 import type { ActiveConnection, ConnectionOwner, ConnectionSource } from "./connect-attempt.ts";
@@ -39,8 +40,14 @@ export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, Outbox
   connection: ActiveConnection | undefined;
   /** Messages received so far. */
   receivedCount = 0;
+  /** When the peer's last message or pong came, in milliseconds of `Date.now()`; 0 for never. */
+  lastReceivedAt = 0;
   readonly #owner: FlowOwner<In, Out>;
   readonly #heartbeat: Heartbeat | undefined;
+  /** There while the messages that wait are held back. */
+  #hold: Timer | undefined;
+  #hasWarned = false;
+  #isInOutcome = false;
 
   constructor(owner: FlowOwner<In, Out>) {
     const { heartbeat, resume, outbox, inbox } = owner.options;
@@ -51,19 +58,24 @@ export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, Outbox
     this.session = resume ? resume(this.#sessionOwner()) : noSession;
   }
 
-  /** Uses `connection` from here on: messages that wait are written to it. */
-  attach(connection: ActiveConnection): void {
+  /**
+   * Uses `connection` from here on: messages that wait are written to it; after `holdMs`, or when the peer has sent
+   * something, where that is above 0.
+   */
+  attach(connection: ActiveConnection, holdMs: number): void {
     const { socket, transport } = connection;
     this.#heartbeat?.start(socket, transport);
     if (this.inbox.isUnderPressure || transport.setPaused) this.onPressure(this.inbox.isUnderPressure);
-    this.session.activate();
-    this.outbox.attach(transport);
+    if (!(holdMs > 0)) return this.#release();
+    this.#hold = new Timer();
+    this.#hold.start(holdMs, () => this.#release());
   }
 
   /** Uses the connection no more. */
   detach(): void {
     this.#heartbeat?.stop();
-    this.connection = undefined;
+    this.#hold?.stop();
+    this.connection = this.#hold = undefined;
     this.outbox.detach();
   }
 
@@ -135,11 +147,14 @@ export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, Outbox
   onOpen(): void {}
 
   onMessage(payload: Payload): void {
+    this.lastReceivedAt = Date.now();
+    if (this.#hold) this.#release();
     const message = this.session.receive(payload);
     if (message !== undefined) this.receive(message);
   }
 
   onPong(): void {
+    this.lastReceivedAt = Date.now();
     this.#heartbeat?.onPong();
   }
 
@@ -175,6 +190,12 @@ export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, Outbox
 
   /** Pauses the peer, where the platform can, or reads on. */
   onPressure(on: boolean): void {
+    if (on && !this.#hasWarned && !this.inbox.isUsed && !this.hasListeners()) {
+      this.#hasWarned = true;
+      const why =
+        "Messages fill the inbox and nothing takes them: add a message listener, call receive(), or set inbox: false.";
+      this.onError(new ConnError("misuse", why));
+    }
     if (this.#owner.stateName !== "open") return;
     const { socket, transport } = this.connection as ActiveConnection;
     if (transport.setPaused) return transport.setPaused(on);
@@ -201,7 +222,15 @@ export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, Outbox
   }
 
   onOutcome(listener: SendOptions["onOutcome"], outcome: SendOutcome, error?: ConnError): void {
-    if (listener) this.#owner.emitter.enqueueLater(() => callOutcome(listener, outcome, error));
+    if (!listener) return;
+    const call = () => {
+      this.#isInOutcome = true;
+      callOutcome(listener, outcome, error);
+      this.#isInOutcome = false;
+    };
+    // In a turn of its own, because a listener that sends again at each refusal would otherwise block its process.
+    if (this.#isInOutcome) setTimeout(() => this.#owner.emitter.enqueueLater(call));
+    else this.#owner.emitter.enqueueLater(call);
   }
 
   onDrained(): void {
@@ -210,6 +239,14 @@ export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, Outbox
 
   onQueueChange(bytes: number): void {
     this.#owner.source.onQueueChange?.(bytes);
+  }
+
+  /** Lets the messages that wait go. */
+  #release(): void {
+    this.#hold?.stop();
+    this.#hold = undefined;
+    this.session.activate();
+    this.outbox.attach((this.connection as ActiveConnection).transport);
   }
 
   #sessionOwner(): SessionOwner {

@@ -98,6 +98,12 @@ export interface ConnOptions<In = Payload, Out = In> {
   /** Milliseconds without a connection before the Conn gives up. At least 0; default no limit. */
   readonly giveUpAfterMs?: number | undefined;
   /**
+   * Milliseconds for which messages wait on the first connection after a refusal for want of authentication (401, 403, 3000,
+   * 3003, 4401, 4403), so that a second refusal does not lose them. The server's first message ends the wait. At least 0;
+   * default 1 s.
+   */
+  readonly holdAfterRefusalMs?: number | undefined;
+  /**
    * Runs on each new connection before anything queued is sent, for authentication and resubscription. If it throws,
    * the attempt failed; if it throws `fatal(…)`, the Conn is closed.
    */
@@ -139,6 +145,7 @@ export interface ResolvedOptions<In, Out> {
   readonly stableAfterMs: number;
   readonly maxRetries: number;
   readonly giveUpAfterMs: number;
+  readonly holdAfterRefusalMs: number;
   readonly setup: ((context: SetupContext<In, Out>) => void | Promise<void>) | undefined;
   readonly lifecycle: LifecycleSource;
   readonly resume: Resume | undefined;
@@ -214,6 +221,7 @@ const RULES: OptionRules<ResolvedOptions<never, never>> = {
   maxRetries: numberRule(0, NO_LIMIT),
   giveUpAfterMs: numberRule(0, NO_LIMIT),
   setup: functionRule(),
+  holdAfterRefusalMs: timeRule(0, 1_000),
   lifecycle: [
     "an object with subscribe() and isOnline(), or false",
     (value) => (value === false ? NO_LIFECYCLE : hasMethods(value, "subscribe", "isOnline") ? value : undefined),

@@ -4,9 +4,9 @@ import { SLEEP_MS, Timer } from "../base/timer.ts";
 /**
  * A change of the page or the machine: the network is back (`online`) or gone (`offline`), the page can be seen
  * (`visible`), timers stood still for over a minute (`wake`), the page is about to be frozen or cached (`suspend`), the
- * page is back (`restore`).
+ * page is back (`restore`), the page goes for good (`unload`).
  */
-export type LifecycleSignal = "online" | "offline" | "visible" | "wake" | "suspend" | "restore";
+export type LifecycleSignal = "online" | "offline" | "visible" | "wake" | "suspend" | "restore" | "unload";
 
 /** Where signals come from. Pass your own on platforms with other events (React Native, Electron). */
 export interface LifecycleSource {
@@ -72,7 +72,7 @@ export const pageLifecycle: LifecycleSource = {
     const window = page as unknown as Target;
     on(window, "online", () => "online");
     on(window, "offline", () => "offline");
-    on(window, "pagehide", ({ persisted }) => persisted === true && "suspend");
+    on(window, "pagehide", ({ persisted }) => (persisted ? "suspend" : persisted === false && "unload"));
     on(window, "pageshow", ({ persisted }) => persisted === true && "restore");
     on(document, "freeze", () => "suspend");
     on(document, "resume", () => "restore");

@@ -1,5 +1,5 @@
 import { NORMAL } from "../base/close-codes.ts";
-import { ConnError } from "../base/errors.ts";
+import { ConnError, textOf } from "../base/errors.ts";
 import { MAX_TIMER_MS } from "../base/timer.ts";
 import type { ConnectionEnd } from "../socket/socket.ts";
 import { FLOOR_MS, MAX_MS } from "./backoff.ts";
@@ -162,8 +162,14 @@ function withinLimits(
 }
 
 /** Ends the Conn, with an error unless the peer ended it well. */
-function giveUp({ code, reason, cause }: ConnectionEnd, by: ClosedBy): RetryDecision {
+function giveUp(end: ConnectionEnd, by: ClosedBy): RetryDecision {
   if (by === "peer") return { retry: false, by, error: undefined };
-  const why = reason || (cause instanceof Error ? cause.message : "no reason was given");
-  return { retry: false, by, error: new ConnError("closed", `Ended by ${by}, ${code}: ${why}`, { cause }) };
+  return { retry: false, by, error: new ConnError("closed", `Ended by ${by}, ${reasonOf(end)}`, { cause: end.cause }) };
+}
+
+/** Returns a sentence of the code and the reason of an ending. */
+export function reasonOf({ code, status, reason, cause }: ConnectionEnd): string {
+  const message = cause instanceof Error && !("errors" in cause) && cause.message;
+  const why = reason || message || (cause === undefined ? "no reason was given" : textOf(cause));
+  return `${status ?? code}: ${why.replace(/\.$/, "")}.`;
 }

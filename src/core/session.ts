@@ -11,6 +11,8 @@ export interface SessionStart {
   readonly protocol: string;
   /** Whether messages go on from where they stood. */
   readonly resumed: boolean;
+  /** Whether a session is in force. Default false. */
+  readonly session?: boolean;
 }
 
 /** What became of the messages that a lost session had not seen acknowledged, each in order. */

@@ -1,4 +1,4 @@
-import { ABNORMAL, LEAVING } from "../base/close-codes.ts";
+import { ABNORMAL, LEAVING, NORMAL } from "../base/close-codes.ts";
 import type { ConnError } from "../base/errors.ts";
 import type { DisconnectInfo } from "./disconnect-info.ts";
 
@@ -21,7 +21,13 @@ export type State =
   | { readonly name: "idle" }
   | { readonly name: "connecting"; readonly attempt: number }
   | { readonly name: "open"; readonly attempt: number; readonly isStable: boolean }
-  | { readonly name: "waiting"; readonly attempt: number; readonly reason: WaitReason }
+  /** `isShortest`: whether the wait is the rest of the minimum interval, which nothing can cut short. */
+  | {
+      readonly name: "waiting";
+      readonly attempt: number;
+      readonly reason: WaitReason;
+      readonly isShortest?: boolean;
+    }
   | { readonly name: "closing"; readonly frame: CloseFrame }
   | { readonly name: "closed" };
 
@@ -37,9 +43,9 @@ export type RetryDecision =
   | { readonly retry: false; readonly by: ClosedBy; readonly error: ConnError | undefined };
 
 export type MachineEvent =
-  | { readonly type: "ready" | "stable" | "flushed" | "timedOut" | "delayElapsed" | "moveRequested" }
+  | { readonly type: "ready" | "stable" | "flushed" | "timedOut" | "delayElapsed" | "suspended" | "unloaded" }
   /** `floorMs`: time left of the minimum interval since the last dial, in milliseconds. */
-  | { readonly type: "connect" | "reconnect"; readonly floorMs?: number }
+  | { readonly type: "connect" | "reconnect" | "moveRequested" | "restored"; readonly floorMs?: number }
   /** `frame`: the close frame for a peer that must be left. */
   | {
       readonly type: "disconnected";
@@ -48,7 +54,6 @@ export type MachineEvent =
       readonly frame?: CloseFrame | undefined;
     }
   | { readonly type: "close"; readonly frame: CloseFrame }
-  | { readonly type: "suspended" | "restored" }
   /** The network or the page is back. */
   | { readonly type: "wakeUp"; readonly floorMs: number }
   | { readonly type: "aborted"; readonly error: ConnError };
@@ -73,13 +78,15 @@ type Step = readonly [State, Effect?];
 /** The close frame for a peer that the Conn leaves for another connection, or for the back/forward cache. */
 const LEAVE: CloseFrame = { code: LEAVING, reason: "" };
 const NO_FRAME: CloseFrame = { code: ABNORMAL, reason: "" };
+/** The close frame of a page that goes for good: it ends the session at once, where there is one. */
+const UNLOAD: CloseFrame = { code: NORMAL, reason: "" };
 const FOREVER = Number.POSITIVE_INFINITY;
 
 /**
  * Decides what an event leads to: the next state, and at most one effect. `disconnected` stands for every way in which a
  * connection or an attempt ends unasked: its own end, a timeout, a heartbeat without an answer. An event without a row
- * for the state changes nothing. A dial by `connect`, `reconnect` or `wakeUp` within the minimum interval since the last
- * one waits for the rest of it first.
+ * for the state changes nothing. A dial by `connect`, `reconnect`, `moveRequested`, `restored` or `wakeUp` within the
+ * minimum interval since the last one waits for the rest of it first.
  *
  * | in | event | next | effect |
  * |---|---|---|---|
@@ -96,6 +103,7 @@ const FOREVER = Number.POSITIVE_INFINITY;
  * | open | close | closing | flush |
  * | closing | flushed | closing | sendClose |
  * | closing | disconnected, suspended, timedOut | closed | finish |
+ * | any but closed | unloaded | closed | finish |
  * | idle, connecting, waiting | close | closed | finish |
  * | any but closed | aborted | closed | finish |
  */
@@ -111,13 +119,20 @@ export function transition(state: State, event: MachineEvent): Step {
     { type: "wait", delayMs, frame },
   ];
 
-  const dial = (floorMs = 0): Step =>
-    floorMs > 0
-      ? wait(isWaiting ? state.reason : "backoff", floorMs)
-      : [
-          { name: "connecting", attempt },
-          { type: "dial", attempt, frame },
-        ];
+  const dial = (floorMs = 0): Step => {
+    if (!(floorMs > 0)) {
+      return [
+        { name: "connecting", attempt },
+        { type: "dial", attempt, frame },
+      ];
+    }
+    // Waits already: otherwise a listener of `waiting` that dials would spin.
+    if (isWaiting && state.isShortest) return [state];
+    return [
+      { name: "waiting", attempt, reason: isWaiting ? state.reason : "backoff", isShortest: true },
+      { type: "wait", delayMs: floorMs, frame },
+    ];
+  };
 
   if (name === "closed") return [state];
   switch (event.type) {
@@ -125,8 +140,10 @@ export function transition(state: State, event: MachineEvent): Step {
       if (isWaiting || name === "idle") return dial(event.floorMs);
       break;
     case "delayElapsed":
-    case "restored":
       if (isWaiting) return dial();
+      break;
+    case "restored":
+      if (isWaiting) return dial(event.floorMs);
       break;
     case "reconnect":
       if (!isClosing) return dial(event.floorMs);
@@ -151,8 +168,10 @@ export function transition(state: State, event: MachineEvent): Step {
       ];
     }
     case "moveRequested":
-      if (name === "open") return dial();
+      if (name === "open") return dial(event.floorMs);
       break;
+    case "unloaded":
+      return closed("local", UNLOAD, false, undefined, UNLOAD);
     case "suspended":
       if (isLive || (isWaiting && state.reason !== "suspended")) return wait("suspended", FOREVER);
       if (isClosing) return closed("local", NO_FRAME, false);

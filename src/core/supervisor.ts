@@ -1,14 +1,15 @@
+import { NORMAL } from "../base/close-codes.ts";
 import { type Deferred, deferred, noop } from "../base/deferred.ts";
 import { Emitter } from "../base/emitter.ts";
-import { ConnError, onAbort } from "../base/errors.ts";
+import { type ConnError, createRefusal, onAbort } from "../base/errors.ts";
 import type { Payload } from "../base/payload.ts";
 import { Timer } from "../base/timer.ts";
 import type { ConnectionEnd } from "../socket/socket.ts";
 import { FLOOR_MS } from "./backoff.ts";
 import { type ActiveConnection, type AttemptOwner, ConnectAttempt, type ConnectionSource } from "./connect-attempt.ts";
 import { ConnectionHistory } from "./connection-history.ts";
-import type { DisconnectInfo } from "./disconnect-info.ts";
-import type { CloseInfo, ConnEvents } from "./events.ts";
+import type { PreviousEnd } from "./disconnect-info.ts";
+import type { CloseInfo, ConnEvents, Waiting } from "./events.ts";
 import { type FlowOwner, MessageFlow } from "./message-flow.ts";
 import type { ProviderOr, ResolvedOptions, Url } from "./options.ts";
 import type { LifecycleSignal } from "./page-lifecycle.ts";
@@ -31,7 +32,7 @@ export class Supervisor<In, Out> implements AttemptOwner<In, Out>, FlowOwner<In,
   readonly url: ProviderOr<string, Url>;
   readonly options: ResolvedOptions<In, Out>;
   readonly source: ConnectionSource;
-  readonly emitter = new Emitter<ConnEvents<In>>();
+  readonly emitter: Emitter<ConnEvents<In>>;
   readonly history = new ConnectionHistory();
   readonly flow: MessageFlow<In, Out>;
   state: State = { name: "idle" };
@@ -43,6 +44,8 @@ export class Supervisor<In, Out> implements AttemptOwner<In, Out>, FlowOwner<In,
   readonly #timer = new Timer();
   #attempt: ConnectAttempt<In, Out> | undefined;
   #unsubscribe: (() => void) | undefined;
+  /** When the wait ends, in milliseconds of `Date.now()`. */
+  #retryAt = 0;
   /** Why the Conn ended, unless it ended well. */
   #error: ConnError | undefined;
   /** Created on first use, because most Conns are never asked for it. */
@@ -54,6 +57,7 @@ export class Supervisor<In, Out> implements AttemptOwner<In, Out>, FlowOwner<In,
     this.lastUrl = typeof url === "function" ? "" : url;
     this.options = options;
     this.source = source;
+    this.emitter = new Emitter(source);
     this.flow = new MessageFlow(this);
     source.onConnection?.(() => this.dispatch({ type: "reconnect" }));
   }
@@ -62,7 +66,7 @@ export class Supervisor<In, Out> implements AttemptOwner<In, Out>, FlowOwner<In,
     return this.flow.session;
   }
 
-  get previous(): DisconnectInfo | undefined {
+  get previous(): PreviousEnd | undefined {
     return this.history.previous;
   }
 
@@ -115,10 +119,19 @@ export class Supervisor<In, Out> implements AttemptOwner<In, Out>, FlowOwner<In,
     this.emitter.flush();
   }
 
+  /** What the Conn waits for, and until when; null while it does not wait. */
+  get waiting(): Waiting | null {
+    const { state } = this;
+    if (state.name !== "waiting") return null;
+    return { attempt: state.attempt, retryAt: this.#retryAt, reason: state.reason };
+  }
+
   /** Returns the error with which calls reject once the Conn has ended. */
   closedError(payload?: Payload): ConnError {
     const cause = this.#error;
-    return cause?.code === "aborted" ? cause : new ConnError("closed", undefined, { payload, cause });
+    if (cause?.code === "aborted") return cause;
+    const message = cause && `The Conn is closed. ${cause.message} Make a new one to connect again.`;
+    return createRefusal("closed", { payload, cause }, message);
   }
 
   // Callbacks of the attempt and of the flow.
@@ -151,12 +164,12 @@ export class Supervisor<In, Out> implements AttemptOwner<In, Out>, FlowOwner<In,
     const plan = decideRetry(end, context, options, guard);
     const info = describeEnd(end, state, plan.retry);
     if (isAuth(end)) history.refusals++;
-    history.previous = info;
+    history.onEnd(info, this.#attempt?.hasDialed !== false);
     this.dispatch({ type: "disconnected", info, plan, frame });
   }
 
   onMoveRequested(): void {
-    this.dispatch({ type: "moveRequested" });
+    this.dispatch({ type: "moveRequested", floorMs: this.history.floorMs });
   }
 
   onDropped(payload: Payload, error: ConnError): void {
@@ -179,12 +192,12 @@ export class Supervisor<In, Out> implements AttemptOwner<In, Out>, FlowOwner<In,
       case "activate": {
         const connection = flow.connection as ActiveConnection;
         const { attempt } = this.state as Extract<State, { name: "open" }>;
-        const { protocol, extensions, resumed } = connection;
-        const { downMs, opens } = history;
+        const { protocol, extensions, resumed, session = false, hasReceived } = connection;
+        const { downMs, opens, refusals } = history;
         this.#timer.stop();
         history.onOpen();
-        this.emitter.emit("open", { protocol, extensions, attempt, reconnected: opens > 0, resumed, downMs });
-        return flow.attach(connection);
+        this.emitter.emit("open", { protocol, extensions, attempt, reconnected: opens > 0, resumed, session, downMs });
+        return flow.attach(connection, refusals > 0 && !hasReceived ? options.holdAfterRefusalMs : 0);
       }
       case "flush":
         this.#timer.start(options.closeTimeoutMs, () => this.dispatch({ type: "timedOut" }));
@@ -196,6 +209,7 @@ export class Supervisor<In, Out> implements AttemptOwner<In, Out>, FlowOwner<In,
       case "finish": {
         // A peer that is left in setup with a close frame has no time to answer.
         const clean = effect.clean && !(effect.frame && this.#attempt?.isOpen);
+        if (effect.frame?.code === NORMAL && flow.connection) flow.session.beforeClose(NORMAL);
         this.#teardown(effect.frame);
         return this.#finish({ ...effect, clean });
       }
@@ -218,6 +232,7 @@ export class Supervisor<In, Out> implements AttemptOwner<In, Out>, FlowOwner<In,
     if (this.state.name !== "waiting") return;
     const { attempt, reason } = this.state;
     const isBackground = reason === "peer";
+    this.#retryAt = Date.now() + delayMs;
     if (delayMs < Number.POSITIVE_INFINITY) {
       this.#timer.start(delayMs, () => this.dispatch({ type: "delayElapsed" }), isBackground);
     }
@@ -269,8 +284,9 @@ export class Supervisor<In, Out> implements AttemptOwner<In, Out>, FlowOwner<In,
     if (signal === "suspend") return this.dispatch({ type: "suspended" });
     if (signal === "restore") {
       this.history.onRestored();
-      return this.dispatch({ type: "restored" });
+      return this.dispatch({ type: "restored", floorMs: this.history.floorMs });
     }
+    if (signal === "unload") return this.dispatch({ type: "unloaded" });
     const { floorMs } = this.history;
     if (!this.flow.connection) this.dispatch({ type: "wakeUp", floorMs });
     else if (!this.flow.probe() && signal !== "visible") this.dispatch({ type: "reconnect", floorMs });

@@ -8,7 +8,7 @@ import { RpcError } from "./rpc-error.ts";
 /** The part of a peer that its caller needs. */
 export interface CallerOwner {
   readonly conn: RpcConn;
-  /** Called when a call begins, and when the last one has settled. */
+  /** Called when the first call begins, and when the last one has settled. */
   onCallsChange(): void;
 }
 
@@ -49,7 +49,7 @@ export class Caller {
       call.reject(error as ConnError);
       if ((error as ConnError).code !== "closed") throw error;
     }
-    this.#owner.onCallsChange();
+    if (this.#pending.size === 1) this.#owner.onCallsChange();
     return call.promise;
   }
 

@@ -86,8 +86,9 @@ export class PeerCore implements CallerOwner, ResponderOwner {
   }
 
   onError(error: unknown, method?: string): void {
+    const { onError = console.error } = this.#options;
     try {
-      this.#options.onError(error, method);
+      onError(error, method);
     } catch (cause) {
       throwAsync(cause);
     }
@@ -98,13 +99,8 @@ export class PeerCore implements CallerOwner, ResponderOwner {
     this.#updateReading();
   }
 
-  get pendingCalls(): number {
-    return this.caller.size;
-  }
-
   onCallsChange(): void {
-    if (this.caller.size > 0) this.#responder.startWaiting();
-    else this.#updateReading();
+    this.#updateReading();
   }
 
   #receive(value: unknown): void {

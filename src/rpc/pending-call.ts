@@ -1,5 +1,5 @@
 import { type Deferred, deferred } from "../base/deferred.ts";
-import { createRefusal } from "../base/errors.ts";
+import { ConnError } from "../base/errors.ts";
 import { Timer } from "../base/timer.ts";
 
 /** How far the request of a call has come. */
@@ -70,9 +70,8 @@ export class PendingCall {
   /** Rejects because no answer can come: with `interrupted` if the other end may have run the method, else with `error`. */
   rejectUnanswered(error: Error): void {
     if (!this.wasWritten) return this.reject(error);
-    const message = `The connection ended before the answer to ${this.request.method}, which may have run: see retry.`;
-    // Without a stack, because a drop interrupts every call at once.
-    this.reject(createRefusal("interrupted", { cause: error }, message));
+    const message = `The connection ended before ${this.request.method} was answered: it may have run. Set retry where that does no harm.`;
+    this.reject(new ConnError("interrupted", message, { cause: error }));
   }
 
   #settle(): void {

@@ -27,8 +27,6 @@ export interface ResponderBounds {
 /** The part of a peer that its responder needs. */
 export interface ResponderOwner {
   readonly conn: RpcConn;
-  /** Calls of this end that are pending. */
-  readonly pendingCalls: number;
   /** Runs the method; throws RpcError for one that is unknown or has wrong parameters. */
   invoke(request: IncomingRequest): unknown;
   /** Whether the method belongs to a layer, which has limits of its own. */
@@ -59,7 +57,7 @@ export class Responder {
   #isWritten = false;
   readonly #release = (): void => {
     this.#running--;
-    this.startWaiting();
+    this.#startWaiting();
   };
 
   constructor(owner: ResponderOwner, { maxHandlers, maxWaiting, maxWaitingBytes }: ResponderBounds) {
@@ -77,7 +75,7 @@ export class Responder {
   take(frame: RequestFrame, batch?: Batch): void {
     const isLayered = this.#owner.isLayered(frame.method);
     const request = new IncomingRequest(frame, batch, isLayered ? 0 : 1);
-    if (isLayered || (this.#hasPlace && this.#waiting.length === 0)) this.#start(request);
+    if (isLayered || (this.#running < this.#maxHandlers && this.#waiting.length === 0)) this.#start(request);
     else if (!this.isFull) {
       this.#unanswered.add(request);
       this.#waiting.push(request);
@@ -124,20 +122,11 @@ export class Responder {
     this.#session = new AbortController();
   }
 
-  /**
-   * Whether another handler may run. Each pending call of this end adds a place, because a handler may be waiting for it:
-   * otherwise two ends whose handlers call each other stand still with all places taken.
-   */
-  get #hasPlace(): boolean {
-    return this.#running < this.#maxHandlers + this.#owner.pendingCalls;
-  }
-
-  /** Starts requests that wait, as far as there are places. */
-  startWaiting(): void {
+  #startWaiting(): void {
     // A handler that returns at once frees its place within this loop.
     if (!this.#isStarting) {
       this.#isStarting = true;
-      while (this.#hasPlace) {
+      while (this.#running < this.#maxHandlers) {
         const next = this.#waiting.shift();
         if (!next) break;
         this.#start(next);

@@ -1,4 +1,5 @@
 import type { Case, Env } from "./case-context.ts";
+import { closedAtOnce } from "./closed-at-once.ts";
 import { endings } from "./endings.ts";
 import { leaving } from "./leaving.ts";
 import { likeGo } from "./like-go.ts";
@@ -10,7 +11,15 @@ import { resuming } from "./resuming.ts";
  * What tautline does, once, for every runtime: nothing in the cases knows a test runner or a platform. The other end is
  * in `server.ts`.
  */
-export const contract: readonly Case[] = [...opening, ...messages, ...endings, ...leaving, ...likeGo, ...resuming];
+export const contract: readonly Case[] = [
+  ...opening,
+  ...messages,
+  ...endings,
+  ...closedAtOnce,
+  ...leaving,
+  ...likeGo,
+  ...resuming,
+];
 
 /** What is true of a whole run, besides its cases. */
 export const UNHANDLED = "leaves no rejection unhandled";

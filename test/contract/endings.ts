@@ -13,10 +13,7 @@ export const endings: readonly Case[] = [
     for await (const text of conn) heard.push(text);
     equal(heard, ["last 0", "last 1", "last 2"]);
     equal(conn.state, "closed");
-    equal(
-      thrown(context, () => conn.send("too late")),
-      "closed",
-    );
+    equal(await rejection(context, conn.send("too late")), "closed");
     equal(
       thrown(context, () => conn.connect()),
       "closed",

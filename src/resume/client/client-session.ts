@@ -171,8 +171,9 @@ export class ClientSession implements Session {
 
   #finishStart(resumed: boolean, proceed?: () => void): void {
     const { protocol } = this.#handshake;
-    const transport = this.#endpoint.attach(deliveryOf(this.#handshake));
+    const delivery = deliveryOf(this.#handshake);
+    const transport = this.#endpoint.attach(delivery);
     proceed?.();
-    this.#pending?.resolve({ transport, protocol, resumed });
+    this.#pending?.resolve({ transport, protocol, resumed, session: delivery !== undefined });
   }
 }

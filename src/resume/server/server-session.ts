@@ -129,7 +129,7 @@ export class ServerSession implements Session {
     this.#bound.open(transport);
     const sessionTransport = this.#bound.attach(delivery);
     if (plan) this.#bound.resume(plan);
-    return { transport: sessionTransport, protocol, resumed: this.isActivated };
+    return { transport: sessionTransport, protocol, resumed: this.isActivated, session: true };
   }
 
   activate(): void {

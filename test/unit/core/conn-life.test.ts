@@ -48,7 +48,15 @@ test("tells what the server selected when it opens", async () => {
   await settleMicrotasks();
   expect(conn).toMatchObject({ protocol: "b", extensions: "permessage-deflate", url: "ws://x.test/" });
   expect(opens).toEqual([
-    { protocol: "b", extensions: "permessage-deflate", attempt: 0, reconnected: false, resumed: false, downMs: 30 },
+    {
+      protocol: "b",
+      extensions: "permessage-deflate",
+      attempt: 0,
+      reconnected: false,
+      resumed: false,
+      session: false,
+      downMs: 30,
+    },
   ]);
 });
 
@@ -182,6 +190,7 @@ test("reconnect() while waiting dials at once, and once", async () => {
 
 test("reconnect() while open leaves the connection and dials at once", async () => {
   const { conn, net, socket } = await openConn();
+  await advance(250);
   const events = recordAll(conn);
   conn.reconnect();
   await settleMicrotasks();
@@ -194,12 +203,30 @@ test("reconnect() while open leaves the connection and dials at once", async () 
 
 test("reconnect() while connecting leaves the attempt and dials at once", async () => {
   const { conn, net } = createConn();
-  await settleMicrotasks();
+  await advance(250);
   conn.reconnect();
   await settleMicrotasks();
   expect(net.at(0).closedWith).toEqual({});
   expect(net.sockets).toHaveLength(2);
 });
+
+test.for(["connecting", "open"])(
+  "reconnect() while %s waits for the rest of 250 ms since the last dial",
+  async (state) => {
+    const { conn, net } = createConn();
+    const waits = record(conn, "waiting");
+    await settleMicrotasks();
+    if (state === "open") net.last.open();
+    await advance(100);
+    expect(conn.state).toBe(state);
+    conn.reconnect();
+    expect(waits).toEqual([{ attempt: 0, delayMs: 150, reason: "backoff" }]);
+    await advance(149);
+    expect(net.sockets).toHaveLength(1);
+    await advance(1);
+    expect(net.sockets).toHaveLength(2);
+  },
+);
 
 test("tells state, then lost, then waiting", async () => {
   const { conn, socket } = await openConn();

@@ -341,9 +341,25 @@ describe("a page that is cached or frozen", () => {
     await settleMicrotasks();
     expect(net.last.closedWith).toEqual({});
     expect(vi.getTimerCount()).toBe(0);
+    await advance(250);
     lifecycle.emit("restore");
     await settleMicrotasks();
     expect(events).toEqual(["idle>connecting", "connecting>waiting", "waiting", "waiting>connecting"]);
+    expect(net.sockets).toHaveLength(2);
+  });
+
+  test("that is back within 250 ms of the last dial waits for the rest of them, and no signal cuts that", async () => {
+    const lifecycle = new FakeLifecycle();
+    const { conn, net } = createConn({ lifecycle });
+    const waits = record(conn, "waiting");
+    await settleMicrotasks();
+    lifecycle.emit("suspend");
+    await advance(50);
+    for (const signal of ["restore", "visible", "online", "wake", "restore"] as const) lifecycle.emit(signal);
+    expect(waits.map(({ delayMs }) => delayMs)).toEqual([Number.POSITIVE_INFINITY, 200]);
+    await advance(199);
+    expect(net.sockets).toHaveLength(1);
+    await advance(1);
     expect(net.sockets).toHaveLength(2);
   });
 

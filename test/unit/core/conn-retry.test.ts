@@ -1,14 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import {
-  advance,
-  createConn,
-  openConn,
-  record,
-  rejection,
-  settleMicrotasks,
-  thrown,
-  useFakeTime,
-} from "../../support/conn.ts";
+import { advance, createConn, openConn, record, rejection, settleMicrotasks, useFakeTime } from "../../support/conn.ts";
 
 useFakeTime();
 
@@ -225,10 +216,14 @@ describe("giving up", () => {
     expect(conn.state).toBe("closed");
   });
 
-  test("makes later sends throw", async () => {
+  test("makes later sends reject, with the reason", async () => {
     const { conn, net } = createConn({ maxRetries: 0 });
     await settleMicrotasks();
-    net.last.refuse();
-    expect(thrown(() => conn.send("x"))).toMatchObject({ code: "closed" });
+    net.last.error("connect ECONNREFUSED 127.0.0.1:1");
+    expect(await rejection(conn.send("x"))).toMatchObject({
+      code: "closed",
+      message:
+        "The Conn is closed. Ended by gave-up, 1006: connect ECONNREFUSED 127.0.0.1:1. Make a new one to connect again.",
+    });
   });
 });

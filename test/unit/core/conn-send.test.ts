@@ -1,6 +1,16 @@
 import { describe, expect, test, vi } from "vitest";
 import { json } from "../../../src/index.ts";
-import { advance, createConn, isSettled, openConn, settleMicrotasks, thrown, useFakeTime } from "../../support/conn.ts";
+import {
+  advance,
+  createConn,
+  isSettled,
+  openConn,
+  record,
+  rejection,
+  settleMicrotasks,
+  thrown,
+  useFakeTime,
+} from "../../support/conn.ts";
 
 useFakeTime();
 
@@ -112,13 +122,28 @@ describe("send()", () => {
     expect(socket.sent).toEqual(["éé"]);
   });
 
-  test("throws closed while closing and once closed, with the payload", async () => {
+  test("rejects with closed while closing and once closed, with the payload, and emits nothing", async () => {
     const { conn, net } = await openConn();
+    const dropped = record(conn, "dropped");
     net.answersClose = false;
     conn.close();
-    expect(thrown(() => conn.send("x"))).toMatchObject({ code: "closed", payload: "x" });
+    expect(await rejection(conn.send("x"))).toMatchObject({ code: "closed", payload: "x" });
     await advance(2_000);
-    expect(thrown(() => conn.write("x"))).toMatchObject({ code: "closed", payload: "x" });
+    expect(await rejection(conn.write("x"))).toMatchObject({ code: "closed", payload: "x" });
+    expect(dropped).toEqual([]);
+  });
+
+  test("to a closed Conn is no unhandled rejection when it is ignored", async () => {
+    const { conn } = await openConn();
+    conn.close();
+    const unhandled = vi.fn();
+    process.on("unhandledRejection", unhandled);
+    conn.send("x");
+    await advance(1);
+    vi.useRealTimers();
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("unhandledRejection", unhandled);
+    expect(unhandled).not.toHaveBeenCalled();
   });
 
   test.for([{ ttlMs: 0 }, { ttlMs: -1 }, { ttlMs: Number.NaN }, { key: 5 as unknown as string }])(

@@ -51,16 +51,16 @@ describe("a page", () => {
   });
 
   test.for([
-    ["pagehide", "suspend"],
-    ["pageshow", "restore"],
-  ] as const)("takes a persisted %s as %s, and one that is not as nothing", ([type, signal]) => {
+    ["pagehide", "suspend", ["unload"]],
+    ["pageshow", "restore", []],
+  ] as const)("takes a persisted %s as %s, and one that is not as %j", ([type, signal, other]) => {
     const page = usePage();
     const { heard } = listen();
-    page.window.fire(type, { persisted: false });
     page.window.fire(type);
-    expect(heard).toEqual([]);
+    page.window.fire(type, { persisted: false });
+    expect(heard).toEqual(other);
     page.window.fire(type, { persisted: true });
-    expect(heard).toEqual([signal]);
+    expect(heard).toEqual([...other, signal]);
   });
 
   test.for([

@@ -16,6 +16,7 @@ const STATES = {
   offline: { name: "waiting", attempt: 2, reason: "offline" },
   server: { name: "waiting", attempt: 2, reason: "server" },
   page: { name: "waiting", attempt: 2, reason: "suspended" },
+  shortest: { name: "waiting", attempt: 2, reason: "server", isShortest: true },
   closing: { name: "closing", frame },
   closed: { name: "closed" },
 } satisfies Record<string, State>;
@@ -36,6 +37,11 @@ const INPUTS = {
   restored: { type: "restored" },
   wakeUp: { type: "wakeUp", floorMs: 0 },
   wakeUpEarly: { type: "wakeUp", floorMs: 100 },
+  connectEarly: { type: "connect", floorMs: 100 },
+  reconnectEarly: { type: "reconnect", floorMs: 100 },
+  moveRequestedEarly: { type: "moveRequested", floorMs: 100 },
+  restoredEarly: { type: "restored", floorMs: 100 },
+  unloaded: { type: "unloaded" },
   aborted: { type: "aborted", error },
 } satisfies Record<string, MachineEvent>;
 
@@ -53,72 +59,119 @@ const wait = (reason: string, delayMs: number, bye?: object, attempt = 2) =>
     { name: "waiting", attempt, reason },
     { type: "wait", delayMs, frame: bye },
   ] as const;
+/** The rest of the minimum interval between two dials. */
+const rest = (reason: string, bye?: object, attempt = 2) =>
+  [
+    { name: "waiting", attempt, reason, isShortest: true },
+    { type: "wait", delayMs: 100, frame: bye },
+  ] as const;
 const settled = (by: string, code: number, reason: string, clean: boolean, why?: ConnError, told?: object) =>
   [{ name: "closed" }, { type: "finish", by, end: { code, reason }, clean, error: why, frame: told }] as const;
 
 const cancelled = settled("local", 4000, "bye", true, undefined, frame);
 const aborted = settled("signal", 1006, "", false, error);
 const unanswered = settled("local", 1006, "", false);
+const LAST = { code: 1000, reason: "" };
+const unloaded = settled("local", 1000, "", false, undefined, LAST);
 const forever = Number.POSITIVE_INFINITY;
 
 const ROWS: Record<keyof typeof STATES, Row> = {
-  idle: { connect: dial(0), reconnect: dial(0), close: cancelled, aborted },
+  idle: {
+    connect: dial(0),
+    reconnect: dial(0),
+    connectEarly: rest("backoff", undefined, 0),
+    reconnectEarly: rest("backoff", undefined, 0),
+    close: cancelled,
+    unloaded,
+    aborted,
+  },
   connecting: {
     reconnect: dial(2),
+    reconnectEarly: rest("backoff"),
     ready: [{ name: "open", attempt: 2, isStable: false }, { type: "activate" }],
     retried: wait("backoff", 700, undefined, 3),
     final: settled("policy", 1011, "why", true, error),
     suspended: wait("suspended", forever),
     close: cancelled,
+    unloaded,
     aborted,
   },
   open: {
     reconnect: dial(2, LEAVE),
+    reconnectEarly: rest("backoff", LEAVE),
+    moveRequestedEarly: rest("backoff", LEAVE),
     stable: [{ name: "open", attempt: 0, isStable: true }],
     retried: wait("backoff", 700, undefined, 3),
     final: settled("policy", 1011, "why", true, error),
     moveRequested: dial(2, LEAVE),
     suspended: wait("suspended", forever, LEAVE),
     close: [{ name: "closing", frame }, { type: "flush" }],
+    unloaded,
     aborted,
   },
   backoff: {
+    connectEarly: rest("backoff"),
+    reconnectEarly: rest("backoff"),
+    restoredEarly: rest("backoff"),
     connect: dial(2),
     reconnect: dial(2),
     delayElapsed: dial(2),
     restored: dial(2),
     wakeUp: dial(2),
-    wakeUpEarly: wait("backoff", 100),
+    wakeUpEarly: rest("backoff"),
     suspended: wait("suspended", forever),
     close: cancelled,
+    unloaded,
     aborted,
   },
   offline: {
+    connectEarly: rest("offline"),
+    reconnectEarly: rest("offline"),
+    restoredEarly: rest("offline"),
     connect: dial(2),
     reconnect: dial(2),
     delayElapsed: dial(2),
     restored: dial(2),
     wakeUp: dial(2),
-    wakeUpEarly: wait("offline", 100),
+    wakeUpEarly: rest("offline"),
     suspended: wait("suspended", forever),
     close: cancelled,
+    unloaded,
     aborted,
   },
   server: {
+    connectEarly: rest("server"),
+    reconnectEarly: rest("server"),
+    restoredEarly: rest("server"),
     connect: dial(2),
     reconnect: dial(2),
     delayElapsed: dial(2),
     restored: dial(2),
     suspended: wait("suspended", forever),
     close: cancelled,
+    unloaded,
     aborted,
   },
   page: {
+    connectEarly: rest("suspended"),
+    reconnectEarly: rest("suspended"),
+    restoredEarly: rest("suspended"),
     connect: dial(2),
     reconnect: dial(2),
     delayElapsed: dial(2),
     restored: dial(2),
     close: cancelled,
+    unloaded,
+    aborted,
+  },
+  shortest: {
+    connect: dial(2),
+    reconnect: dial(2),
+    delayElapsed: dial(2),
+    restored: dial(2),
+    suspended: wait("suspended", forever),
+    close: cancelled,
+    unloaded,
     aborted,
   },
   closing: {
@@ -127,6 +180,7 @@ const ROWS: Record<keyof typeof STATES, Row> = {
     final: settled("local", 1011, "why", true),
     timedOut: unanswered,
     suspended: unanswered,
+    unloaded,
     aborted,
   },
   closed: {},

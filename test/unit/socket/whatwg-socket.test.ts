@@ -8,6 +8,7 @@ describe("an abandoned socket", () => {
   test("is never heard again", async () => {
     const { conn, net, socket } = await openConn();
     net.answersClose = false;
+    await advance(250);
     conn.reconnect();
     await settleMicrotasks();
     net.last.open();
@@ -45,6 +46,7 @@ describe("an abandoned socket", () => {
   test("is not awaited: there is another one although its close never ends", async () => {
     const { conn, net, socket } = await openConn();
     net.answersClose = false;
+    await advance(250);
     conn.reconnect();
     await settleMicrotasks();
     expect(socket.readyState).toBe(2);
