@@ -42,7 +42,7 @@ export type ConnErrorCode =
   | "setup"
   /** The session was lost with the connection (resume). */
   | "session-lost"
-  /** The message ended the connection three times in a row and was set aside (resume). */
+  /** Three working connections in a row ended right after the message, which was set aside (resume). */
   | "poison"
   /** The connection ended after a request was written and before its answer came: it may have run (rpc). */
   | "interrupted"

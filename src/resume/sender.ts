@@ -17,7 +17,7 @@ import {
   windowCost,
 } from "./protocol/delivery-state.ts";
 
-/** What the sender knows of one connection. */
+/** The state of one connection. */
 interface Outgoing {
   readonly transport: Transport;
   /** Whether setup is over. */
@@ -39,9 +39,10 @@ export class Sender {
   readonly #owner: SessionOwner;
   readonly #sendQuestion: (type: "?" | "p") => void;
   readonly #flushWaiters = new FlushWaiters();
-  #delivery: DeliveryState | undefined;
+  /** The state of the session; `undefined` without one. */
+  delivery: DeliveryState | undefined;
   #connection: Outgoing | undefined;
-  /** What lost sessions left: it goes ahead of the outbox, as far as the window lets it, and not before setup is over. */
+  /** Messages of lost sessions. They go ahead of the outbox, as far as the window has room, once setup is over. */
   #carriedOver: SentMessage[] = [];
   #ordinal = 0;
   /** The last message whose acknowledgement somebody waits for. */
@@ -55,7 +56,7 @@ export class Sender {
   }
 
   get unacknowledged(): { messages: number; bytes: number } {
-    const { sent = 0, ackReceived = 0, cost = 0 } = this.#delivery ?? {};
+    const { sent = 0, ackReceived = 0, cost = 0 } = this.delivery ?? {};
     return { messages: sent - ackReceived + this.#carriedOver.length, bytes: cost };
   }
 
@@ -63,19 +64,19 @@ export class Sender {
   get isWritable(): boolean {
     const { held, suspect } = this.#connection ?? {};
     if (held?.length || suspect || this.#carriedOver.length > 0) return false;
-    return this.#delivery === undefined || hasRoom(this.#delivery);
+    return this.delivery === undefined || hasRoom(this.delivery);
   }
 
   /** The session goes on, or begins, over `transport`. Without `delivery` nothing is kept. */
   attach(transport: Transport, delivery: DeliveryState | undefined): void {
-    this.#delivery = delivery;
+    this.delivery = delivery;
     this.#connection = { transport, isActive: false, hasAsked: false, held: [], suspect: 0 };
   }
 
   detach(): void {
     const suspect = this.#connection?.suspect;
     // The connection had proven to work, and ended after this very message.
-    if (suspect && this.#delivery?.firstUnreceived === suspect) this.#delivery.strikes++;
+    if (suspect && this.delivery?.firstUnreceived === suspect) this.delivery.strikes++;
     this.#connection = undefined;
     this.#makeRoom();
   }
@@ -89,14 +90,14 @@ export class Sender {
   /** Writes a message, and keeps it if there is a session. `transport` is the one that the writer knows. */
   write(transport: Transport, given: Payload, options: DeliveryOptions = NO_OPTIONS): boolean {
     if (transport !== this.#connection?.transport) return false;
-    if (!this.#delivery) return this.#writePlain(transport, given, options);
+    if (!this.delivery) return this.#writePlain(transport, given, options);
     const { volatile, resend, confirmed, onOutcome } = options;
     // The caller may use the bytes again when this returns.
     const copy = typeof given === "string" || volatile ? given : new Uint8Array(given);
     if (!transport.write(escaped(copy))) return false;
     const payload = volatile ? undefined : copy;
     const ordinal = ++this.#ordinal;
-    retain(this.#delivery, { payload, cost: windowCost(given), volatile, resend, confirmed, onOutcome, ordinal });
+    retain(this.delivery, { payload, cost: windowCost(given), volatile, resend, confirmed, onOutcome, ordinal });
     if (confirmed) {
       this.#awaited = ordinal;
       // The outbox can't know that a message to be confirmed was written, because without a session it is refused.
@@ -108,7 +109,7 @@ export class Sender {
 
   /** Handles an acknowledgement up to message `n`. Answers false for a count that can't be. */
   onAcknowledged(n: number): boolean {
-    const done = this.#delivery && acknowledge(this.#delivery, n);
+    const done = this.delivery && acknowledge(this.delivery, n);
     if (!done) return false;
     this.#confirm(done);
     // A peer that has nothing more to acknowledge is not asked again at once.
@@ -119,13 +120,20 @@ export class Sender {
     return true;
   }
 
+  /** Takes the final counts of the peer. Answers false for counts that can't be. */
+  onFinalCounts(counts: Counts): boolean {
+    return (
+      this.delivery !== undefined && splitLoss(this.delivery, counts) !== undefined && this.onAcknowledged(counts.n)
+    );
+  }
+
   /** The peer has answered a ping, so all that was written before it has arrived. */
   onPong(): void {
     const connection = this.#connection;
-    if (!connection || !this.#delivery) return;
+    if (!connection || !this.delivery) return;
     const { held } = connection;
     const isProven = connection.suspect > 0 || held.length === 0;
-    connection.suspect = isProven ? 0 : this.#delivery.firstUnreceived;
+    connection.suspect = isProven ? 0 : this.delivery.firstUnreceived;
     this.#rewrite(held.splice(0, isProven ? held.length : 1));
     if (!isProven) return this.#sendQuestion("p");
     this.#askIfNeeded();
@@ -157,7 +165,7 @@ export class Sender {
 
   /** Reports what became of the messages of a lost session, and settles those that are not carried over. */
   abandonSession({ delivered, undelivered, inDoubt }: SessionLoss<SentMessage>, carriedOver: SentMessage[]): void {
-    this.#delivery = undefined;
+    this.delivery = undefined;
     this.#carriedOver = carriedOver;
     const error = (payload?: Payload) =>
       this.#owner.createError("session-lost", "The session was lost before the message was acknowledged.", payload);
@@ -176,7 +184,7 @@ export class Sender {
 
   /** Drops a session that ends with its connection: messages of its setup are of no use elsewhere. */
   forget(): void {
-    this.#delivery = undefined;
+    this.delivery = undefined;
     this.#settleFlushes();
   }
 
@@ -198,12 +206,12 @@ export class Sender {
 
   /** Rejects all that waits, and parts what is kept at the final counts of the peer, where they are known. */
   dispose(error: (payload?: Payload) => ConnError, counts: Counts | undefined): Undelivered {
-    const { undelivered = [], inDoubt = [] } = (this.#delivery && splitLoss(this.#delivery, counts)) ?? {};
+    const { undelivered = [], inDoubt = [] } = (this.delivery && splitLoss(this.delivery, counts)) ?? {};
     const unsent = [...undelivered, ...this.#carriedOver];
     for (const message of inDoubt) this.#reject(message, "in-doubt", error(message.payload));
     for (const message of unsent) this.#reject(message, "refused", error(message.payload));
     this.#flushWaiters.rejectAll(error());
-    this.#delivery = undefined;
+    this.delivery = undefined;
     this.#carriedOver = [];
     return { unsent: payloadsOf(unsent), inDoubt: payloadsOf(inDoubt) };
   }
@@ -223,7 +231,7 @@ export class Sender {
 
   /** Asks for an acknowledgement when much of the window is used, or somebody waits for it. */
   #askIfNeeded(): void {
-    const delivery = this.#delivery;
+    const delivery = this.delivery;
     const connection = this.#connection;
     if (!delivery || !connection || connection.hasAsked) return;
     if (delivery.cost < delivery.window * ASK_SHARE && this.#awaited < this.#oldestOrdinal()) return;
@@ -232,7 +240,7 @@ export class Sender {
   }
 
   #drainCarriedOver(): void {
-    const delivery = this.#delivery;
+    const delivery = this.delivery;
     const connection = this.#connection;
     if (!connection?.isActive) return;
     const { transport } = connection;
@@ -267,7 +275,7 @@ export class Sender {
 
   /** The ordinal of the oldest message that is neither acknowledged nor settled otherwise. */
   #oldestOrdinal(): number {
-    const { retained = [], start = 0 } = this.#delivery ?? {};
+    const { retained = [], start = 0 } = this.delivery ?? {};
     // Messages of a new setup go before carried-over ones, and are younger.
     const none = this.#ordinal + 1;
     return Math.min(retained[start]?.ordinal ?? none, this.#carriedOver[0]?.ordinal ?? none);

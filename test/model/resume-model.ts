@@ -64,10 +64,10 @@ export interface ProtocolModel {
   sessions: Record<string, SessionRecord>;
   /** Messages that each application has given to its end so far. */
   given: { client: number; server: number };
-  /** What each application got, and what it was told to be in doubt. */
+  /** The messages that each application got, and those reported to it as in doubt. */
   got: { client: number[]; server: number[] };
   doubted: { client: number[]; server: number[] };
-  /** What each application was told to be certainly not delivered. */
+  /** The messages reported to each application as certainly not delivered. */
   unsent: { client: number[]; server: number[] };
   /** Whether the client's Conn has ended. */
   isOver: boolean;
@@ -107,7 +107,7 @@ export type RemovedRule =
   | "the socket of the final counts"
   | "doubt after an eviction";
 
-/** What must never be: thrown by an action. */
+/** A state that must never be. Thrown by an action. */
 export class Violation extends Error {}
 
 const WINDOW = 1_000;
@@ -136,7 +136,7 @@ export function createModel(): ProtocolModel {
   };
 }
 
-/** Whether all was delivered and acknowledged, or truthfully told. */
+/** Whether all was delivered and acknowledged, or truthfully reported. */
 export function isComplete(w: ProtocolModel, bounds: Bounds): boolean {
   const { client, sessions, given, got, doubted, unsent, isOver } = w;
   if (!isOver && (given.client < bounds.client || given.server < bounds.server)) return false;
@@ -170,7 +170,7 @@ export function tidy(w: ProtocolModel): void {
 
 const frames = new Map<string, ControlFrame | undefined>();
 
-/** What `text` says. There are few texts here, and each is read often. */
+/** Reads `text`. There are few texts here, and each is read often. */
 function read(text: string): ControlFrame | undefined {
   if (!frames.has(text)) frames.set(text, decode(text));
   return frames.get(text);
@@ -208,7 +208,7 @@ export function actions(now: ProtocolModel, bounds: Bounds, without?: RemovedRul
     if (!isServed) continue;
     if (!isAccepted) all.push((w) => accept(w, index));
     if (isAccepted && up.length > 0) all.push((w) => serve(w, index, bounds, without));
-    // Noticed late, or never. What is still on its way is then lost.
+    // Noticed late, or never. Messages that are still on their way are then lost.
     if (index !== current || !isLast) all.push((w) => lose(w, index, bounds, without));
     if (mayCut && !isUpCut && isAccepted && !isLast) {
       all.push((w) => cutUp(w, index, 1000));
@@ -320,7 +320,7 @@ function endClient(w: ProtocolModel, counts: Counts | undefined): void {
   w.lastAck = undefined;
 }
 
-/** What an end says of its messages must be true now, and stay true. */
+/** The account that an end gives of its messages must be true now, and stay true. */
 function giveAccount(w: ProtocolModel, side: "client" | "server", loss: SessionLoss<SentMessage> | undefined): void {
   if (!loss) throw new Violation("final counts that can't be");
   const got = w.got[side === "client" ? "server" : "client"];
@@ -352,7 +352,7 @@ function follow(w: ProtocolModel, socket: Socket, step: ClientHandshakeStep, wit
   } else throw new Violation(`the client meets ${step.type}`);
 }
 
-/** What the client is told of a lost session must be true. */
+/** The report of a lost session must be true. */
 function report(w: ProtocolModel, { delivered, undelivered, inDoubt }: SessionLoss<SentMessage>): void {
   const { server } = w.got;
   for (const { ordinal: id } of delivered)
@@ -397,7 +397,7 @@ function serverCloses(w: ProtocolModel, sid: string, index: number | undefined):
   endSession(w, record, "ended", undefined);
 }
 
-/** The Conn of a session ends, and says what became of its messages. What is left answers late returns. */
+/** The Conn of a session ends, and says what became of its messages. Its record answers late returns. */
 function endSession(
   w: ProtocolModel,
   record: SessionRecord,
@@ -415,7 +415,7 @@ function endSession(
   }
 }
 
-/** A middlebox closes in one direction. What it had not passed on is lost. */
+/** A middlebox closes in one direction. Messages that it had not passed on are lost. */
 function cutDown(w: ProtocolModel, code: number): void {
   const socket = w.sockets[w.current] as Socket;
   w.cuts++;
@@ -560,7 +560,7 @@ function resend(
 ): void {
   // A message set aside as poison takes more returns than there are sockets here: the count would only part equal states.
   flow.firstUnreceived = 0;
-  // What was acknowledged on the last socket may not have arrived.
+  // Acknowledgements on the last socket may not have arrived.
   if (flow.received > 0) state(flow, channel);
   if (without === "retention") return;
   for (const { ordinal: id } of again) channel.push(`${side}${id}`);
@@ -617,7 +617,7 @@ function takeCounts(delivery: DeliveryState, text: string, got: readonly number[
   return counts;
 }
 
-/** What an application gets is in order and once; what it misses was told to be in doubt. */
+/** An application gets messages in order and once; messages that it misses are in doubt. */
 function deliver(got: number[], wire: string, doubted: readonly number[], unsent: readonly number[]): void {
   const id = idOf(unescaped(escaped(wire)) as string);
   const last = got.at(-1) ?? 0;

@@ -12,7 +12,7 @@ import {
 
 interface Found {
   readonly states: number;
-  /** What went wrong, or `undefined`. */
+  /** The first fault, or `undefined`. */
   readonly violation: string | undefined;
 }
 

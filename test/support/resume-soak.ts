@@ -17,7 +17,7 @@ export interface SoakOptions {
 }
 
 export interface SoakReport {
-  /** What went wrong, in words; none where all went well. */
+  /** Faults, in words; none where all went well. */
   readonly wrong: readonly string[];
   readonly faults: Readonly<Record<string, number>>;
   readonly resumed: number;
@@ -52,7 +52,7 @@ function isSame(a: Payload, b: Payload): boolean {
   return typeof a === "string" || typeof b === "string" ? a === b : Buffer.compare(a, b) === 0;
 }
 
-/** What is done to the line, and undone after a while. */
+/** The fault of the line, which ends after a while. */
 function misfortunes(proxy: FaultProxy, random: Random): Record<string, () => Promise<unknown>> {
   const passing = async (ms: number) => {
     await pause(ms);

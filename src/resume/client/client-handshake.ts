@@ -11,7 +11,7 @@ import {
   splitLoss,
 } from "../protocol/delivery-state.ts";
 import { withResume } from "../protocol/subprotocol.ts";
-import { hasSpoken, learn, makesOffer, type Support, type SupportEvent } from "./support.ts";
+import { createSupport, hasSpoken, learn, makesOffer, type Support, type SupportEvent } from "./support.ts";
 
 /**
  * Where a socket stands: no socket, H awaited, the answer to R awaited, a fresh session in setup, a session in use, no
@@ -27,7 +27,7 @@ interface ClientSessionState {
   readonly delivery: DeliveryState;
 }
 
-/** What a client remembers from socket to socket. Plain data. */
+/** The state that a client keeps from socket to socket. Plain data. */
 export interface ClientHandshake {
   phase: Phase;
   support: Support;
@@ -39,11 +39,11 @@ export interface ClientHandshake {
   session: ClientSessionState | undefined;
   /** The H of this socket. */
   greeting: GreetingFrame | undefined;
-  /** What lost sessions left to be sent, in order. */
+  /** Messages of lost sessions that are still to be sent, in order. */
   carriedOver: SentMessage[];
 }
 
-/** What a message, or an event, of the handshake leads to. */
+/** The consequence of a message, or an event, of the handshake. */
 export type ClientHandshakeStep =
   | { readonly type: "reply"; readonly frame: ControlFrame }
   | { readonly type: "started"; readonly frame: ControlFrame; readonly loss: SessionLoss<SentMessage> | undefined }
@@ -64,7 +64,7 @@ const PROTOCOL_ERROR = { type: "protocolError" } as const;
 export function createClientHandshake(window: number): ClientHandshake {
   return {
     phase: "away",
-    support: { name: "unknown", silences: 0 },
+    support: createSupport("unknown"),
     window,
     protocols: [],
     protocol: "",
@@ -81,10 +81,7 @@ export function beginDial(handshake: ClientHandshake, protocols: readonly string
 }
 
 /** Learns from what a dial shows. Gives up the session where the outcome is a connection without resume. */
-export function onSupportEvent(
-  handshake: ClientHandshake,
-  event: Exclude<SupportEvent, "greeted">,
-): ClientHandshakeStep {
+export function onSupportEvent(handshake: ClientHandshake, event: SupportEvent): ClientHandshakeStep {
   const [support, outcome] = learn(handshake.support, event);
   handshake.support = support;
   handshake.phase = "away";
@@ -111,7 +108,7 @@ export function onMessage(handshake: ClientHandshake, payload: Payload): ClientH
   if (handshake.phase === "greeting") {
     if (frame?.type === "H" && takeProtocol(handshake, frame)) return onGreeting(handshake, frame);
     // Control, a malformed H with its secret included, never reaches the application.
-    const isPlain = !isControl(payload) && !hasSpoken(handshake.support);
+    const isPlain = !isControl(payload) && !hasSpoken(handshake.support.name);
     return onSupportEvent(handshake, isPlain ? "opened" : "silent");
   }
   const { session, greeting } = handshake;
@@ -124,9 +121,7 @@ export function onMessage(handshake: ClientHandshake, payload: Payload): ClientH
     return { type: "resumed", plan };
   }
   if (frame.type === "X") {
-    const { n, rx } = frame;
-    const counts = n === undefined || rx === undefined ? undefined : { n, rx };
-    const loss = carryOver(handshake, splitLoss(session.delivery, counts));
+    const loss = carryOver(handshake, splitLoss(session.delivery, frame));
     return loss ? startSession(handshake, greeting, loss) : PROTOCOL_ERROR;
   }
   if (frame.type !== "f") return PROTOCOL_ERROR;
@@ -162,7 +157,7 @@ function takeProtocol(handshake: ClientHandshake, { app }: GreetingFrame): boole
 
 function onGreeting(handshake: ClientHandshake, frame: GreetingFrame): ClientHandshakeStep {
   const { session, window } = handshake;
-  handshake.support = { name: "confirmed", silences: 0, failures: 0 };
+  handshake.support = createSupport("confirmed");
   handshake.greeting = frame;
   if (!session) return startSession(handshake, frame, undefined);
   session.gen++;

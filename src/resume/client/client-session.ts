@@ -62,7 +62,7 @@ export class ClientSession implements Session {
   }
 
   get unacknowledged(): { messages: number; bytes: number } {
-    return this.#endpoint.unacknowledged;
+    return this.#endpoint.sender.unacknowledged;
   }
 
   protocolsToOffer(protocols: readonly string[]): readonly string[] {
@@ -92,7 +92,7 @@ export class ClientSession implements Session {
 
   activate(): void {
     onActivated(this.#handshake);
-    this.#endpoint.activate();
+    this.#endpoint.sender.activate();
   }
 
   receive(payload: Payload): Payload | undefined {
@@ -116,11 +116,11 @@ export class ClientSession implements Session {
     this.#pending = this.#transport = undefined;
     onDisconnected(this.#handshake);
     this.#endpoint.onDisconnected();
-    if (!deliveryOf(this.#handshake)) this.#endpoint.forget();
+    if (!deliveryOf(this.#handshake)) this.#endpoint.sender.forget();
   }
 
   flush(): Promise<void> {
-    return this.#endpoint.flush();
+    return this.#endpoint.sender.flush();
   }
 
   beforeClose(): void {
@@ -132,7 +132,7 @@ export class ClientSession implements Session {
   }
 
   #awaitGreeting(parts: number): void {
-    const ms = hasSpoken(this.#handshake.support) ? NEXT_GREETING_MS : FIRST_GREETING_MS;
+    const ms = hasSpoken(this.#handshake.support.name) ? NEXT_GREETING_MS : FIRST_GREETING_MS;
     this.#greetingTimer.start(ms / GREETING_PARTS, () => {
       if (parts > 1) return this.#awaitGreeting(parts - 1);
       if (this.#transport) this.#perform(onSupportEvent(this.#handshake, "silent"), this.#transport);
@@ -146,20 +146,18 @@ export class ClientSession implements Session {
         transport.write(encode(step.frame));
         return;
       case "started":
-        if (step.loss) this.#endpoint.abandonSession(step.loss, handshake.carriedOver);
-        transport.write(encode(step.frame));
+      case "plain":
+        if (step.loss) this.#endpoint.sender.abandonSession(step.loss, handshake.carriedOver);
+        if (step.type === "started") transport.write(encode(step.frame));
         return this.#finishStart(false);
       case "resumed":
         return this.#finishStart(true, () => {
-          this.#endpoint.applyResume(step.plan);
+          this.#endpoint.sender.applyResume(step.plan);
           this.#endpoint.resume(step.plan);
         });
       case "ended":
         if (this.#endpoint.onFinalCounts(step.counts)) return;
         break;
-      case "plain":
-        if (step.loss) this.#endpoint.abandonSession(step.loss, handshake.carriedOver);
-        return this.#finishStart(false);
       case "again":
         return this.#pending?.resolve(undefined);
       case "failed":

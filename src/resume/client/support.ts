@@ -1,99 +1,89 @@
-/** What is known of the server: whether it speaks resume. Each state says whether the next dial makes the offer. */
-export type Support =
-  /** Nothing is known. Counts connections in a row on which the server selected the name and sent no greeting. */
-  | { readonly name: "unknown"; readonly silences: number }
-  /** The server has spoken resume. Counts connections in a row without a greeting, and handshakes that failed. */
-  | { readonly name: "confirmed"; readonly silences: number; readonly failures: number }
-  /** The next dial goes without the offer, to learn whether the offer is what fails. */
-  | { readonly name: "doubted"; readonly silences: number; readonly since: "unknown" | "confirmed" | "offered" }
-  /** The server has spoken resume, and opened without the offer: the offer is made once more before it is believed. */
-  | { readonly name: "offered" }
-  /** The server does not speak resume, and is not asked any more. */
-  | { readonly name: "unsupported" };
-
-/** What a dial shows of the server. */
-export type SupportEvent =
-  /** It greeted. */
-  | "greeted"
-  /** It refused the handshake, which may be due to the offer. */
-  | "refused"
-  /** The handshake failed for another reason. */
-  | "failed"
-  /** It selected the name, and sent no greeting in time, or a malformed one. */
-  | "silent"
-  /** The connection is open without resume. */
-  | "opened";
-
-/** What to do then: dial again at once, retry after the usual wait, use the connection without resume. */
-export type SupportOutcome = "again" | "failed" | "plain";
-
-type Step = readonly [Support, SupportOutcome];
-
-/** What may go wrong in a row before a server that has spoken resume is asked without the offer. */
-const MAX_FAILURES = 3;
-const MAX_SILENCES = 2;
-const CONFIRMED: Support = { name: "confirmed", silences: 0, failures: 0 };
-const UNSUPPORTED: Support = { name: "unsupported" };
-
-/** Whether a dial makes the offer. */
-export function makesOffer({ name }: Support): boolean {
-  return name !== "doubted" && name !== "unsupported";
-}
-
-/** Whether the server has spoken resume, so that there may be a session to lose. */
-export function hasSpoken(support: Support): boolean {
-  return support.name === "confirmed" || support.name === "offered";
+/**
+ * Whether the server speaks resume, as far as a client knows.
+ *
+ * | name | meaning | the next dial |
+ * |---|---|---|
+ * | unknown | it has not spoken resume | makes the offer |
+ * | tested | the same, and the last dial failed or was silent | goes without the offer |
+ * | confirmed | it has spoken resume, so there may be a session to lose | makes the offer |
+ * | doubted | the same, and three handshakes in a row failed | goes without the offer |
+ * | offered | it opened without the offer, which is made once more before that is believed | makes the offer |
+ * | denied | it has certainly changed: only a dial that fails can save the session | goes without the offer |
+ * | unsupported | it does not speak resume, and is not asked any more | goes without the offer |
+ */
+export interface Support {
+  readonly name: "unknown" | "tested" | "confirmed" | "doubted" | "offered" | "denied" | "unsupported";
+  /** Connections in a row on which the server was expected to greet, and did not. */
+  readonly silences: number;
+  /** Handshakes in a row that failed. */
+  readonly failures: number;
 }
 
 /**
- * Learns from a dial. A greeting confirms in each state. A session is given up only in the rows that are marked.
+ * A dial shows that the server refused the handshake, which may be due to the offer (`"refused"`); that the handshake
+ * failed for another reason (`"failed"`); that no greeting came in time, or a malformed one (`"silent"`); or that the
+ * connection is open without resume (`"opened"`).
+ */
+export type SupportEvent = "refused" | "failed" | "silent" | "opened";
+
+/** The consequence: dial again at once, retry after the usual wait, use the connection without resume. */
+export type SupportOutcome = "again" | "failed" | "plain";
+
+/** Failures in a row after which a server that has spoken resume is asked without the offer. */
+const MAX_FAILURES = 3;
+const MAX_SILENCES = 2;
+
+/** Makes the state of a server about which nothing is known, or which has just greeted. */
+export function createSupport(name: "unknown" | "confirmed"): Support {
+  return { name, silences: 0, failures: 0 };
+}
+
+/** Whether a dial makes the offer. */
+export function makesOffer({ name }: Support): boolean {
+  return name === "unknown" || hasSpoken(name);
+}
+
+/** Whether the server has spoken resume, and is expected to do so again. */
+export function hasSpoken(name: Support["name"]): boolean {
+  return name === "confirmed" || name === "offered";
+}
+
+/**
+ * Learns from a dial. A session is given up only in the outcome `plain`.
  *
  * | in | event | next | outcome |
  * |---|---|---|---|
- * | unknown | refused | doubted | again |
- * | unknown | silent | doubted, silences + 1 | again |
+ * | unknown | refused, silent | tested | again |
  * | unknown | opened | unsupported | plain |
- * | confirmed | refused, twice | confirmed, failures + 1 | failed |
- * | confirmed | refused, a third time | doubted | again |
- * | confirmed | silent, opened | confirmed, silences + 1 | failed |
- * | confirmed | silent, opened, a second time | doubted, since offered | again |
- * | doubted since unknown | opened, after one silence | unknown | plain |
- * | doubted since unknown | opened, after a refusal or two silences | unsupported | plain |
- * | doubted since confirmed | opened | offered | again |
- * | doubted since offered | opened | unsupported | plain: the session is given up |
- * | doubted | refused, failed | unknown or confirmed | failed |
- * | offered | refused, silent, opened | doubted, since offered | again |
+ * | tested | opened, after one silence | unknown | plain |
+ * | tested | opened, after a refusal or a second silence | unsupported | plain |
+ * | tested | refused, failed | unknown | failed |
+ * | confirmed | refused | confirmed, the third time doubted | failed, the third time again |
+ * | confirmed | silent, opened | confirmed, the second time denied | failed, the second time again |
+ * | doubted | opened | offered | again |
+ * | offered | refused, silent, opened | denied | again |
+ * | denied | opened | unsupported | plain |
+ * | doubted, denied | refused, failed | confirmed | failed |
  * | unsupported | opened | unsupported | plain |
  * | any other | refused, failed | the same | failed |
  */
-export function learn(support: Support, event: Exclude<SupportEvent, "greeted">): Step {
-  const hasOpened = event === "silent" || event === "opened";
-  switch (support.name) {
-    case "unknown":
-      if (event === "opened") return [UNSUPPORTED, "plain"];
-      if (event === "failed") break;
-      return [{ name: "doubted", silences: event === "silent" ? support.silences + 1 : 0, since: "unknown" }, "again"];
-    case "confirmed": {
-      if (event === "failed") break;
-      const silences = support.silences + (hasOpened ? 1 : 0);
-      const failures = support.failures + (hasOpened ? 0 : 1);
-      if (silences >= MAX_SILENCES) return [{ name: "doubted", silences, since: "offered" }, "again"];
-      if (failures >= MAX_FAILURES) return [{ name: "doubted", silences, since: "confirmed" }, "again"];
-      return [{ name: "confirmed", silences, failures }, "failed"];
-    }
-    case "doubted": {
-      const { since, silences } = support;
-      if (!hasOpened) return [since === "unknown" ? { name: "unknown", silences } : CONFIRMED, "failed"];
-      if (since === "confirmed") return [{ name: "offered" }, "again"];
-      // A page that was busy may have missed the greeting: one silence proves little.
-      const isUnsure = since === "unknown" && silences > 0 && silences < MAX_SILENCES;
-      return [isUnsure ? { name: "unknown", silences } : UNSUPPORTED, "plain"];
-    }
-    case "offered":
-      if (event === "failed") break;
-      return [{ name: "doubted", silences: 0, since: "offered" }, "again"];
-    case "unsupported":
-      if (hasOpened) return [support, "plain"];
+export function learn(support: Support, event: SupportEvent): readonly [Support, SupportOutcome] {
+  const { name } = support;
+  const isOpen = event === "silent" || event === "opened";
+  const silences = support.silences + (event === "silent" || (isOpen && name === "confirmed") ? 1 : 0);
+  const to = (next: Support["name"], outcome: SupportOutcome, failures = 0) =>
+    [{ name: next, silences, failures }, outcome] as const;
+
+  if (!makesOffer(support)) {
+    if (!isOpen)
+      return [name === "unsupported" ? support : createSupport(name === "tested" ? "unknown" : "confirmed"), "failed"];
+    if (name === "doubted") return to("offered", "again");
+    // A page that was busy may have missed the greeting: one silence proves little.
+    return to(name === "tested" && silences > 0 && silences < MAX_SILENCES ? "unknown" : "unsupported", "plain");
   }
-  return [support, "failed"];
+  if (event === "failed") return [support, "failed"];
+  if (name === "offered" || silences >= MAX_SILENCES) return to(name === "unknown" ? "tested" : "denied", "again");
+  if (name === "unknown") return event === "opened" ? to("unsupported", "plain") : to("tested", "again");
+  const failures = support.failures + (isOpen ? 0 : 1);
+  return failures < MAX_FAILURES ? to("confirmed", "failed", failures) : to("doubted", "again");
 }

@@ -45,55 +45,55 @@ export interface ResumeFrame {
   readonly win: number;
 }
 
-const ID = "([\\w-]{1,64})";
-const NUMBER = "([0-9a-z]{1,10})";
-
-/** For each type of frame: what follows the type, and the names of the fields. */
-const PATTERNS: { readonly [type in ControlFrame["type"]]: readonly [shape: RegExp, fields: readonly string[]] } = {
-  H: [pattern("1 ", `${ID}\\.${ID}`, NUMBER, NUMBER, NUMBER), ["sid", "secret", "ttl", "win", "app"]],
-  N: [pattern(" ", NUMBER), ["win"]],
-  R: [pattern(" ", `${ID}\\.${ID}`, NUMBER, NUMBER, NUMBER), ["sid", "secret", "gen", "rx", "win"]],
-  A: [pattern(" ", NUMBER), ["rx"]],
-  X: [pattern(" ", `([euop])(?: ${NUMBER} ${NUMBER})?`), ["why", "n", "rx"]],
-  a: [pattern(" ", NUMBER), ["n"]],
-  p: [pattern(" ", NUMBER), ["n"]],
-  q: [pattern(" ", NUMBER), ["n"]],
-  f: [pattern(" ", NUMBER, NUMBER), ["n", "rx"]],
-  "?": [pattern(""), []],
-  m: [pattern(" ", NUMBER, NUMBER), ["min", "max"]],
+/** The shape of each frame after its type: an expression in which each word stands for a field of that name. */
+const SHAPES: { readonly [type in ControlFrame["type"]]: string } = {
+  H: "1 sid\\.secret ttl win app",
+  N: " win",
+  R: " sid\\.secret gen rx win",
+  A: " rx",
+  X: " why(?: n rx)?",
+  a: " n",
+  p: " n",
+  q: " n",
+  f: " n rx",
+  "?": "",
+  m: " min max",
 };
-/** Fields that are text; all others are numbers. */
-const TEXT_FIELDS = new Set(["sid", "secret", "why"]);
+/** The expressions of fields that are text; all others are numbers to the base of 36. */
+const TEXT_FIELDS: { readonly [name in string]?: string } = {
+  sid: "[\\w-]{1,64}",
+  secret: "[\\w-]{1,64}",
+  why: "[euop]",
+};
 /** Fields that can't be 0. */
-const POSITIVE_FIELDS = new Set(["win", "gen"]);
+const POSITIVE_FIELD = /win|gen/;
 
-function pattern(start: string, ...fields: string[]): RegExp {
-  return new RegExp(`^${start}${fields.join(" ")}$`);
-}
+const patterns = new Map(
+  Object.entries(SHAPES).map(([type, shape]) => {
+    const field = (name: string) =>
+      `(?<${name}>${TEXT_FIELDS[name] ?? `${POSITIVE_FIELD.test(name) ? "(?!0+\\b)" : ""}[0-9a-z]{1,10}`})`;
+    return [type, new RegExp(`^${shape.replace(/[a-z]+/g, field)}$`)] as const;
+  }),
+);
 
 /** Writes `frame` as it travels. */
 export function encode(frame: ControlFrame): string {
-  const { type } = frame;
-  const value = (name: string) => {
-    const given = (frame as unknown as Record<string, string | number | undefined>)[name];
-    return typeof given === "number" ? given.toString(36) : given;
+  const write = (name: string) => {
+    const value = (frame as unknown as Record<string, string | number | undefined>)[name];
+    return typeof value === "number" ? value.toString(36) : (value ?? "");
   };
-  const fields = PATTERNS[type][1].map(value).filter((field) => field !== undefined);
-  if (type === "H" || type === "R") fields.splice(0, 2, `${fields[0]}.${fields[1]}`);
-  return [MARK + type + (type === "H" ? "1" : ""), ...fields].join(" ");
+  // Fields that are left out come last.
+  return (MARK + frame.type + SHAPES[frame.type].replace(/[(:?)\\]/g, "").replace(/[a-z]+/g, write)).trimEnd();
 }
 
 /** Reads `text`; `undefined` for anything malformed or unknown. */
 export function decode(text: string): ControlFrame | undefined {
-  const type = text[1] as ControlFrame["type"];
-  const [pattern, names] = PATTERNS[type] ?? [];
-  const fields = text.length <= MAX_LENGTH && isControl(text) && pattern?.exec(text.slice(2));
-  if (!fields || !names) return undefined;
+  const type = text[1] as string;
+  const match = text.length <= MAX_LENGTH && isControl(text) && patterns.get(type)?.exec(text.slice(2));
+  if (!match) return undefined;
   const frame: Record<string, unknown> = { type };
-  for (const [index, name] of names.entries()) {
-    const field = fields[index + 1];
-    frame[name] = TEXT_FIELDS.has(name) || field === undefined ? field : Number.parseInt(field, 36);
-    if (frame[name] === 0 && POSITIVE_FIELDS.has(name)) return undefined;
+  for (const [name, field] of Object.entries(match.groups ?? {})) {
+    frame[name] = name in TEXT_FIELDS || field === undefined ? field : Number.parseInt(field, 36);
   }
   return frame as unknown as ControlFrame;
 }

@@ -14,7 +14,7 @@ export interface SentMessage extends DeliveryOptions {
 }
 
 /**
- * What one end remembers of a session: how far each direction has come, and what the peer may still need. Plain data, so
+ * The memory of one end of a session: how far each direction has come, and the messages that the peer may still need. Plain data, so
  * that it can be stored and copied. Messages are numbered from 1 by counting, never on the wire.
  */
 export interface DeliveryState {
@@ -45,7 +45,7 @@ export interface DeliveryState {
   strikes: number;
 }
 
-/** What becomes of the messages in flight when the socket is replaced. */
+/** Decides on the messages in flight when the socket is replaced. */
 export interface ResumePlan {
   /** To be written again, in order. */
   readonly resend: readonly SentMessage[];
@@ -162,9 +162,10 @@ export function planResume(state: DeliveryState, rx: number): ResumePlan | undef
  * Parts what is kept of a session that is lost or over at the counts that the peer states: acknowledged, received and no
  * more, neither. Without counts nobody knows. `undefined` for counts that can't be.
  */
-export function splitLoss(state: DeliveryState, counts?: Counts): SessionLoss<SentMessage> | undefined {
-  const { retained, start, ackReceived, peerReceived, sent } = state;
-  const { n, rx } = counts ?? { n: ackReceived, rx: sent };
+export function splitLoss(
+  { retained, start, ackReceived, peerReceived, sent }: DeliveryState,
+  { n = ackReceived, rx = sent }: Partial<Counts> = {},
+): SessionLoss<SentMessage> | undefined {
   if (!(n >= ackReceived && rx >= n && rx >= peerReceived && rx <= sent)) return undefined;
   const part = (from: number, to?: number) =>
     retained.slice(

@@ -3,7 +3,7 @@ const SUBPROTOCOL = "resume.v1";
 
 /** Which subprotocol a server selects. */
 export interface SelectedProtocol {
-  /** What the answer to the upgrade names; `undefined` for none. */
+  /** The name in the answer to the upgrade; `undefined` for none. */
   readonly name: string | undefined;
   /** The application's protocol, `""` for none. */
   readonly protocol: string;

@@ -72,7 +72,7 @@ export class ServerSession implements Session {
     this.#socket?.leave(FENCED);
     this.#socket = this.#nextSocket = socket;
     this.#resumePlan = plan;
-    this.#endpoint?.applyResume(plan);
+    this.#endpoint?.sender.applyResume(plan);
     this.connect();
   }
 
@@ -110,7 +110,7 @@ export class ServerSession implements Session {
   }
 
   get unacknowledged(): { messages: number; bytes: number } {
-    return this.#bound.unacknowledged;
+    return this.#bound.sender.unacknowledged;
   }
 
   protocolsToOffer(protocols: readonly string[]): readonly string[] {
@@ -135,7 +135,7 @@ export class ServerSession implements Session {
   activate(): void {
     this.isActivated = true;
     this.#owner.onAway(this, false);
-    this.#bound.activate();
+    this.#bound.sender.activate();
   }
 
   receive(payload: Payload): Payload | undefined {
@@ -155,7 +155,7 @@ export class ServerSession implements Session {
   }
 
   flush(): Promise<void> {
-    return this.#bound.flush();
+    return this.#bound.sender.flush();
   }
 
   beforeClose(code: number): void {

@@ -38,13 +38,13 @@ export class FakeSession implements SessionOwner, LineServer {
     this.#connection = connection;
     line.serve(this);
     if (back) {
-      this.#endpoint.applyResume(back);
+      this.#endpoint.sender.applyResume(back);
       line.send(encode({ type: "A", rx: delivery.received }));
     }
     this.#endpoint.open(toPort(line));
     this.#transport = this.#endpoint.attach(delivery);
     if (back) this.#endpoint.resume(back);
-    this.#endpoint.activate();
+    this.#endpoint.sender.activate();
     this.#pump();
   }
 

@@ -23,7 +23,7 @@ const greeting = (sid: string, win = 100_000, app = 0) =>
   encode({ type: "H", sid, secret: `${sid}-key`, ttl: 120, win, app });
 const ack = (n: number) => encode({ type: "a", n });
 const frames = (socket: FakeSocket) => socket.sent.map((sent) => (typeof sent === "string" && decode(sent)) || sent);
-/** What was sent since this was last asked. */
+/** Takes what was sent since the last call. */
 const taken = (socket: FakeSocket) => {
   const all = frames(socket);
   socket.sent.length = 0;
@@ -229,7 +229,7 @@ describe("a server without resume", () => {
     expect(net.last.sent).toEqual([]);
   });
 
-  test("after one that spoke it is told of as a lost session", async () => {
+  test("after one that spoke it is reported as a lost session", async () => {
     const { net, conn, socket } = await openSession();
     const lost = record(conn, "session-lost");
     conn.send("doubtful");
@@ -266,7 +266,7 @@ describe("a return", () => {
     conn.send("d");
     next.message(encode({ type: "A", rx: 1 }));
     await settleMicrotasks();
-    // What was acknowledged on the last connection may not have arrived.
+    // Acknowledgements on the last connection may not have arrived.
     expect(taken(next)).toEqual([{ type: "a", n: 2 }, new Uint8Array([1, 2, 3]), "\u0010\u0010c", "d"]);
     expect(messages).toEqual(["x", "\u0010y"]);
     expect(opens).toMatchObject([{ resumed: true, reconnected: true }]);
@@ -352,7 +352,7 @@ describe("a return", () => {
 });
 
 describe("a lost session", () => {
-  test("is told exactly, and goes on with what was not delivered", async () => {
+  test("is reported exactly, and followed by what was not delivered", async () => {
     const { net, conn } = await openSession();
     const lost = record(conn, "session-lost");
     const opens = record(conn, "open");
@@ -725,7 +725,7 @@ describe("pings", () => {
   });
 });
 
-describe("a Conn that is told to move", () => {
+describe("a Conn that is asked to move", () => {
   test("stays until its moment, then returns over another connection, and nothing was lost", async () => {
     const { net, conn, socket } = await openSession();
     const events = recordAll(conn);
@@ -778,7 +778,7 @@ describe("closing", () => {
 
   const final = (n: number, rx = n) => encode({ type: "f", n, rx });
 
-  test("is told by a peer that closes what it received", async () => {
+  test("learns from a peer that closes what it received", async () => {
     const { conn, socket } = await openSession();
     for (const payload of ["a", "b", "c"]) conn.send(payload);
     socket.message(final(1));

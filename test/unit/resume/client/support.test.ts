@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import {
+  createSupport,
   hasSpoken,
   learn,
   makesOffer,
@@ -7,12 +8,11 @@ import {
   type SupportEvent,
 } from "../../../../src/resume/client/support.ts";
 
-type Event = Exclude<SupportEvent, "greeted">;
-const unknown: Support = { name: "unknown", silences: 0 };
-const confirmed: Support = { name: "confirmed", silences: 0, failures: 0 };
+const unknown = createSupport("unknown");
+const confirmed = createSupport("confirmed");
 
 /** Follows `events`, and lists whether each dial made the offer and what came of it. */
-function follow(start: Support, events: readonly Event[]) {
+function follow(start: Support, events: readonly SupportEvent[]) {
   let support = start;
   const steps: string[] = [];
   for (const event of events) {
@@ -76,7 +76,7 @@ describe("a server that has spoken resume", () => {
     expect(steps.slice(3)).toEqual(["no offer, opened: again", "offer, refused: again", "no offer, opened: plain"]);
   });
 
-  test.each<Event>(["silent", "opened"])(
+  test.each<SupportEvent>(["silent", "opened"])(
     "is believed through one connection without greeting, not two: %s",
     (event) => {
       expect(follow(confirmed, [event, event, "opened"]).steps).toEqual([
@@ -88,14 +88,14 @@ describe("a server that has spoken resume", () => {
   );
 
   test("loses nothing by network errors", () => {
-    const { steps, support } = follow(confirmed, Array<Event>(9).fill("failed"));
+    const { steps, support } = follow(confirmed, Array<SupportEvent>(9).fill("failed"));
     expect(new Set(steps)).toEqual(new Set(["offer, failed: failed"]));
     expect(support).toEqual(confirmed);
   });
 });
 
 test("a session is given up only after a connection without the offer has opened", () => {
-  const events: readonly Event[] = ["refused", "failed", "silent", "opened"];
+  const events: readonly SupportEvent[] = ["refused", "failed", "silent", "opened"];
   const known = new Map<string, Support>([[JSON.stringify(confirmed), confirmed]]);
   for (const support of known.values()) {
     for (const event of events) {
@@ -105,5 +105,5 @@ test("a session is given up only after a connection without the offer has opened
       if (next.name !== "unsupported") known.set(JSON.stringify(next), next);
     }
   }
-  expect([...known.values()].filter(hasSpoken).length).toBeGreaterThan(3);
+  expect([...known.values()].filter(({ name }) => hasSpoken(name)).length).toBeGreaterThan(3);
 });

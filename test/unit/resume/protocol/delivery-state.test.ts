@@ -46,7 +46,7 @@ describe("an acknowledgement", () => {
     expect(made.cost).toBe(0);
   });
 
-  test.each([1, 6, 36 ** 10 - 1, Number.NaN])("that can't be is told apart: %d", (n) => {
+  test.each([1, 6, 36 ** 10 - 1, Number.NaN])("that can't be is recognised: %d", (n) => {
     const made = filled(5);
     acknowledge(made, 2);
     expect(acknowledge(made, n)).toBeUndefined();
@@ -85,7 +85,7 @@ describe("a return", () => {
     expect(ordinals(acknowledge(made, 5))).toEqual([1, 2, 3, 5, 6]);
   });
 
-  test.each([0, 1, 6, Number.NaN])("with a count that can't be is told apart: %d", (rx) => {
+  test.each([0, 1, 6, Number.NaN])("with a count that can't be is recognised: %d", (rx) => {
     const made = filled(5);
     acknowledge(made, 1);
     planResume(made, 2);
