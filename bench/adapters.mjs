@@ -91,6 +91,37 @@ function tautline(more) {
   };
 }
 
+/** The same calls over a Conn with `json()` by hand: an identifier for each, and a table of those that wait. */
+async function callsByHand(url) {
+  const { Conn, json } = requireOurs("tautline");
+  const conn = new Conn(url, { codec: json() });
+  const pending = new Map();
+  let lastId = 0;
+  conn.on("message", ({ id, result }) => {
+    pending.get(id)?.(result);
+    pending.delete(id);
+  });
+  await conn.ready();
+  return {
+    call: (params) =>
+      new Promise((resolve) => {
+        const id = ++lastId;
+        pending.set(id, resolve);
+        conn.send({ jsonrpc: "2.0", method: "echo", params, id });
+      }),
+    close: () => conn.close(),
+  };
+}
+
+async function callsByRpc(url) {
+  const { Conn, json } = requireOurs("tautline");
+  const { rpc } = requireOurs("tautline/rpc");
+  const conn = new Conn(url.replace("/call", "/rpc"), { codec: json() });
+  const peer = rpc(conn);
+  await conn.ready();
+  return { call: (params) => peer.call("echo", params), close: () => conn.close() };
+}
+
 /** Each runs in a process of its own, where `open` opens a connection, or in a page, which has its own ways. */
 export const clients = {
   "bare ws": { server: "plain", open: bare },
@@ -100,6 +131,9 @@ export const clients = {
   "tautline, resume off": { server: "tautline", open: tautline() },
   "tautline, resume on": { server: "tautline", open: tautline({ resume: true }) },
   "tautline, resume off again": { server: "tautline", open: tautline() },
+  "json() by hand": { server: "tautline", open: callsByHand },
+  "json() by hand again": { server: "tautline", open: callsByHand },
+  "tautline/rpc": { server: "tautline", open: callsByRpc },
   "bare ws + bufferutil": { server: "plain", open: bare, bufferutil: true },
   "tautline + bufferutil": { server: "plain", open: tautline(), bufferutil: true },
   "native WebSocket": { server: "plain", page: "native" },
@@ -167,6 +201,7 @@ export const clients = {
       await new Promise((resolve) => socket.on("connect", resolve));
       return {
         send: (value) => socket.send(value),
+        call: (params) => new Promise((resolve) => socket.emit("call", params, resolve)),
         // Its buffer is its transport's, and that of its socket.
         async room() {
           do await setImmediate();

@@ -162,6 +162,7 @@ async function socketIo() {
   new Server(server, { transports: ["websocket"], serveClient: false }).on("connection", (socket) => {
     const { name, every, count, bytes } = socket.handshake.query;
     let seen = 0;
+    socket.on("call", (params, answer) => answer(params));
     socket.on("message", (value) => {
       if (name === "echo") socket.send(value);
       else if (name === "sink" && ++seen % Number(every) === 0) socket.send("done");
@@ -210,7 +211,22 @@ function tautline() {
   };
   for (const path of Object.keys(behaviours))
     handle(server, `/${path}`, handler(serve, { origins: () => true, resume: {} }));
+  answerCalls(server);
   return server;
+}
+
+/** Answers calls with their parameters: by hand, and by `tautline/rpc`. */
+function answerCalls(server) {
+  const { json } = require("tautline");
+  const { rpc } = require("tautline/rpc");
+  const { handle, handler } = require("tautline/server");
+  const byHand = (conn) => {
+    conn.on("message", ({ id, params }) => conn.send({ jsonrpc: "2.0", id, result: params }));
+  };
+  const byRpc = (conn) => rpc(conn, { handlers: { echo: (params) => params } }).closed;
+  for (const [path, serve] of Object.entries({ "/call": byHand, "/rpc": byRpc })) {
+    handle(server, path, handler(serve, { origins: () => true, codec: json() }));
+  }
 }
 
 const kinds = { plain, socketIo, centrifuge, tautline };

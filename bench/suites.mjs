@@ -22,6 +22,7 @@ const ALL = [
 const BUFFERUTIL = ["bare ws", "bare ws again", "tautline + bufferutil", "bare ws + bufferutil"];
 const RESUME = ["tautline, resume off", "tautline, resume off again", "tautline, resume on"];
 const PAGE = ["native WebSocket", "native WebSocket again", "tautline in a page"];
+const CALLS = ["json() by hand", "json() by hand again", "tautline/rpc", "socket.io-client"];
 const ALONE = ["tautline", "tautline again"];
 
 const SPEED = { rate: "messages a second", cpuUs: "CPU µs a message" };
@@ -66,6 +67,12 @@ const json = {
   task: "echo",
   options: { count: 20_000, inFlight: 100, kind: "json", bytes: 300 },
   measures: SPEED,
+};
+const calls = {
+  title: "calls of 100 bytes and their answers, 100 in flight",
+  task: "calls",
+  options: { count: 20_000, inFlight: 100, bytes: 100 },
+  measures: { rate: "calls a second", cpuUs: "CPU µs a call" },
 };
 const binary = {
   title: "64 KiB binary both ways",
@@ -167,6 +174,7 @@ export const parts = {
   down: beside(down, ALL, LEVEL),
   echo: beside(echo, ALL, { p50Us: 1.05, p99Us: 1.25 }),
   json: beside(json, ALL, { rate: 1.5 }),
+  calls: beside(calls, CALLS, { rate: 0.85 }),
   binary: beside(binary, OURS, LEVEL),
   "binary-bufferutil": beside(withBufferutil(binary), BUFFERUTIL, { rate: 1.5 }),
   "chromium-up-1000": beside(inChromium(up1000), PAGE, LEVEL_RATE),

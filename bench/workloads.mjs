@@ -67,6 +67,20 @@ export function messages(open, measured) {
         });
     },
 
+    /** So many calls that are answered with their parameters, never more than so many pending. */
+    async calls({ count, inFlight, bytes }) {
+      const client = await open("/call", {}, () => {});
+      const params = { note: "n".repeat(bytes - JSON.stringify({ note: "" }).length) };
+      return () =>
+        measured(count, async () => {
+          let called = 0;
+          const callOn = async () => {
+            while (called++ < count) await client.call(params);
+          };
+          await Promise.all(Array.from({ length: inFlight }, callOn));
+        });
+    },
+
     /** So many messages there and back, never more than so many on their way. */
     async echo({ count, inFlight, ...shape }) {
       const { heard, each } = ear();

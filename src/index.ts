@@ -14,7 +14,7 @@ export {
   text,
 } from "./codec/codec.ts";
 export { type Backoff, type ExponentialOptions, exponential } from "./core/backoff.ts";
-export { Conn } from "./core/conn.ts";
+export { Conn, type WriteOptions } from "./core/conn.ts";
 export type { DisconnectInfo, ProviderContext } from "./core/disconnect-info.ts";
 export type { CloseInfo, ConnEvents, QueueSize, Stats } from "./core/events.ts";
 export type { HeartbeatOptions } from "./core/heartbeat.ts";

@@ -1,5 +1,6 @@
 import { ConnError, onAbort } from "../base/errors.ts";
 import type { SendOptions, SendOutcome } from "../base/send-options.ts";
+import { DeadlineTimer } from "./deadline-timer.ts";
 import { type AnswerFrame, CANCEL, isErrorObject, requestFrame } from "./frames.ts";
 import { type CallRequest, PendingCall } from "./pending-call.ts";
 import type { RpcConn } from "./rpc-conn.ts";
@@ -8,7 +9,7 @@ import { RpcError } from "./rpc-error.ts";
 /** The part of a peer that its caller needs. */
 export interface CallerOwner {
   readonly conn: RpcConn;
-  /** Called when the first call begins, and when the last one has settled. */
+  /** Called when a call begins, and when the last one has settled. */
   onCallsChange(): void;
 }
 
@@ -22,6 +23,7 @@ export class Caller {
   readonly #pending = new Map<number, PendingCall>();
   // Random, because a late answer to an earlier peer of the same session must not fit a request of this one.
   #lastId = Math.floor(Math.random() * START_RANGE);
+  readonly #deadlines = new DeadlineTimer(() => this.#expire());
 
   constructor(owner: CallerOwner, maxCalls: number) {
     this.#owner = owner;
@@ -33,9 +35,9 @@ export class Caller {
     return this.#pending.size;
   }
 
-  /** Sends a request; the promise settles as `Peer.call` says. @throws ConnError as `conn.send()`, other than `closed` */
+  /** Sends a request; the promise settles as `Peer.call` says. @throws ConnError as `conn.send()` */
   call(request: CallRequest): Promise<unknown> {
-    const call: PendingCall = new PendingCall(request, () => this.#giveUp(call, timedOut(request)));
+    const call = new PendingCall(request);
     if (this.#pending.size >= this.#maxCalls) {
       call.reject(new ConnError("unavailable", `${this.#maxCalls} calls are pending: await some, or raise maxCalls.`));
       return call.promise;
@@ -45,11 +47,11 @@ export class Caller {
     try {
       this.#send(call);
     } catch (error) {
-      // Rejects in any case, so that the timer and the listener of the signal are let go.
+      // Rejects in any case, so that the listener of the signal is removed.
       call.reject(error as ConnError);
-      if ((error as ConnError).code !== "closed") throw error;
+      throw error;
     }
-    if (this.#pending.size === 1) this.#owner.onCallsChange();
+    this.#owner.onCallsChange();
     return call.promise;
   }
 
@@ -92,13 +94,15 @@ export class Caller {
   }
 
   #send(call: PendingCall): void {
-    const { method, params, signal } = call.request;
+    const { method, params, signal, timeoutMs } = call.request;
     const id = ++this.#lastId;
     call.id = id;
     call.progress = "waiting";
     this.#pending.set(id, call);
+    this.#deadlines.watch(call.deadline);
     const options: SendOptions = {
-      ttlMs: call.remainingMs,
+      // In another try, what is left of the time.
+      ttlMs: call.wasWritten ? Math.max(1, call.deadline - performance.now()) : timeoutMs,
       signal,
       onOutcome: (outcome, error) => this.#onOutcome(call, id, outcome, error),
     };
@@ -107,6 +111,7 @@ export class Caller {
       this.#owner.conn.send(requestFrame(method, params, id), options);
     } catch (error) {
       this.#forget(call);
+      this.#noteEmpty();
       throw error;
     }
   }
@@ -158,12 +163,19 @@ export class Caller {
     this.#noteEmpty();
   }
 
-  #cancel(id: number): void {
-    try {
-      this.#owner.conn.send(requestFrame(CANCEL, { id }));
-    } catch {
-      // A Conn that is closing has no use for it.
+  /** Gives up the calls whose time is over, and returns the next deadline. */
+  #expire(): number {
+    const now = performance.now();
+    let next = Number.POSITIVE_INFINITY;
+    for (const call of [...this.#pending.values()]) {
+      if (call.deadline > now) next = Math.min(next, call.deadline);
+      else this.#giveUp(call, timedOut(call.request));
     }
+    return next;
+  }
+
+  #cancel(id: number): void {
+    this.#owner.conn.send(requestFrame(CANCEL, { id }));
   }
 
   #forget(call: PendingCall): void {
@@ -171,7 +183,9 @@ export class Caller {
   }
 
   #noteEmpty(): void {
-    if (this.#pending.size === 0) this.#owner.onCallsChange();
+    if (this.#pending.size > 0) return;
+    this.#deadlines.stop();
+    this.#owner.onCallsChange();
   }
 }
 

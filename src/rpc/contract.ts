@@ -7,7 +7,8 @@ import type { HandlerContext } from "./incoming-request.ts";
  */
 export type Contract<Api> = { readonly [Method in keyof Api]: MethodType<Api[Method]> };
 
-type MethodType<Method> = Method extends () => unknown
+/** A method of a contract, or `never` where it has parameters that can't travel. */
+export type MethodType<Method> = Method extends () => unknown
   ? Method
   : Method extends (params: infer Params) => unknown
     ? [Params] extends [object | undefined]

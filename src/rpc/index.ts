@@ -4,7 +4,7 @@ import type { SendOptions } from "../base/send-options.ts";
 import type { CloseInfo } from "../core/events.ts";
 import type { AnyContract, CallArguments, Contract, LayerMethods, MethodName, ParamsOf, ResultOf } from "./contract.ts";
 import { requestFrame } from "./frames.ts";
-import { type CallOptions, checkMethod, checkNumber, type RpcOptions, resolveRpcOptions } from "./options.ts";
+import { type CallOptions, checkMethod, checkTimeout, type RpcOptions, resolveRpcOptions } from "./options.ts";
 import { PeerCore } from "./peer.ts";
 import type { RpcConn } from "./rpc-conn.ts";
 
@@ -16,6 +16,7 @@ export type {
   Handlers,
   LayerMethods,
   MethodName,
+  MethodType,
   ParamsOf,
   ResultOf,
   Schemas,
@@ -85,7 +86,7 @@ export function rpc<Remote extends Contract<Remote> = AnyContract, Local extends
     },
     call(method, params, { timeoutMs = resolved.timeoutMs, signal, retry = false } = {}) {
       checkParamsType(method, params);
-      checkNumber("timeoutMs", timeoutMs, 1);
+      checkTimeout(timeoutMs);
       return core.caller.call({ method, params, timeoutMs, signal, retry });
     },
     notify(method, params, options) {

@@ -1,4 +1,14 @@
-import { ConnError } from "../base/errors.ts";
+import { badOption, failOption } from "../base/errors.ts";
+import {
+  functionRule,
+  isFunction,
+  isObject,
+  numberRule,
+  type OptionRules,
+  rule,
+  takeOptions,
+  timeRule,
+} from "../base/option-rules.ts";
 import { MAX_TIMER_MS } from "../base/timer.ts";
 import type { AnyContract, Handlers, Schemas } from "./contract.ts";
 import { RESERVED } from "./frames.ts";
@@ -23,7 +33,10 @@ export interface RpcOptions<Local> {
   readonly timeoutMs?: number | undefined;
   /** Calls that may be pending; a further one rejects with `unavailable`. At least 1; default 1,024. */
   readonly maxCalls?: number | undefined;
-  /** Handlers that run for the other end at a time; further requests wait. At least 1; default 128. */
+  /**
+   * Handlers that run for the other end at a time, besides one for each pending call of this end; further requests wait.
+   * At least 1; default 128.
+   */
   readonly maxHandlers?: number | undefined;
   /**
    * Requests that may wait. When they are reached, no message is read, unless calls of our own are pending, a layer is
@@ -48,14 +61,11 @@ export interface CallOptions {
 }
 
 /** The options with their defaults. */
-export interface ResolvedRpcOptions extends Bounds {
+export interface ResolvedRpcOptions {
   readonly handlers: Handlers<AnyContract>;
   readonly schemas: Schemas<AnyContract>;
   readonly others: ((value: unknown) => void) | undefined;
-  readonly onError: ((error: unknown, method: string | undefined) => void) | undefined;
-}
-
-interface Bounds {
+  readonly onError: (error: unknown, method: string | undefined) => void;
   readonly timeoutMs: number;
   readonly maxCalls: number;
   readonly maxHandlers: number;
@@ -63,40 +73,29 @@ interface Bounds {
   readonly maxWaitingBytes: number;
 }
 
-/** The default and the least value of each number. */
-const NUMBERS: { readonly [Name in keyof Bounds]: readonly [preset: number, min: number] } = {
-  timeoutMs: [30_000, 1],
-  maxCalls: [1_024, 1],
-  maxHandlers: [128, 1],
-  maxWaiting: [1_024, 0],
-  maxWaitingBytes: [2 ** 20, 0],
+const RULES: OptionRules<ResolvedRpcOptions> = {
+  handlers: rule("functions by name, none of which begins with $/", areHandlers, {}),
+  schemas: rule("Standard Schemas by name", areSchemas, {}),
+  others: functionRule(),
+  // Looked up late, so that a console which is replaced later is used.
+  onError: functionRule((...given: unknown[]) => console.error(...given)),
+  timeoutMs: timeRule(1, 30_000),
+  maxCalls: numberRule(1, 1_024),
+  maxHandlers: numberRule(1, 128),
+  maxWaiting: numberRule(0, 1_024),
+  maxWaitingBytes: numberRule(0, 2 ** 20),
 };
 
 /** Checks the options and fills them in. @throws ConnError `bad-option` */
 export function resolveRpcOptions(options: RpcOptions<AnyContract>): ResolvedRpcOptions {
-  const { handlers = {}, schemas = {}, others, onError, ...given } = options;
-  for (const [name, value] of Object.entries({ others, onError })) checkFunction(name, value);
-  for (const [method, handler] of Object.entries(handlers)) {
-    checkFunction(`handlers.${method}`, handler);
-    checkMethod(method);
-  }
-  for (const [method, schema] of Object.entries(schemas)) {
-    if (schema && !schema["~standard"]) throw badOption(`schemas.${method}`, "a Standard Schema");
-  }
-  const numbers: Record<string, number> = {};
-  for (const [name, [preset, min]] of Object.entries(NUMBERS)) {
-    numbers[name] = checkNumber(name, (given as Record<string, number | undefined>)[name] ?? preset, min);
-  }
-  for (const name in given) {
-    if (!(name in NUMBERS)) throw new ConnError("bad-option", `${name} is no option of rpc().`);
-  }
-  return { handlers, schemas, others, onError, ...(numbers as unknown as Bounds) };
+  return takeOptions("", RULES, options, failOption);
 }
 
-/** Refuses a number that no timer and no bound can be. @throws ConnError `bad-option` */
-export function checkNumber(name: string, value: number, min: number): number {
-  if (typeof value === "number" && value >= min && value <= MAX_TIMER_MS) return value;
-  throw badOption(name, `a number from ${min} to ${MAX_TIMER_MS}`, value);
+/** Refuses a deadline that no timer can hold. @throws ConnError `bad-option` */
+export function checkTimeout(timeoutMs: number): void {
+  if (!(typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs <= MAX_TIMER_MS)) {
+    throw badOption("timeoutMs", `a number from 1 to ${MAX_TIMER_MS}`, timeoutMs);
+  }
 }
 
 /** Refuses the name of a method that is reserved. @throws ConnError `bad-option` */
@@ -104,10 +103,12 @@ export function checkMethod(method: string): void {
   if (method.startsWith(RESERVED)) throw badOption("method", `a name that does not begin with ${RESERVED}`, method);
 }
 
-function checkFunction(name: string, value: unknown): void {
-  if (value !== undefined && typeof value !== "function") throw badOption(name, "a function", value);
+function areHandlers(value: unknown): boolean {
+  const isHandler = ([method, handler]: [string, unknown]) =>
+    (handler === undefined || isFunction(handler)) && !method.startsWith(RESERVED);
+  return isObject(value) && Object.entries(value as object).every(isHandler);
 }
 
-function badOption(name: string, range: string, value?: unknown): ConnError {
-  return new ConnError("bad-option", `${name} must be ${range}${value === undefined ? "" : `; got ${value}`}.`);
+function areSchemas(value: unknown): boolean {
+  return isObject(value) && Object.values(value as object).every((schema) => !schema || "~standard" in schema);
 }

@@ -1,10 +1,11 @@
 import { Emitter, type ListenOptions, throwAsync } from "../base/emitter.ts";
 import { ConnError } from "../base/errors.ts";
 import { Timer } from "../base/timer.ts";
+import type { StandardSchema } from "../codec/validated.ts";
 import { Caller, type CallerOwner } from "./caller.ts";
 import type { LayerMethods } from "./contract.ts";
-import { type AnswerFrame, CANCEL, frameType, isJsonRpc, type RequestFrame } from "./frames.ts";
-import { Batch, type HandlerContext, type IncomingRequest } from "./incoming-request.ts";
+import { type AnswerFrame, CANCEL, type FrameType, frameType, isJsonRpc, type RequestFrame } from "./frames.ts";
+import { Batch, type IncomingRequest } from "./incoming-request.ts";
 import type { ResolvedRpcOptions } from "./options.ts";
 import { checkParams } from "./params.ts";
 import { Responder, type ResponderOwner } from "./responder.ts";
@@ -82,13 +83,13 @@ export class PeerCore implements CallerOwner, ResponderOwner {
     if (!Object.hasOwn(handlers, method) || !handlers[method]) {
       throw new RpcError(METHOD_NOT_FOUND, "The method is unknown.");
     }
-    return this.#checked(method, params, (value) => handlers[method]?.(value, request as HandlerContext));
+    if (!this.#schemaOf(method)) return handlers[method](params ?? undefined, request);
+    return this.#checked(method, params, (value) => handlers[method]?.(value, request));
   }
 
   onError(error: unknown, method?: string): void {
-    const { onError = console.error } = this.#options;
     try {
-      onError(error, method);
+      this.#options.onError(error, method);
     } catch (cause) {
       throwAsync(cause);
     }
@@ -99,14 +100,21 @@ export class PeerCore implements CallerOwner, ResponderOwner {
     this.#updateReading();
   }
 
+  get pendingCalls(): number {
+    return this.caller.size;
+  }
+
   onCallsChange(): void {
-    this.#updateReading();
+    // A pending call adds a place for a handler.
+    if (this.#responder.hasWaiting) this.#responder.startWaiting();
+    else this.#updateReading();
   }
 
   #receive(value: unknown): void {
     if (Array.isArray(value) && value.some(isJsonRpc)) return this.#receiveBatch(value);
-    if (frameType(value) === "other") this.#receiveOther(value);
-    else this.#sort(value);
+    const type = frameType(value);
+    if (type === "other") this.#receiveOther(value);
+    else this.#sort(type, value);
     this.#updateReading();
   }
 
@@ -119,13 +127,12 @@ export class PeerCore implements CallerOwner, ResponderOwner {
       const isAnswered = (frame: unknown, index: number) =>
         types[index] === "request" ? (frame as RequestFrame).id !== undefined : types[index] !== "answer";
       const batch = new Batch(frames.filter(isAnswered).length);
-      for (const frame of frames) this.#sort(frame, batch);
+      for (const [index, frame] of frames.entries()) this.#sort(types[index] as FrameType, frame, batch);
     }
     this.#updateReading();
   }
 
-  #sort(frame: unknown, batch?: Batch): void {
-    const type = frameType(frame);
+  #sort(type: FrameType, frame: unknown, batch?: Batch): void {
     if (type === "answer") this.caller.settle(frame as AnswerFrame);
     else if (type !== "request") this.#responder.refuseInvalid(batch);
     else if ((frame as RequestFrame).id === undefined) this.#receiveNotification(frame as RequestFrame);
@@ -151,9 +158,13 @@ export class PeerCore implements CallerOwner, ResponderOwner {
 
   /** Calls `act` with the parameters as the method's schema makes them, at once where the schema answers at once. */
   #checked(method: string, params: object | null | undefined, act: (params: object | undefined) => unknown): unknown {
-    const { schemas } = this.#options;
-    const schema = Object.hasOwn(schemas, method) ? schemas[method] : undefined;
+    const schema = this.#schemaOf(method);
     return schema ? checkParams(schema, params ?? undefined, act) : act(params ?? undefined);
+  }
+
+  #schemaOf(method: string): StandardSchema<unknown, object | undefined> | undefined {
+    const { schemas } = this.#options;
+    return Object.hasOwn(schemas, method) ? schemas[method] : undefined;
   }
 
   /** Runs a function of the user's that nobody waits for. Parameters that do not fit are the other end's fault. */

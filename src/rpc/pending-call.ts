@@ -1,6 +1,5 @@
-import { type Deferred, deferred } from "../base/deferred.ts";
-import { ConnError } from "../base/errors.ts";
-import { Timer } from "../base/timer.ts";
+import { noop } from "../base/deferred.ts";
+import { createRefusal } from "../base/errors.ts";
 
 /** How far the request of a call has come. */
 export type CallProgress =
@@ -31,20 +30,19 @@ export class PendingCall {
   progress: CallProgress = "waiting";
   /** Whether a connection took the request in this try or an earlier one. */
   wasWritten = false;
-  readonly #deferred: Deferred<unknown> = deferred();
-  readonly #timer = new Timer();
-  /** The deadline by the clock of `performance`; needed only for another try. */
-  readonly #expiresAt: number;
+  /** The deadline by the clock of `performance`. */
+  readonly deadline: number;
+  readonly promise: Promise<unknown>;
+  #resolve!: (result: unknown) => void;
+  #reject!: (error: Error) => void;
 
-  /** @param onTimeout called when the deadline has passed */
-  constructor(request: CallRequest, onTimeout: () => void) {
+  constructor(request: CallRequest) {
     this.request = request;
-    this.#expiresAt = request.retry ? performance.now() + request.timeoutMs : 0;
-    this.#timer.start(request.timeoutMs, onTimeout);
-  }
-
-  get promise(): Promise<unknown> {
-    return this.#deferred.promise;
+    this.deadline = performance.now() + request.timeoutMs;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
   }
 
   /** Whether a connection took the request of this try, and no answer has come. */
@@ -52,30 +50,23 @@ export class PendingCall {
     return this.progress === "written" || this.progress === "delivered";
   }
 
-  /** Milliseconds until the deadline, at least 1. */
-  get remainingMs(): number {
-    return this.request.retry ? Math.max(1, this.#expiresAt - performance.now()) : this.request.timeoutMs;
-  }
-
   resolve(result: unknown): void {
-    this.#settle();
-    this.#deferred.resolve(result);
+    this.progress = "settled";
+    this.#resolve(result);
   }
 
   reject(error: Error): void {
-    this.#settle();
-    this.#deferred.reject(error);
+    this.progress = "settled";
+    // Only here, because it makes a promise: the other end decides about rejections, so none is to be unhandled.
+    this.promise.catch(noop);
+    this.#reject(error);
   }
 
   /** Rejects because no answer can come: with `interrupted` if the other end may have run the method, else with `error`. */
   rejectUnanswered(error: Error): void {
     if (!this.wasWritten) return this.reject(error);
-    const message = `The connection ended before ${this.request.method} was answered: it may have run. Set retry where that does no harm.`;
-    this.reject(new ConnError("interrupted", message, { cause: error }));
-  }
-
-  #settle(): void {
-    this.progress = "settled";
-    this.#timer.stop();
+    const message = `The connection ended before the answer to ${this.request.method}, which may have run: see retry.`;
+    // Without a stack, because a drop interrupts every call at once.
+    this.reject(createRefusal("interrupted", { cause: error }, message));
   }
 }

@@ -27,12 +27,14 @@ export interface ResponderBounds {
 /** The part of a peer that its responder needs. */
 export interface ResponderOwner {
   readonly conn: RpcConn;
+  /** Calls of this end that are pending. */
+  readonly pendingCalls: number;
   /** Runs the method; throws RpcError for one that is unknown or has wrong parameters. */
   invoke(request: IncomingRequest): unknown;
   /** Whether the method belongs to a layer, which has limits of its own. */
   isLayered(method: string): boolean;
   /** Called when a handler has failed, or its answer can't be sent. */
-  onError(error: unknown, method: string): void;
+  onError(error: unknown, method?: string): void;
   /** Called when a place has become free. */
   onRoom(): void;
 }
@@ -53,11 +55,13 @@ export class Responder {
   #isStarting = false;
   /** Aborted when answers to what came so far can't reach their callers. */
   #session = new AbortController();
+  /** Options of all answers of a session, made once for it. */
+  #options = this.#answerOptions();
   /** Whether the last answer was written at once. */
   #isWritten = false;
   readonly #release = (): void => {
     this.#running--;
-    this.#startWaiting();
+    this.startWaiting();
   };
 
   constructor(owner: ResponderOwner, { maxHandlers, maxWaiting, maxWaitingBytes }: ResponderBounds) {
@@ -71,11 +75,16 @@ export class Responder {
     return this.#waiting.isFull;
   }
 
+  /** Whether requests wait for a place. */
+  get hasWaiting(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   /** Takes one request or notification in: runs it, lets it wait, or answers that there is no room. */
   take(frame: RequestFrame, batch?: Batch): void {
     const isLayered = this.#owner.isLayered(frame.method);
     const request = new IncomingRequest(frame, batch, isLayered ? 0 : 1);
-    if (isLayered || (this.#running < this.#maxHandlers && this.#waiting.length === 0)) this.#start(request);
+    if (isLayered || (this.#hasPlace && this.#waiting.length === 0)) this.#start(request);
     else if (!this.isFull) {
       this.#unanswered.add(request);
       this.#waiting.push(request);
@@ -92,8 +101,9 @@ export class Responder {
     if (!complete) return;
     try {
       this.#owner.conn.send(complete, { volatile: true });
-    } catch {
-      // A Conn that is closing sends no answers.
+    } catch (error) {
+      // The identifier may be of a type that the codec reads and can't write.
+      this.#owner.onError(error);
     }
   }
 
@@ -120,13 +130,23 @@ export class Responder {
     // Takes back answers that wait to be written: the next connection may lead to another process.
     this.#session.abort(reason);
     this.#session = new AbortController();
+    this.#options = this.#answerOptions();
   }
 
-  #startWaiting(): void {
+  /**
+   * Whether another handler may run. Each pending call of this end adds a place, because a handler may be waiting for it:
+   * otherwise two ends whose handlers call each other stand still with all places taken.
+   */
+  get #hasPlace(): boolean {
+    return this.#running < this.#maxHandlers + this.#owner.pendingCalls;
+  }
+
+  /** Starts requests that wait, as far as there are places. */
+  startWaiting(): void {
     // A handler that returns at once frees its place within this loop.
     if (!this.#isStarting) {
       this.#isStarting = true;
-      while (this.#running < this.#maxHandlers) {
+      while (this.#hasPlace) {
         const next = this.#waiting.shift();
         if (!next) break;
         this.#start(next);
@@ -177,14 +197,20 @@ export class Responder {
     else sent.then(this.#release, this.#release);
   }
 
+  #answerOptions(): SendOptions {
+    const onOutcome = () => {
+      this.#isWritten = true;
+    };
+    return { signal: this.#session.signal, onOutcome };
+  }
+
   /** Sends answers, or errors in their place where the codec can't. */
   #send(message: AnswerFrame | AnswerFrame[], method: string): Promise<void> | undefined {
     this.#isWritten = false;
-    const options: SendOptions = { signal: this.#session.signal, onOutcome: this.#onOutcome };
+    const options = this.#options;
     try {
       return this.#owner.conn.send(message, options);
     } catch (error) {
-      if ((error as ConnError).code === "closed") return undefined;
       this.#owner.onError(error, method);
     }
     const failed = ({ id }: AnswerFrame) => errorFrame(id, INTERNAL_ERROR, "The result can't be sent.");
@@ -194,10 +220,6 @@ export class Responder {
       return undefined;
     }
   }
-
-  readonly #onOutcome = (): void => {
-    this.#isWritten = true;
-  };
 }
 
 /** Also true for an error of another copy of this package. */

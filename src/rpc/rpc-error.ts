@@ -21,7 +21,7 @@ export class RpcError extends Error {
   /** Whatever the other end adds; its type is not checked. Default none. */
   readonly data: unknown;
 
-  /** @param code an integer @param message for people @param data whatever the Conn's codec can send */
+  /** `code` is an integer, `message` is for people, and `data` anything that the Conn's codec can send. */
   constructor(code: number, message: string, data?: unknown) {
     super(message);
     this.name = "RpcError";

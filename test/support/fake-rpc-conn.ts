@@ -56,14 +56,14 @@ export class FakeRpcConn implements RpcConn {
   }
 
   send(value: RpcMessage, options: SendOptions = {}): Promise<void> {
-    if (this.state === "closing" || this.state === "closed") throw new ConnError("closed");
     try {
       JSON.stringify(value);
     } catch (cause) {
       throw new ConnError("marshal", undefined, { cause });
     }
     const entry: Entry = { value, options, call: deferred<void>(), timer: undefined };
-    if (this.state === "open" && !this.#isHeld) this.#write(entry);
+    if (this.state === "closing" || this.state === "closed") this.#refuse(entry, new ConnError("closed"));
+    else if (this.state === "open" && !this.#isHeld) this.#write(entry);
     else if (options.volatile) this.#refuse(entry, new ConnError("not-writable"));
     else {
       this.#waiting.push(entry);

@@ -175,13 +175,25 @@ test("while a call of its own is pending, a peer at its bounds reads everything,
   const call = peer.call("x");
   await settleMicrotasks();
   const { id } = conn.written[0] as { id: number };
-  conn.deliver(request(4));
+  // The call adds a place, which the first request that waits takes.
+  conn.deliver(request(4), request(5));
   expect(conn.unread).toBe(0);
-  expect(conn.written.slice(1)).toEqual([busy(3), busy(4)]);
+  expect(conn.written.slice(1)).toEqual([busy(4), busy(5)]);
   conn.answer("answer", id);
   expect(await call).toBe("answer");
-  conn.deliver(request(5));
+  conn.deliver(request(6));
   expect(conn.unread).toBe(1);
+});
+
+test("handlers of two ends that wait for each other's do not stand still", async () => {
+  const { conn, peer } = makePeer({
+    maxHandlers: 1,
+    handlers: { outer: () => peer.call("theirs"), inner: () => "inner" },
+  });
+  conn.deliver({ jsonrpc: "2.0", id: 1, method: "outer" }, { jsonrpc: "2.0", id: 2, method: "outer" });
+  conn.deliver({ jsonrpc: "2.0", id: 3, method: "inner" });
+  await settleMicrotasks();
+  expect(conn.written).toMatchObject([{ method: "theirs" }, { method: "theirs" }, { id: 3, result: "inner" }]);
 });
 
 test("busy answers are volatile, so that a peer that does not read gets none", async () => {
@@ -322,15 +334,15 @@ test.each([
 ])("%s: %j is refused, by name", (name, value) => {
   const error = thrown(() => makePeer({ [name]: value }));
   expect(error).toMatchObject({ code: "bad-option" });
-  expect((error as Error).message).toContain(`${name} must be a number`);
+  expect((error as Error).message).toContain(`${name} must be a number, at least`);
 });
 
 test.each([
-  [{ handlers: { x: 5 } }, "handlers.x must be a function"],
+  [{ handlers: { x: 5 } }, "handlers must be functions by name"],
   [{ onError: 5 }, "onError must be a function"],
   [{ others: {} }, "others must be a function"],
-  [{ schemas: { x: {} } }, "schemas.x must be a Standard Schema"],
-  [{ maxPending: 5 }, "maxPending is no option"],
+  [{ schemas: { x: {} } }, "schemas must be Standard Schemas by name"],
+  [{ maxCall: 5 }, "maxCall is not an option: use maxCalls"],
 ])("%j is refused", (options, message) => {
   const error = thrown(() => makePeer(options));
   expect(error).toMatchObject({ code: "bad-option" });
