@@ -87,16 +87,19 @@ const node = {
   },
 };
 
+/** Files whose exports this module takes from the main entry, because a second `ConnError` would fail `instanceof`. */
+const OF_MAIN_ENTRY = /\/src\/(codec\/codec|base\/errors)\.ts$/;
+
 // The one module of Node that holds code, because its peer can't be required. The core it takes from the others.
 const nodeCbor = {
   input: anywhere["codec/cbor"],
-  external: ["cborg", /\/src\/codec\/codec\.ts$/],
+  external: ["cborg", OF_MAIN_ENTRY],
   plugins: [resolveForNode(), typescript()],
   output: {
     ...common,
     file: "dist/node/codec/cbor.mjs",
     format: "es",
-    paths: (id) => (id.endsWith("/src/codec/codec.ts") ? "../index.cjs" : id),
+    paths: (id) => (OF_MAIN_ENTRY.test(id) ? "../index.cjs" : id),
   },
 };
 

@@ -102,7 +102,7 @@ const tasks = {
     const data = value({ kind: "text", bytes });
     return () =>
       measured(count, async () => {
-        const conn = new Conn(`${url}/sink?every=${count}`, { autoConnect: false });
+        const conn = new Conn(`${url}/sink?every=${count}`, { autoConnect: false, outbox: { maxMessages: count } });
         for (let i = 0; i < count; i++) conn.send(data);
         conn.connect();
         await conn.receive();

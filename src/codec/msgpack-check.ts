@@ -1,10 +1,9 @@
-/** Arrays and maps may be nested this deep. */
-export const MAX_DEPTH = 1000;
+import type { ElementCounter } from "./decode-bounds.ts";
 
 /** A number holds each integer of 64 bits exactly whose upper 32 are at most this. */
 const MAX_EXACT_HIGH = 0x1fffff;
 
-// By head, from 0xc0 to 0xdf: how many bytes of length follow, and how many more whatever the length.
+// By head, from 0xc0 to 0xdf: how many bytes of length follow, and how many more independent of the length.
 const WIDTHS = [0, 0, 0, 0, 1, 2, 4, 1, 2, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 2, 4, 2, 4];
 const FIXED = [0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 2, 3, 5, 9, 17, 0, 0, 0, 0, 0, 0, 0];
 const UINT64 = 0xcf;
@@ -18,12 +17,10 @@ const MAP_16 = 0xde;
  * no more of them may be outstanding than bytes are left.
  *
  * @param bigints Whether integers that a number can't hold exactly may pass.
- * @throws RangeError for what is truncated, nested too deep, or no exact number
+ * @throws RangeError for what is truncated, beyond the bounds of `counter`, or no exact number
  */
-export function checkMsgpack(bytes: Uint8Array, bigints: boolean): void {
+export function checkMsgpack(bytes: Uint8Array, bigints: boolean, counter: ElementCounter): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  /** How many elements each open array or map waits for, outermost first. */
-  const open: number[] = [];
   let outstanding = 1;
   let at = 0;
   while (outstanding > 0) {
@@ -43,8 +40,7 @@ export function checkMsgpack(bytes: Uint8Array, bigints: boolean): void {
       if (head < ARRAY_16) at += length;
       else count = head < MAP_16 ? length : 2 * length;
     }
-    if (count === 0) complete(open);
-    else if (open.push(count) > MAX_DEPTH) throw new RangeError(`The message is nested deeper than ${MAX_DEPTH}.`);
+    counter.add(count);
     outstanding += count;
   }
 }
@@ -53,15 +49,6 @@ function readLength(view: DataView, at: number, width: number): number {
   if (width === 1) return view.getUint8(at);
   if (width === 2) return view.getUint16(at);
   return width === 4 ? view.getUint32(at) : 0;
-}
-
-/** One element is complete, and with it each array or map that it was the last of. */
-function complete(open: number[]): void {
-  for (let top = open.length - 1; top >= 0; top--) {
-    open[top] = (open[top] as number) - 1;
-    if (open[top] !== 0) return;
-    open.pop();
-  }
 }
 
 function checkExact(view: DataView, at: number, head: number): void {

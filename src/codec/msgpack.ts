@@ -1,9 +1,12 @@
 import { decode, Encoder, ExtensionCodec } from "@msgpack/msgpack";
+import { failOption } from "../base/errors.ts";
+import { flagRule, type OptionRules, takeOptions } from "../base/option-rules.ts";
 import { Codec } from "./codec.ts";
-import { checkMsgpack, MAX_DEPTH } from "./msgpack-check.ts";
+import { BOUND_RULES, type DecodeBounds, ElementCounter, MAX_DEPTH } from "./decode-bounds.ts";
+import { checkMsgpack } from "./msgpack-check.ts";
 
-/** How MessagePack's numbers are taken. */
-export interface MsgpackOptions {
+/** How numbers of 64 bits are represented, and the bounds of a decoded message. */
+export interface MsgpackOptions extends DecodeBounds {
   /**
    * Whether 64-bit integers are `bigint`s, both ways. Where they are not, they are numbers, a `bigint` can't be sent,
    * and an integer that a number can't hold exactly is refused. Default false.
@@ -11,7 +14,9 @@ export interface MsgpackOptions {
   readonly bigints?: boolean | undefined;
 }
 
-/** Says no where the library would send an empty map, or hand out a class of its own. */
+const RULES: OptionRules<MsgpackOptions> = { bigints: flagRule(false), ...BOUND_RULES };
+
+/** Refuses values for which the library would send an empty map, or return a class of its own. */
 class Extensions extends ExtensionCodec {
   override tryToEncode(object: unknown, context: undefined): ReturnType<ExtensionCodec["tryToEncode"]> {
     if (object instanceof Map || object instanceof Set)
@@ -29,15 +34,19 @@ class Extensions extends ExtensionCodec {
 
 /**
  * [MessagePack](https://github.com/msgpack/msgpack/blob/master/spec.md) in binary frames; a text frame is refused. The
- * types are not checked: wrap it in a validating codec for that.
+ * types are not checked: wrap the codec in `validated()` for that.
  *
  * Both ways: null, booleans, numbers, strings, arrays, plain objects, `Uint8Array` as bin, `Date` as timestamp. One way:
  * an `undefined` property is left out, `undefined` elsewhere becomes null, other views become their bytes. Refused when
- * sent: Map, Set, functions, symbols; when received: the key `__proto__`, extension types other than timestamps,
- * nesting deeper than 1,000, anything behind the value.
+ * sent: Map, Set, functions, symbols; when received: the key `__proto__`, extension types other than timestamps, more
+ * values or levels than the options allow, anything after the value.
+ *
+ * @throws ConnError `bad-option`
+ * @example
+ * const conn = new Conn("wss://example.com/live", { codec: msgpack<Quote, Order>() });
  */
-// biome-ignore lint/suspicious/noExplicitAny: as json(), whose types are the caller's to name
-export function msgpack<In = any, Out = In>({ bigints = false }: MsgpackOptions = {}): Codec<In, Out> {
+export function msgpack<In = unknown, Out = In>(options: MsgpackOptions = {}): Codec<In, Out> {
+  const { bigints = false, ...bounds } = takeOptions("", RULES, options, failOption);
   const extensionCodec = new Extensions();
   // The library counts what is in the innermost array as a level.
   const encoder = new Encoder({ extensionCodec, useBigInt64: bigints, ignoreUndefined: true, maxDepth: MAX_DEPTH + 1 });
@@ -45,7 +54,7 @@ export function msgpack<In = any, Out = In>({ bigints = false }: MsgpackOptions 
     marshal: (value) => encoder.encode(value),
     unmarshal: (payload) => {
       if (typeof payload === "string") throw new TypeError("MessagePack travels in binary frames; got text.");
-      checkMsgpack(payload, bigints);
+      checkMsgpack(payload, bigints, new ElementCounter(bounds, payload.length));
       return decode(payload, { extensionCodec, useBigInt64: bigints }) as In;
     },
   });

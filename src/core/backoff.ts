@@ -1,4 +1,5 @@
-import { ConnError } from "../base/errors.ts";
+import { ConnError, failOption } from "../base/errors.ts";
+import { checkNames } from "../base/option-rules.ts";
 import type { DisconnectInfo } from "./disconnect-info.ts";
 
 /**
@@ -42,6 +43,7 @@ export interface ExponentialOptions {
  * @see Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015
  */
 export function exponential(options: ExponentialOptions = {}): (attempt: number) => number {
+  checkNames("exponential: ", ["firstMs", "maxMs", "factor", "random"], options, failOption);
   const { firstMs = FIRST_MS, maxMs = MAX_MS, factor = FACTOR, random = () => Math.random() } = options;
   if (!(firstMs > 0 && maxMs > 0 && factor >= 1)) {
     throw new ConnError(

@@ -9,7 +9,7 @@ import { Timer } from "../base/timer.ts";
 export interface OutboxBounds {
   /** Bytes that may wait while no connection takes them. At least 0; default 16 MiB. */
   readonly maxBytes: number;
-  /** Messages that may wait. At least 0; default one for each 512 bytes of `maxBytes`, but 1,024 at least. */
+  /** Messages that may wait. At least 0; default one for each 768 bytes of `maxBytes`, but 1,024 at least. */
   readonly maxMessages: number;
   /** What gives way at the bound: the new message, or the oldest. Default `"reject"`. */
   readonly overflow: "reject" | "drop-oldest";
@@ -66,9 +66,9 @@ interface Entry extends DeliveryOptions {
 
 /**
  * Heap that a waiting message takes besides its bytes, by which the default of `maxMessages` follows from `maxBytes`.
- * Measured by test/soak/queued-cost.test.ts.
+ * Measured by test/faults/memory.test.ts.
  */
-export const QUEUED_COST_BYTES = 512;
+export const QUEUED_COST_BYTES = 768;
 
 /** The one promise of every message that is written at once. */
 const DONE: Promise<void> = Promise.resolve();

@@ -1,4 +1,6 @@
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { failOption } from "../base/errors.ts";
+import { type OptionRules, rule, takeOptions } from "../base/option-rules.ts";
 import { type Conditions, FaultPipe } from "./fault-pipe.ts";
 import { seededRandom } from "./seeded-random.ts";
 
@@ -62,15 +64,17 @@ interface Pair {
   readonly to: Readonly<Record<Side, FaultPipe>>;
 }
 
+const RULES: OptionRules<{ host: string; seed: number }> = {
+  host: rule("a string", (value) => typeof value === "string", "127.0.0.1"),
+  seed: rule("a number", Number.isFinite, 1),
+};
 const SIDES: readonly Side[] = ["client", "server"];
 const GARBAGE_BYTES = 64;
 const FINE = { delayMs: 0, bytesPerSecond: Number.POSITIVE_INFINITY } as const;
 
 /** A proxy to `port`, by default on loopback, without faults until told. */
-export async function faultProxy(
-  port: number,
-  { host = "127.0.0.1", seed = 1 }: FaultProxyOptions = {},
-): Promise<FaultProxy> {
+export async function faultProxy(port: number, options: FaultProxyOptions = {}): Promise<FaultProxy> {
+  const { host, seed } = takeOptions("", RULES, options, failOption);
   const random = seededRandom(seed);
   const conditions: Conditions = { ...FINE };
   const pairs = new Set<Pair>();

@@ -1,4 +1,6 @@
-import type { Resume } from "../../core/session.ts";
+import { numberRule, type OptionRules, takeOptions, wordRule } from "../../base/option-rules.ts";
+import type { Resume, SessionOwner } from "../../core/session.ts";
+import { MAX_WINDOW_BYTES } from "../protocol/delivery-state.ts";
 import { ClientSession } from "./client-session.ts";
 
 /** Options of {@link resume}. */
@@ -15,9 +17,10 @@ export interface ResumeOptions {
   readonly ack?: "received" | "consumed" | undefined;
 }
 
-const WINDOW_BYTES = 2 ** 20;
-/** The largest number of ten digits to the base of 36, which is how it travels. */
-const MAX_WINDOW_BYTES = 36 ** 10 - 1;
+const RULES: OptionRules<{ windowBytes: number; ack: "received" | "consumed" }> = {
+  windowBytes: numberRule(1, 2 ** 20, MAX_WINDOW_BYTES),
+  ack: wordRule("received", "consumed"),
+};
 
 /**
  * Exactly once and in order, both ways, across drops, where the server speaks `resume.v1` (`tautline/server` does, see
@@ -25,16 +28,14 @@ const MAX_WINDOW_BYTES = 36 ** 10 - 1;
  *
  * @throws `bad-option`, in the constructor of the Conn that it is given to
  */
-export function resume({ windowBytes = WINDOW_BYTES, ack = "received" }: ResumeOptions = {}): Resume {
+export function resume(options: ResumeOptions = {}): Resume {
+  const { createError } = options as Partial<SessionOwner>;
+  if (createError) throw createError("bad-option", "resume must be resume(), called; got the function itself.");
   return (owner) => {
-    if (!(windowBytes >= 1)) {
-      throw owner.createError("bad-option", `resume.windowBytes must be a number, at least 1; got ${windowBytes}.`);
-    }
-    if (ack !== "received" && ack !== "consumed") {
-      throw owner.createError("bad-option", `resume.ack must be "received" or "consumed"; got ${ack}.`);
-    }
+    const fail = (text: string) => owner.createError("bad-option", text);
+    const { windowBytes, ack } = takeOptions("resume.", RULES, options, fail);
     return new ClientSession(owner, {
-      windowBytes: Math.floor(Math.min(windowBytes, MAX_WINDOW_BYTES)),
+      windowBytes: Math.floor(windowBytes),
       acksConsumed: ack === "consumed",
       random: Math.random,
     });

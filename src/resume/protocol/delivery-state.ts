@@ -82,6 +82,9 @@ export function createDeliveryState(granted: number): DeliveryState {
   };
 }
 
+/** The largest window: the largest number of ten digits to the base of 36, which is how it travels. */
+export const MAX_WINDOW_BYTES = 36 ** 10 - 1;
+
 /** Gives what `payload` takes of a window, whatever its encoding: bytes, or UTF-16 units of text, and an overhead. */
 export function windowCost({ length }: Payload): number {
   return length + MESSAGE_COST_BYTES;

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { ConnError } from "../../base/errors.ts";
 import { MAX_TIMER_MS } from "../../base/timer.ts";
+import { MAX_WINDOW_BYTES } from "../protocol/delivery-state.ts";
 
 /** Which sessions are kept, for how long, and for whom. */
 export interface SessionOptions {
@@ -35,8 +36,6 @@ const DEFAULTS = {
 };
 /** Options that are numbers and at least 1; the others are at least 0. */
 const POSITIVE: ReadonlySet<string> = new Set(["ttlMs", "windowBytes"]);
-/** The largest number of ten digits in base 36, which is how a window is written on the wire. */
-const MAX_WINDOW_BYTES = 36 ** 10 - 1;
 
 export type ResolvedSessionOptions = typeof DEFAULTS & Pick<SessionOptions, "ack" | "principal">;
 

@@ -45,3 +45,7 @@ test.for([{ firstMs: 0 }, { firstMs: Number.NaN }, { maxMs: -1 }, { factor: 0.5 
     expect(thrown(() => exponential(options))).toMatchObject({ name: "ConnError", code: "bad-option" });
   },
 );
+
+test("a misspelt option is refused with the nearest one", () => {
+  expect(() => exponential({ maxMS: 5 } as never)).toThrow("exponential: maxMS is not an option: use maxMs.");
+});

@@ -239,7 +239,7 @@ test("a message that fits in the place of the one of its key takes it", async ()
 });
 
 test("empty messages are bounded in number", async () => {
-  const { conn } = createConn({ outbox: { maxBytes: 512 * 2_000 } });
+  const { conn } = createConn({ outbox: { maxBytes: 768 * 2_000 } });
   for (let n = 0; n < 2_000; n++) conn.send("");
   expect(conn.stats.outbox.messages).toBe(2_000);
   expect(await rejection(conn.send(""))).toMatchObject({ code: "outbox-full" });

@@ -1,0 +1,41 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+import { QUEUED_COST_BYTES } from "../../src/core/outbox.ts";
+
+const program = fileURLToPath(new URL("memory.mjs", import.meta.url));
+
+/** Runs one scenario in a process with so many MiB of heap. */
+async function run(scenario: string, heapMib = 160): Promise<unknown> {
+  const flags = [`--max-old-space-size=${heapMib}`, "--expose-gc"];
+  const { stdout } = await promisify(execFile)(process.execPath, [...flags, program, scenario]);
+  return JSON.parse(stdout);
+}
+
+test.for(["msgpack", "cbor", "compressed(msgpack)"])(
+  "32 MiB of empty maps through %s end no process of 160 MiB, and are refused",
+  { timeout: 60_000 },
+  async (scenario) => {
+    expect(await run(scenario)).toMatch(/maxElements, 1000000\.$/);
+  },
+);
+
+test("a queued message costs no more heap than the default of maxMessages assumes", { timeout: 60_000 }, async () => {
+  const { sent, bytesEach } = (await run("queued")) as { sent: number; bytesEach: number };
+  console.log(`queued: ${sent} messages of 2 bytes, ${bytesEach.toFixed(0)} bytes of heap each`);
+  expect(sent).toBe((16 * 2 ** 20) / QUEUED_COST_BYTES);
+  expect(bytesEach).toBeLessThan(QUEUED_COST_BYTES);
+});
+
+test("drop-oldest at its bound costs at most five times what reject costs", { timeout: 60_000 }, async () => {
+  const { rejectUs, dropOldestUs } = (await run("overflow")) as { rejectUs: number; dropOldestUs: number };
+  console.log(`overflow: reject ${rejectUs.toFixed(1)} us, drop-oldest ${dropOldestUs.toFixed(1)} us a send`);
+  expect(dropOldestUs / rejectUs).toBeLessThan(5);
+});
+
+test("one signal on four times as many sends takes no more than eight times as long", { timeout: 60_000 }, async () => {
+  const { few, many } = (await run("signal")) as { few: number; many: number };
+  console.log(`signal: 4,000 sends ${few.toFixed(0)} ms, 16,000 sends ${many.toFixed(0)} ms`);
+  expect(many / few).toBeLessThan(8);
+});
