@@ -1,7 +1,7 @@
 import { MAX_TIMER_MS } from "./timer.ts";
 
 /**
- * What one option may be. `range` completes the sentence "it must be …". `take` returns the value in the form that is
+ * The rule of one option. `range` completes the sentence "it must be …". `take` returns the value in the form that is
  * used, or `undefined` for a value outside the range. `standard` is used where the option was not given.
  */
 export type OptionRule = readonly [range: string, take: (value: unknown) => unknown, standard?: unknown];

@@ -50,7 +50,7 @@ class BoundedTokenizer extends Tokenizer {
     const token = super.next();
     const { type, value } = token;
     if (type === Type.break) this.#counter.end();
-    // Of an array the value is its length, of a map half of it; the one element in a tag is counted by itself.
+    // An array's value is the number of its elements, a map's of its pairs. A tag has one element.
     else this.#counter.add(type === Type.array ? value : type === Type.map ? 2 * value : type === Type.tag ? 1 : 0);
     return token;
   }

@@ -160,7 +160,7 @@ const MIN_QUEUED_MESSAGES = 1_024;
 
 const OUTBOX_RULES: OptionRules<OutboxBounds> = {
   maxBytes: numberRule(0, 16 * MIB),
-  maxMessages: numberRule(0, (16 * MIB) / QUEUED_COST_BYTES),
+  maxMessages: numberRule(0, Math.floor((16 * MIB) / QUEUED_COST_BYTES)),
   overflow: wordRule("reject", "drop-oldest"),
   highWaterMark: numberRule(0, MIB),
 };
@@ -241,7 +241,7 @@ export function resolveOptions<In, Out>(options: ConnOptions<In, Out>): Resolved
 function takeOutbox(given: Partial<OutboxBounds>): OutboxBounds {
   const bounds = group("outbox", OUTBOX_RULES, given);
   if (given.maxMessages !== undefined) return bounds;
-  return { ...bounds, maxMessages: Math.max(bounds.maxBytes / QUEUED_COST_BYTES, MIN_QUEUED_MESSAGES) };
+  return { ...bounds, maxMessages: Math.max(Math.floor(bounds.maxBytes / QUEUED_COST_BYTES), MIN_QUEUED_MESSAGES) };
 }
 
 function takeHeartbeat(given: HeartbeatOptions): ResolvedHeartbeatOptions {

@@ -6,7 +6,7 @@ interface EventSource {
   removeListener(event: string, listener: (this: any, ...given: any[]) => void): unknown;
 }
 
-/** What an adapter does on each event of its socket: shared by all sockets. */
+/** The functions of an adapter for the events of its socket, shared by all sockets. */
 export type ListenerTable = Readonly<Record<string, (this: Adapted, first?: never, second?: never) => void>>;
 
 /** A socket that has an adapter. Only {@link attachAdapter} makes one. */
