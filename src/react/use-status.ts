@@ -2,7 +2,7 @@ import { type Status, type StatusSource, status } from "../store/status.ts";
 import { useStore } from "./use-store.ts";
 
 /** Stands in for a Conn that is not there yet. */
-const NONE: StatusSource = { state: "idle", on: () => () => {} };
+const NONE: StatusSource = { state: "idle", waiting: null, on: () => () => {} };
 
 /** Returns what `conn` is doing, and renders again when it changes; for null, the status of an idle Conn. */
 export function useStatus(conn: StatusSource | null | undefined): Status {

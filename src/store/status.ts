@@ -22,20 +22,12 @@ export interface Status {
   readonly resumed: boolean | undefined;
 }
 
-/** What is known of a wait. */
-interface Wait {
-  readonly attempt: number;
-  readonly retryAt: number;
-}
-
 /** A Conn, or anything that has these members of it. */
 export interface StatusSource {
   readonly state: StateName;
-  /** What is waited for, where the source says so. */
-  readonly waiting?: Wait | null | undefined;
-  on(event: "state", listener: () => void): () => void;
+  readonly waiting: { readonly attempt: number; readonly retryAt: number } | null;
+  on(event: "state" | "waiting", listener: () => void): () => void;
   on(event: "open", listener: (open: { readonly resumed: boolean }) => void): () => void;
-  on(event: "waiting", listener: (wait: { readonly attempt: number; readonly delayMs: number }) => void): () => void;
 }
 
 const INITIAL: Status = Object.freeze({ state: "idle", attempt: 0, retryAt: undefined, since: 0, resumed: undefined });
@@ -56,18 +48,16 @@ export function status(conn: StatusSource): Store<Status> {
 
   let now: Status = { ...INITIAL, since: Date.now() };
   let shown = now;
-  let wait: Wait | undefined;
   let resumed: boolean | undefined;
 
   const get = (): Status => {
     const { state } = conn;
     const isOpen = state === "open";
-    // Both belong to a state, and are emitted only after it began.
+    // It belongs to one connection, and is emitted only after that began.
     if (!isOpen) resumed = undefined;
-    if (state !== "waiting") wait = undefined;
     // A dial goes on with the number of the wait before it.
     const dialing = { attempt: state === "connecting" ? now.attempt : 0, retryAt: undefined };
-    const { attempt, retryAt } = conn.waiting ?? wait ?? dialing;
+    const { attempt, retryAt } = conn.waiting ?? dialing;
     const next: Status = {
       state,
       attempt,
@@ -93,10 +83,7 @@ export function status(conn: StatusSource): Store<Status> {
     ({ resumed } = open);
     update();
   });
-  conn.on("waiting", ({ attempt, delayMs }) => {
-    wait = { attempt, retryAt: Date.now() + delayMs };
-    update();
-  });
+  conn.on("waiting", update);
   stores.set(conn, store);
   return store;
 }

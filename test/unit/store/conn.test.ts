@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { ConnError } from "../../../src/base/errors.ts";
 import { type Codec, json } from "../../../src/codec/codec.ts";
 import type { Conn } from "../../../src/core/conn.ts";
-import { type Status, status, store } from "../../../src/store/index.ts";
+import { type Status, type StatusSource, status, store } from "../../../src/store/index.ts";
 import { advance, createConn, openConn, record, settleMicrotasks, useFakeTime } from "../../support/conn.ts";
 
 useFakeTime();
@@ -55,6 +55,13 @@ test("a store keeps its last value when its Conn has ended, and a new one of an 
   expect(status(conn).get().state).toBe("closed");
 });
 
+/** The same Conn to `status()`, which has not seen it before. */
+const pick = (conn: Conn<Price, string>): StatusSource => ({
+  state: conn.state,
+  waiting: conn.waiting,
+  on: () => () => {},
+});
+
 test("status() is true at every moment of a life with a drop", async () => {
   const { conn, net } = createConn({ codec });
   const now = status(conn as Conn<Price, string>);
@@ -73,6 +80,7 @@ test("status() is true at every moment of a life with a drop", async () => {
   await advance(1_000);
   expect(now.get()).toMatchObject({ state: "connecting", attempt: 1, retryAt: undefined, since: droppedAt });
   net.last.refuse();
+  expect(status(pick(conn)).get()).toMatchObject({ state: "waiting", attempt: 2, retryAt: Date.now() + 2_000 });
   expect(now.get()).toMatchObject({ state: "waiting", attempt: 2, retryAt: Date.now() + 2_000, since: droppedAt });
   await advance(250);
   conn.connect();

@@ -6,14 +6,14 @@ interface FakeEvents<In> {
   message: In;
   state: undefined;
   open: { readonly resumed: boolean };
-  waiting: { readonly attempt: number; readonly delayMs: number };
+  waiting: undefined;
 }
 
 /** A source of messages and of states, which a test moves by hand. It counts its listeners. */
 export class FakeSource<In> {
   readonly #emitter = new Emitter<FakeEvents<In>>();
   state: StateName = "idle";
-  waiting: { readonly attempt: number; readonly retryAt: number } | null | undefined;
+  waiting: { readonly attempt: number; readonly retryAt: number } | null = null;
   listeners = 0;
 
   on<Name extends keyof FakeEvents<In>>(
@@ -39,6 +39,7 @@ export class FakeSource<In> {
 
   go(state: StateName): void {
     this.state = state;
+    if (state !== "waiting") this.waiting = null;
     this.#emitter.emit("state", undefined);
   }
 
@@ -48,8 +49,9 @@ export class FakeSource<In> {
   }
 
   wait(attempt: number, delayMs: number): void {
+    this.waiting = { attempt, retryAt: Date.now() + delayMs };
     this.go("waiting");
-    this.#emitter.emit("waiting", { attempt, delayMs });
+    this.#emitter.emit("waiting", undefined);
   }
 }
 

@@ -43,7 +43,7 @@ describe("status()", () => {
     source.go("connecting");
     source.open(true);
     const down = { since: START + 1_000, retryAt: undefined, resumed: undefined };
-    expect(seen.filter(({ state, attempt }) => state !== "waiting" || attempt > 0)).toEqual([
+    expect(seen).toEqual([
       { state: "idle", attempt: 0, retryAt: undefined, since: START, resumed: undefined },
       { state: "connecting", attempt: 0, retryAt: undefined, since: START, resumed: undefined },
       { state: "open", attempt: 0, retryAt: undefined, since: START + 100, resumed: undefined },
@@ -68,13 +68,12 @@ describe("status()", () => {
     expect(now.get()).toMatchObject({ state: "closing", resumed: undefined });
   });
 
-  test("does not take the wait before for the wait that begins", () => {
+  test("tells of a wait that another one replaces", () => {
     const source = new FakeSource();
-    const now = status(source);
-    source.wait(1, 1_000);
-    source.go("connecting");
-    source.go("waiting");
-    expect(now.get()).toMatchObject({ state: "waiting", retryAt: undefined });
+    source.wait(1, 5_000);
+    const seen = record(source);
+    source.wait(1, 100);
+    expect(seen.map(({ retryAt }) => retryAt)).toEqual([START + 5_000, START + 100]);
   });
 
   test("has no retryAt for a wait without end, such as that of a page that is put away", () => {
@@ -90,7 +89,6 @@ describe("status()", () => {
     source.state = "waiting";
     source.waiting = { attempt: 4, retryAt: START + 7_000 };
     expect(status(source).get()).toMatchObject({ state: "waiting", attempt: 4, retryAt: START + 7_000 });
-    source.waiting = null;
     source.go("connecting");
     expect(status(source).get()).toMatchObject({ state: "connecting", attempt: 4, retryAt: undefined });
   });
