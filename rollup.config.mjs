@@ -103,14 +103,14 @@ const nodeCbor = {
   },
 };
 
-// isomorphic-ws is inlined: its browser file only works for bundlers that read the `browser` field.
+// eventemitter3 is inlined: what bundlers wrap around a CommonJS module weighs more than a second copy is likely to.
 const browser = [
   { format: "es", extension: "mjs", external: peers, plugins: [] },
   { format: "cjs", extension: "cjs", external: requirable(peers), plugins: [licence("cborg", "codec/cbor.cjs")] },
 ].map(({ format, extension, external, plugins }) => ({
   input: anywhere,
-  external: ["eventemitter3", ...external],
-  plugins: [resolveForBrowser(), typescript(), ...plugins],
+  external,
+  plugins: [resolveForBrowser(), commonjs({ include: /node_modules/ }), typescript(), ...plugins],
   output: {
     ...common,
     dir: "dist/browser",

@@ -44,7 +44,7 @@ function textOf(url: unknown): string {
   return text;
 }
 
-/** What the page resolves relative URLs against. It is missing, or throws, where a server renders the page. */
+/** Returns the base of relative URLs on this page. The base is missing, or throws, where a server renders the page. */
 function baseUrl(): string | undefined {
   const { document, location } = globalThis as Page;
   return document?.baseURI ?? location?.href;

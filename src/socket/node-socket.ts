@@ -1,6 +1,7 @@
 import { constants, isUtf8 } from "node:buffer";
 import { EventEmitter } from "node:events";
 import type { ClientRequest, IncomingMessage } from "node:http";
+import Platform from "isomorphic-ws";
 import { ABNORMAL, INVALID_UTF8, isUnclean, PROTOCOL_ERROR } from "../base/close-codes.ts";
 import { ConnError } from "../base/errors.ts";
 import type { Payload } from "../base/payload.ts";
@@ -60,8 +61,8 @@ const MAX_FAST_COPY_BYTES = 64;
 
 /** Opens a connection over `ws`, or over the class given, with what that class can. */
 export function openSocket(target: Target, options: SocketOptions, owner: SocketOwner): Socket {
-  const WebSocket = constructorOf(options);
-  if (!isWs(WebSocket)) return openWhatwg(target, options, owner);
+  const WebSocket = classOf(options);
+  if (!isWs(WebSocket)) return openWhatwg(target, { ...options, WebSocket }, owner);
   const { url, protocols, headers } = target;
   const Ws = WebSocket as unknown as new (url: string, protocols: string[], options: object) => WsSocket;
   const socket = new Ws(url, [...protocols], {
@@ -86,8 +87,16 @@ export function openSocket(target: Target, options: SocketOptions, owner: Socket
  * @throws {@link ConnError} `unsupported`, `bad-option`
  */
 export function requireSupport(options: Parameters<typeof requireWhatwg>[0] & Pick<SocketOptions, "WebSocket">): void {
-  if (!isWs(constructorOf(options))) return requireWhatwg(options);
+  if (!isWs(classOf(options))) return requireWhatwg(options);
   checkClientOptions(options as Partial<SocketOptions & Target>);
+}
+
+/** Returns the class that was given, or `ws`; the global one where a bundler has put something else in its place. */
+function classOf(options: Pick<SocketOptions, "WebSocket">): WebSocketConstructor {
+  const platform = Platform as unknown as WebSocketConstructor | undefined;
+  const isNode = platform !== undefined && "terminate" in platform.prototype;
+  const page = globalThis as { WebSocket?: WebSocketConstructor };
+  return constructorOf(options, isNode ? platform : (page.WebSocket ?? platform));
 }
 
 /** Recognises `ws` by its EventEmitter, because Bun's own WebSocket can be terminated too. */

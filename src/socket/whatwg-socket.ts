@@ -1,4 +1,3 @@
-import Platform from "isomorphic-ws";
 import { ABNORMAL, isUnclean, UNSUPPORTED_DATA, UNSUPPORTED_PAYLOAD } from "../base/close-codes.ts";
 import { ConnError } from "../base/errors.ts";
 import type { Payload } from "../base/payload.ts";
@@ -56,11 +55,11 @@ export function requireSupport(options: NodeOnly): void {
 }
 
 /** Returns the class to open connections with. The global is read late, so that a patch made after import counts. */
-export function constructorOf({ WebSocket }: Pick<SocketOptions, "WebSocket">): WebSocketConstructor {
-  const platform = Platform as unknown as WebSocketConstructor | undefined;
-  const isNode = platform !== undefined && "terminate" in platform.prototype;
-  const found =
-    WebSocket ?? (isNode ? platform : ((globalThis.WebSocket as WebSocketConstructor | undefined) ?? platform));
+export function constructorOf(
+  { WebSocket }: Pick<SocketOptions, "WebSocket">,
+  platform = (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket,
+): WebSocketConstructor {
+  const found = WebSocket ?? platform;
   if (found) return found;
   throw new ConnError("unsupported", "This platform has no WebSocket: pass a class as the WebSocket option.");
 }

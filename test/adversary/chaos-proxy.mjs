@@ -15,7 +15,7 @@ const ENDS = ["fin", "reset", "silence", "late"];
  */
 export async function chaosProxy(target, random, { maxBytes, miscount }) {
   const sockets = new Set();
-  /** What clients sent, to be sent again by somebody else. */
+  /** The bytes that clients sent, for a replay by another connection. */
   const recordings = [];
   let isHealed = false;
   let port = target;
@@ -42,7 +42,7 @@ export async function chaosProxy(target, random, { maxBytes, miscount }) {
       isBroken = true;
       if (end === "reset") for (const socket of [client, upstream]) socket.resetAndDestroy();
       else if (end === "fin") for (const socket of [client, upstream]) socket.end();
-      // The client hears of an end at once, and the server of the rest and the end later.
+      // The client gets a reset at once, and the server gets the rest and the end later.
       else if (end === "late") {
         client.resetAndDestroy();
         setTimeout(() => upstream.end(), 30 + random() * 100);

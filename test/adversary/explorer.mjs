@@ -1,6 +1,7 @@
 // Random sessions over real sockets that break at any byte, with every send option, evictions, restarts and shutdowns.
-// The oracle knows what each end really received, and holds every account of either end against that.
-// explorer.mjs --sessions N --seed S [--miscount 0.005]: with a miscount it has to find violations.
+// The oracle knows what each end really received, and holds every account of either end against that list.
+//
+// Use: `explorer.mjs --sessions N --seed S [--miscount 0.005]`. A run with a miscount has to find violations.
 import { createServer } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -32,7 +33,7 @@ function randomFrom(seed) {
   };
 }
 
-/** What one end sent, what was said of each message, and what the other end really received. */
+/** The messages that one end sent, the claims about each, and the messages that the other end really received. */
 class Account {
   sent = new Map();
   received = [];
@@ -94,7 +95,7 @@ class Account {
     return conn;
   }
 
-  /** What is not true of the claims. */
+  /** Lists the claims that are not true. */
   violations() {
     const found = [];
     const times = new Map();
@@ -184,7 +185,7 @@ async function explore(seed) {
     try {
       for await (const { n, c } of client) down[c].received.push(n);
     } catch {
-      // The end is told by closed.
+      // The promise of closed reports the end.
     }
   })();
 
@@ -212,7 +213,7 @@ async function explore(seed) {
   await reading;
   await stop(server, { timeoutMs: 500 });
   proxy.close();
-  // Whoever waits for an end is told of it in microtasks and timers that are due.
+  // Promises about the end settle in microtasks and in timers that are due.
   await pause(50);
   for (const { sent, received } of [up, ...down]) {
     totals.sent += sent.size;
@@ -221,7 +222,7 @@ async function explore(seed) {
   return [...up.violations(), ...down.flatMap((account) => account.violations()), ...problems];
 }
 
-/** What the sessions went through, so that a run that tries nothing shows. */
+/** Counts of events, so that a run that tries nothing shows. */
 const totals = { sent: 0, received: 0, opens: 0, resumed: 0, "session-lost": 0, dropped: 0 };
 let next = 0;
 let violated = 0;

@@ -11,7 +11,7 @@ import { attacks } from "./attacks/index.mjs";
 const { values: options } = parseArgs({ options: { long: { type: "boolean" }, only: { type: "string" } } });
 const MS = options.long ? 60_000 : 3_000;
 const HEAP_MIB = 256;
-/** Heap, stacks, buffers and code together. What is bounded by bytes stays below that. */
+/** Heap, stacks, buffers and code together stay below this limit. */
 const MAX_RSS_MIB = 640;
 /** How long an honest client may wait for its echo while the attack goes on. */
 const HONEST_MS = 5_000;

@@ -58,7 +58,7 @@ export async function rawClient(port, { reads = true, ...options } = {}) {
   const waiting = [];
   let buffer = Buffer.alloc(0);
   let status;
-  /** Whoever waits for the kernel to take more. */
+  /** Resolves the write that waits for the kernel to take more. */
   let go = () => {};
   socket.on("drain", () => go());
   socket.on("close", () => go());

@@ -37,7 +37,7 @@ test("Metro with the preset of React Native builds an app that runs in its engin
     maxWorkers: 1,
     resetCache: true,
     cacheStores: [],
-    // What React Native's own configuration says (@react-native/metro-config).
+    // As React Native's own configuration says (@react-native/metro-config).
     resolver: { unstable_conditionNames: ["react-native"], resolverMainFields: ["react-native", "browser", "main"] },
   });
   const out = join(folder, "app.bundle.js");

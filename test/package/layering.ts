@@ -15,7 +15,7 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, Access>>>> = {
   socket: { base: "values" },
   core: { base: "values", codec: "values", socket: "values" },
   resume: { base: "values", core: "types", "resume/protocol": "values" },
-  "resume/protocol": { base: "values" },
+  "resume/protocol": { base: "values", core: "types" },
   "resume/client": { base: "values", core: "types", resume: "values", "resume/protocol": "values" },
   "resume/server": {
     base: "values",
@@ -58,7 +58,7 @@ const INDEX: readonly string[] = ["base", "codec", "socket", "core"];
 /** Where each foreign package may be named. */
 const PACKAGES: Readonly<Record<string, (file: string) => boolean>> = {
   eventemitter3: (file) => file === "base/emitter.ts",
-  "isomorphic-ws": (file) => file === "socket/whatwg-socket.ts",
+  "isomorphic-ws": (file) => file === "socket/node-socket.ts",
   ws: (file) =>
     file.startsWith("server/") ||
     file === "resume/server/pending-socket.ts" ||

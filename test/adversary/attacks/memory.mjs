@@ -1,4 +1,4 @@
-// What is bounded stays bounded: floods that nobody takes in, and clients that take nothing in.
+// Bounds stay bounds: floods of messages that no handler takes in, and clients that take nothing in.
 import { setTimeout as pause } from "node:timers/promises";
 import { BINARY, frame, MARK, PING, rawClient, resumingClient } from "../raw-client.mjs";
 

@@ -1,4 +1,4 @@
-// What a server remembers of clients that are away is bounded, and a stranger's session never displaces an owner's.
+// A server's memory of clients that are away is bounded, and a stranger's session never displaces an owner's.
 import { setTimeout as pause } from "node:timers/promises";
 import { frame, MARK, rawClient, resumingClient } from "../raw-client.mjs";
 

@@ -1,4 +1,4 @@
-// What an app does with a Conn, in the engine of React Native. Each line that is printed is compared by the test.
+// An app uses a Conn in the engine of React Native. Each line that is printed is compared by the test.
 require("./globals.js");
 const { Conn, json } = require("tautline");
 const { resume } = require("tautline/resume");
