@@ -174,10 +174,11 @@ export class Sender {
     const forgotten = inDoubt.filter(({ resend, volatile }) => volatile || !resend);
     for (const message of forgotten) this.#reject(message, "in-doubt", error(message.payload));
     if (forgotten.some(({ volatile }) => !volatile)) this.#flushWaiters.rejectAll(error());
+    const [certain, doubtful] = partDoubtful(undelivered);
     this.#owner.onSessionLost({
       delivered: payloadsOf(delivered),
-      undelivered: payloadsOf(undelivered),
-      inDoubt: payloadsOf(inDoubt),
+      undelivered: payloadsOf(certain),
+      inDoubt: payloadsOf([...inDoubt, ...doubtful]),
     });
     this.#settleFlushes();
   }
@@ -207,13 +208,14 @@ export class Sender {
   /** Rejects all that waits, and parts what is kept at the final counts of the peer, where they are known. */
   dispose(error: (payload?: Payload) => ConnError, counts: Counts | undefined): Undelivered {
     const { undelivered = [], inDoubt = [] } = (this.delivery && splitLoss(this.delivery, counts)) ?? {};
-    const unsent = [...undelivered, ...this.#carriedOver];
-    for (const message of inDoubt) this.#reject(message, "in-doubt", error(message.payload));
+    const [unsent, doubtful] = partDoubtful([...undelivered, ...this.#carriedOver]);
+    const unknown = [...inDoubt, ...doubtful];
+    for (const message of unknown) this.#reject(message, "in-doubt", error(message.payload));
     for (const message of unsent) this.#reject(message, "refused", error(message.payload));
     this.#flushWaiters.rejectAll(error());
     this.delivery = undefined;
     this.#carriedOver = [];
-    return { unsent: payloadsOf(unsent), inDoubt: payloadsOf(inDoubt) };
+    return { unsent: payloadsOf(unsent), inDoubt: payloadsOf(unknown) };
   }
 
   #writePlain(transport: Transport, payload: Payload, options: DeliveryOptions): boolean {
@@ -296,6 +298,11 @@ export class Sender {
   #settleFlushes(): void {
     this.#flushWaiters.settle(this.#oldestOrdinal());
   }
+}
+
+/** Parts messages that were certainly not delivered from those that an earlier session may have delivered. */
+function partDoubtful(messages: readonly SentMessage[]): readonly [SentMessage[], SentMessage[]] {
+  return [messages.filter(({ isDoubtful }) => !isDoubtful), messages.filter(({ isDoubtful }) => isDoubtful)];
 }
 
 /** The payloads of those messages that still have one. */

@@ -186,7 +186,8 @@ function carryOver(
   loss: SessionLoss<SentMessage> | undefined,
 ): SessionLoss<SentMessage> | undefined {
   if (!loss) return undefined;
-  const again = [...loss.inDoubt.filter(({ resend }) => resend), ...loss.undelivered];
+  const doubtful = loss.inDoubt.filter(({ resend }) => resend).map((message) => ({ ...message, isDoubtful: true }));
+  const again = [...doubtful, ...loss.undelivered];
   handshake.carriedOver = [...again.filter(({ volatile }) => !volatile), ...handshake.carriedOver];
   return loss;
 }

@@ -11,6 +11,8 @@ export interface SentMessage extends DeliveryOptions {
   readonly cost: number;
   /** Counts all messages of the Conn, whatever session carried them. */
   readonly ordinal: number;
+  /** Whether an earlier session may have delivered the message. No later session can clear that doubt. */
+  readonly isDoubtful?: boolean | undefined;
 }
 
 /**

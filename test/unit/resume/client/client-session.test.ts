@@ -381,6 +381,41 @@ describe("a lost session", () => {
     expect(conn.stats.unacknowledged.messages).toBe(0);
   });
 
+  test("leaves a message in doubt for good, however often it is sent again", async () => {
+    const { net, conn } = await openSession();
+    const lost = record(conn, "session-lost");
+    conn.send("twice", { resend: true });
+    conn.send("once");
+    (await dropped(net)).message(encode({ type: "X", why: "u" }));
+    await settleMicrotasks();
+    conn.send("later");
+    (await dropped(net)).message(encode({ type: "X", why: "e", n: 0, rx: 0 }));
+    await settleMicrotasks();
+    expect(lost).toEqual([
+      { delivered: [], undelivered: [], inDoubt: ["twice", "once"] },
+      { delivered: [], undelivered: ["later"], inDoubt: ["twice"] },
+    ]);
+    net.last.message(encode({ type: "f", n: 0, rx: 0 }));
+    net.last.drop(1000, "", true);
+    expect(await conn.closed).toMatchObject({ unsent: ["later"], inDoubt: ["twice"] });
+  });
+
+  test("leaves a message in doubt that the Conn had no time to send again", async () => {
+    const { net, conn } = await openSession(
+      {},
+      {
+        setup: async ({ attempt, receive }) => {
+          if (attempt > 0) await receive();
+        },
+      },
+    );
+    conn.send("twice", { resend: true });
+    (await dropped(net)).message(encode({ type: "X", why: "u" }));
+    await settleMicrotasks();
+    conn.close();
+    expect(await conn.closed).toMatchObject({ unsent: [], inDoubt: ["twice"] });
+  });
+
   test("runs setup again, ahead of what it left", async () => {
     const setup: ConnOptions["setup"] = ({ send }) => send("login");
     const { net } = await openSession({}, { setup });

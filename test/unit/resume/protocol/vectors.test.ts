@@ -10,8 +10,12 @@ import {
   isControl,
   unescaped,
 } from "../../../../src/resume/protocol/control.ts";
-import { count, retain } from "../../../../src/resume/protocol/delivery-state.ts";
-import { answerHandshake, createSessionRecord } from "../../../../src/resume/server/server-handshake.ts";
+import { count, noteAckSent, retain } from "../../../../src/resume/protocol/delivery-state.ts";
+import {
+  answerHandshake,
+  createSessionRecord,
+  type SessionRecord,
+} from "../../../../src/resume/server/server-handshake.ts";
 import { advance, record, settleMicrotasks, useFakeTime } from "../../../support/conn.ts";
 import { fakeNet } from "../../../support/fake-socket.ts";
 import { sentMessage } from "../../../support/sent-message.ts";
@@ -73,8 +77,11 @@ describe("dialogues", () => {
     expect(messages).toEqual(received.client);
   });
 
-  test.each(vectors.dialogues)("our server reads what is said in: $title", ({ sockets, received }) => {
-    const sessions = new Map<string, ReturnType<typeof createSessionRecord>>();
+  /** Sessions that end between the sockets of a dialogue. */
+  type Over = { readonly [sid: string]: { readonly acknowledged: number; readonly outcome: string } };
+
+  test.each(vectors.dialogues)("our server reads what is said in: $title", ({ sockets, received, ...dialogue }) => {
+    const sessions = new Map<string, SessionRecord>();
     const got: Payload[] = [];
     for (const lines of sockets) {
       const greeting = decode(lines[0]?.[1] ?? "");
@@ -82,17 +89,27 @@ describe("dialogues", () => {
       const issued = createSessionRecord({ sid: greeting.sid, secret: greeting.secret }, undefined, 1_000);
       sessions.set(greeting.sid, issued);
       const arrival = { issued, principal: undefined, app: 0, protocol: "", isRefused: false };
-      let bound: typeof issued | undefined;
+      let bound: SessionRecord | undefined;
+      let answer: string | undefined;
       for (const [who, text = ""] of lines.slice(1)) {
         if (who === "client" && bound && !isControl(text)) {
           count(bound.delivery, text);
           got.push(unescaped(text));
         } else if (who === "client" && !bound) {
           const step = answerHandshake(arrival, text, { get: (sid) => sessions.get(sid), beforeResume() {} });
-          if (step.type !== "accepted" && step.type !== "resumed") throw new Error(step.type);
-          bound = step.session;
+          if (step.type === "refuse") throw new Error(step.type);
+          if ("frame" in step) answer = encode(step.frame);
+          else bound = step.session;
         } else if (who === "server" && bound && !isControl(text)) retain(bound.delivery, sentMessage(1));
+        else if (who === "server" && !bound) expect(text).toBe(answer);
         else if (text.startsWith("\u0010A")) expect(decode(text)).toEqual({ type: "A", rx: bound?.delivery.received });
+      }
+      for (const [sid, { acknowledged, outcome }] of Object.entries(
+        ("over" in dialogue && (dialogue.over as Over)) || {},
+      )) {
+        const record = sessions.get(sid);
+        if (record) noteAckSent(record.delivery, acknowledged);
+        if (record) record.outcome = outcome as SessionRecord["outcome"];
       }
     }
     expect(got).toEqual(received.server);
