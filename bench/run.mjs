@@ -41,7 +41,7 @@ async function measure(name, how, write) {
   if (!write) return;
   mkdirSync(`${root}docs/charts`, { recursive: true });
   writeFileSync(`${root}docs/charts/${name}.svg`, chart);
-  put(name, `${heading}\n\n${text}\n\n![${title}](charts/${name}.svg)`);
+  put(name, `${heading}\n\n${text}\n\n![${title}](../charts/${name}.svg)`);
   put("machine", machine());
 }
 
