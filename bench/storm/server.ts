@@ -75,7 +75,7 @@ export function limited(perSecond: number, refuse: Refusal = unavailable()): Ser
 /** Down at first, then decides as the server's `admission` option does. */
 export function admitting(options: AdmissionOptions): Server {
   let clockMs = DOWN_MS;
-  const admission = new Admission(options, () => clockMs);
+  const admission = new Admission(options, undefined, () => clockMs);
   return (nowMs) => {
     if (nowMs < DOWN_MS) return UNREACHABLE;
     clockMs = nowMs;

@@ -1,14 +1,25 @@
 import type { IncomingMessage } from "node:http";
 import type { WebSocket } from "ws";
+import { GOING_AWAY } from "../base/close-codes.ts";
 import type { ConnectionSource } from "../core/connect-attempt.ts";
 import { NodeSocket, type Tcp, type WsSocket } from "../socket/node-socket.ts";
 import type { Socket, SocketOptions, SocketOwner, Target } from "../socket/socket.ts";
 
+/** The source of a server's connections, by which the handler reaches them. */
+export interface ServerSource extends ConnectionSource {
+  /** Called with what a listener of the Conn throws. */
+  onListenerError: ((error: unknown) => void) | undefined;
+  /** Called when the Conn has ended. */
+  release(): void;
+}
+
 /** Gives a Conn the one connection that was accepted for it. */
-export class AcceptedSource implements ConnectionSource {
+export class AcceptedSource implements ServerSource {
+  onListenerError: ((error: unknown) => void) | undefined;
   readonly retryReason = false;
-  readonly #webSocket: WebSocket;
   readonly #request: IncomingMessage;
+  /** The connection, until the Conn has taken it. */
+  #webSocket: WebSocket | undefined;
 
   constructor(webSocket: WebSocket, request: IncomingMessage) {
     this.#webSocket = webSocket;
@@ -18,11 +29,22 @@ export class AcceptedSource implements ConnectionSource {
   }
 
   open(_target: Target, { maxPayloadBytes }: SocketOptions, owner: SocketOwner): Socket {
-    const webSocket = this.#webSocket;
+    const webSocket = this.#webSocket as WebSocket;
+    this.#webSocket = undefined;
     const tcp = this.#request.socket as Tcp;
     const socket = new NodeSocket(webSocket as unknown as WsSocket, maxPayloadBytes, owner, tcp);
     webSocket.resume();
     queueMicrotask(() => owner.onOpen(webSocket.protocol, webSocket.extensions));
     return socket;
+  }
+
+  /** Closes a connection that the Conn did not take, because it ended before: a paused socket would stay for ever. */
+  release(): void {
+    const webSocket = this.#webSocket;
+    if (!webSocket) return;
+    this.#webSocket = undefined;
+    webSocket.on("error", () => {});
+    webSocket.resume();
+    webSocket.close(GOING_AWAY);
   }
 }

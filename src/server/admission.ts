@@ -1,4 +1,4 @@
-import { ConnError } from "../base/errors.ts";
+import { badOption } from "../base/errors.ts";
 
 /** How many connections a server accepts. */
 export interface AdmissionOptions {
@@ -38,6 +38,7 @@ export class Admission {
   readonly #tokensPerMs: number;
   readonly #burst: number;
   readonly #now: () => number;
+  readonly #maxWaitMs: number;
   #tokens: number;
   #filledAt: number;
   /** Tokens that refusals have yet to pay for. */
@@ -46,16 +47,23 @@ export class Admission {
   #tail: number;
 
   /**
-   * Starts idle, with the whole burst. `now` is a clock in milliseconds that never goes back.
+   * Starts idle, with the whole burst. No slot ends later than `maxWaitMs` from the moment in which it is given. `now` is a
+   * clock in milliseconds that never goes back.
    *
    * @throws {@link ConnError} `bad-option`
    */
-  constructor({ perSecond, burst }: AdmissionOptions, now: () => number = () => performance.now()) {
-    if (!(Number.isFinite(perSecond) && perSecond > 0)) throw badOption("perSecond", "a number above 0", perSecond);
-    if (!(Number.isFinite(burst) && burst >= 1)) throw badOption("burst", "a number, at least 1", burst);
+  constructor(
+    { perSecond, burst }: AdmissionOptions,
+    maxWaitMs: number = MAX_WAIT_MS,
+    now: () => number = () => performance.now(),
+  ) {
+    if (!(Number.isFinite(perSecond) && perSecond > 0))
+      throw badOption("admission.perSecond", "a number above 0", perSecond);
+    if (!(Number.isFinite(burst) && burst >= 1)) throw badOption("admission.burst", "a number, at least 1", burst);
     this.#tokensPerMs = perSecond / 1_000;
     this.#burst = burst;
     this.#now = now;
+    this.#maxWaitMs = Math.floor(Math.min(Math.max(maxWaitMs, 2 * MIN_WAIT_MS), MAX_WAIT_MS));
     this.#tokens = burst;
     this.#filledAt = now();
     this.#tail = this.#filledAt;
@@ -85,8 +93,9 @@ export class Admission {
   #reserveSlot(now: number): Slot {
     const refusalMs = REFUSAL_COST / this.#tokensPerMs;
     const waitMs = Math.max(this.#tail, now + MIN_WAIT_MS, now + this.#msToNextToken()) - now;
+    const maxMs = this.#maxWaitMs;
     // No slot is left in reach. The clients share a wide range, because one moment for all would be a stampede.
-    if (waitMs + 1 + refusalMs > MAX_WAIT_MS) return { minMs: MAX_WAIT_MS / 2, maxMs: MAX_WAIT_MS };
+    if (waitMs + 1 + refusalMs > maxMs) return { minMs: Math.floor(maxMs / 2), maxMs };
     this.#tail = now + waitMs + (1 + REFUSAL_COST) / this.#tokensPerMs;
     const minMs = Math.ceil(waitMs);
     // A range as short as a refusal: wherever in theirs two neighbours come, a whole token flows in between.
@@ -97,9 +106,4 @@ export class Admission {
   #msToNextToken(): number {
     return (1 + REFUSAL_COST - this.#tokens + this.#debt) / this.#tokensPerMs;
   }
-}
-
-function badOption(name: string, range: string, value: unknown): ConnError {
-  const got = typeof value === "object" ? "an object" : String(value);
-  return new ConnError("bad-option", `admission.${name} must be ${range}; got ${got}.`);
 }

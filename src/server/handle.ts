@@ -1,16 +1,27 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { ConnError } from "../base/errors.ts";
+import { badOption, ConnError } from "../base/errors.ts";
+import { isFunction } from "../base/option-rules.ts";
+import { Timer } from "../base/timer.ts";
 import { rejectUpgrade } from "./reject-upgrade.ts";
+import { replayAsRequest } from "./replay-request.ts";
+import { ignoreErrors } from "./socket-watch.ts";
 
 /** The part of a server that `handle()` needs. Servers of `node:http` and `node:https` have it. */
 export interface UpgradeServer {
   /** Adds a listener for upgrades. */
   on(event: "upgrade", listener: UpgradeListener): unknown;
-  /** Removes a listener. */
+  /** Adds a listener for requests. */
+  on(event: "request", listener: RequestListener): unknown;
+  /** Removes a listener for upgrades. */
   off(event: "upgrade", listener: UpgradeListener): unknown;
-  /** Counts the listeners, which tells whether others may answer a path that `handle()` does not serve. */
-  listenerCount(event: "upgrade"): number;
+  /** Removes a listener for requests. */
+  off(event: "request", listener: RequestListener): unknown;
+  /** Returns the listeners, which tell whether others may answer a path that `handle()` does not serve. */
+  // biome-ignore lint/complexity/noBannedTypes: the type of Node's declarations
+  listeners(event: "upgrade" | "request"): Function[];
+  /** Emits a connection anew, for an upgrade to another protocol, which is answered as an ordinary request. */
+  emit(event: "connection" | "secureConnection", socket: Duplex): boolean;
 }
 
 /** Serves the upgrades of one path: `handler()` makes one. */
@@ -22,46 +33,118 @@ export interface UpgradeHandler {
 /** The arguments of a server's `upgrade` event. */
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
-interface ServedPaths {
-  readonly handlers: Map<string, UpgradeHandler>;
-  readonly listener: UpgradeListener;
-}
+/** The arguments of a server's `request` event. */
+export type RequestListener = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** The time for other listeners to answer an upgrade that no handler serves. */
+const UNSERVED_MS = 10_000;
 
 /** The paths of each server. One listener serves them all, so that a path without a handler can be answered. */
 const servers = new WeakMap<UpgradeServer, ServedPaths>();
 
 /**
- * Serves upgrades to `path` (exactly, without the query) by `handler`, and leaves all other paths alone. A path that has
- * no handler is answered with 404, unless others listen for upgrades too: the path may be theirs. Returns an unsubscribe
- * function, which stops accepting and ends no Conn.
+ * Serves WebSocket upgrades to `path` (exactly, without the query) by `handler`. Returns an unsubscribe function, which
+ * stops accepting and ends no Conn.
  *
- * @throws ConnError `bad-option` for a path without a leading slash, `misuse` for a path that has a handler
+ * A WebSocket upgrade to a path without a handler is answered with 404, unless others listen for upgrades too: then it is
+ * theirs, and ended after 10 s without an answer. Upgrades to other protocols, such as `h2c`, are served as the ordinary
+ * requests that they also are. Where no other listener for requests exists, ordinary requests are answered with 426 for a
+ * path that has a handler, and with 404 for others.
+ *
+ * @throws ConnError `bad-option` for a path that no request can have, or something that is no handler; `misuse` for a path
+ * that has a handler
+ *
+ * @example
+ * ```ts
+ * const server = createServer();
+ * const off = handle(server, "/chat", handler(serve));
+ * ```
  */
 export function handle(server: UpgradeServer, path: string, handler: UpgradeHandler): () => void {
-  if (!path.startsWith("/")) throw new ConnError("bad-option", `path must begin with a slash; got ${path}.`);
-  const { handlers, listener } = servers.get(server) ?? listen(server);
-  if (handlers.has(path)) throw new ConnError("misuse", `${path} has a handler already.`);
-  handlers.set(path, handler);
-  return () => {
-    if (handlers.get(path) !== handler) return;
-    handlers.delete(path);
-    if (handlers.size > 0) return;
-    server.off("upgrade", listener);
-    servers.delete(server);
+  checkPath(path);
+  if (!isFunction(handler?.upgrade)) throw badOption("handler", "what handler() returned", handler);
+  const paths = servers.get(server) ?? new ServedPaths(server);
+  return paths.add(path, handler);
+}
+
+/** The paths of one server that have a handler. */
+class ServedPaths {
+  readonly #server: UpgradeServer;
+  readonly #handlers = new Map<string, UpgradeHandler>();
+
+  constructor(server: UpgradeServer) {
+    this.#server = server;
+    servers.set(server, this);
+    server.on("upgrade", this.#onUpgrade);
+    server.on("request", this.#onRequest);
+  }
+
+  add(path: string, handler: UpgradeHandler): () => void {
+    const handlers = this.#handlers;
+    if (handlers.has(path)) throw new ConnError("misuse", `${path} has a handler already.`);
+    handlers.set(path, handler);
+    return () => {
+      if (handlers.get(path) !== handler) return;
+      handlers.delete(path);
+      if (handlers.size === 0) this.#stop();
+    };
+  }
+
+  #stop(): void {
+    this.#server.off("upgrade", this.#onUpgrade);
+    this.#server.off("request", this.#onRequest);
+    servers.delete(this.#server);
+  }
+
+  readonly #onUpgrade: UpgradeListener = (request, socket, head) => {
+    // Node removes its own listener before this event, and an error without a listener ends the process.
+    ignoreErrors(socket);
+    const isAlone = isOnly(this.#server.listeners("upgrade"), this.#onUpgrade);
+    if (request.headers.upgrade?.toLowerCase() !== "websocket") {
+      // Another listener may speak that protocol.
+      if (isAlone) replayAsRequest(this.#server, request, socket, head);
+      else endUnlessAnswered(socket);
+      return;
+    }
+    const handler = this.#handlers.get(pathOf(request));
+    if (handler) handler.upgrade(request, socket, head);
+    else if (isAlone) rejectUpgrade(socket, 404);
+    else endUnlessAnswered(socket);
+  };
+
+  readonly #onRequest: RequestListener = (request, response) => {
+    // Where a framework has wrapped the listeners, this one is not in the list, and the answer is the framework's.
+    if (!isOnly(this.#server.listeners("request"), this.#onRequest)) return;
+    const isServed = this.#handlers.has(pathOf(request));
+    // RFC 9110, section 15.5.22.
+    if (isServed) response.writeHead(426, { Connection: "Upgrade", Upgrade: "websocket" });
+    else response.writeHead(404);
+    response.end();
   };
 }
 
-function listen(server: UpgradeServer): ServedPaths {
-  const handlers = new Map<string, UpgradeHandler>();
-  const listener: UpgradeListener = (request, socket, head) => {
-    // Node removes its own listener before this event, and an error without a listener ends the process.
-    socket.on("error", () => {});
-    const handler = handlers.get((request.url ?? "").replace(/\?.*/s, ""));
-    if (handler) handler.upgrade(request, socket, head);
-    else if (server.listenerCount("upgrade") === 1) rejectUpgrade(socket, 404);
-  };
-  const served = { handlers, listener };
-  servers.set(server, served);
-  server.on("upgrade", listener);
-  return served;
+function pathOf({ url = "" }: IncomingMessage): string {
+  return url.replace(/\?.*/s, "");
+}
+
+function isOnly(listeners: readonly unknown[], own: unknown): boolean {
+  return listeners.length === 1 && listeners[0] === own;
+}
+
+/** Ends an upgrade that is left to other listeners when none of them has written to its socket in time. */
+function endUnlessAnswered(socket: Duplex & { readonly bytesWritten?: number }): void {
+  const { bytesWritten } = socket;
+  const timer = new Timer();
+  timer.start(UNSERVED_MS, () => socket.bytesWritten === bytesWritten && rejectUpgrade(socket, 404), true);
+  socket.once("close", () => timer.stop());
+}
+
+/** Checks that a request can have the path: requests are in ASCII, without a query, and normalised by most clients. */
+function checkPath(path: unknown): void {
+  const range = "the path of a URL, such as /chat, without a query";
+  if (typeof path !== "string" || !path.startsWith("/"))
+    throw badOption("path", `${range}, and begin with a slash`, path);
+  const [normal = ""] = URL.canParse(path, "http://x") ? [new URL(path, "http://x").pathname] : [];
+  if (normal === path) return;
+  throw badOption("path", `${range}${normal.startsWith("/") ? `; a request would say ${normal}` : ""}`, path);
 }

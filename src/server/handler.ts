@@ -1,30 +1,57 @@
-import { setMaxListeners } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { setTimeout } from "node:timers/promises";
 import type { WebSocket } from "ws";
-import { GOING_AWAY, INTERNAL_ERROR } from "../base/close-codes.ts";
-import { ConnError } from "../base/errors.ts";
+import { GOING_AWAY } from "../base/close-codes.ts";
+import { type ConnError, failOption } from "../base/errors.ts";
+import { type OptionRules, takeOptions, timeRule } from "../base/option-rules.ts";
 import type { Payload } from "../base/payload.ts";
-import { type Conn, createConn } from "../core/conn.ts";
-import type { ConnectionSource } from "../core/connect-attempt.ts";
-import type { CloseInfo } from "../core/events.ts";
+import { Timer } from "../base/timer.ts";
+import { marshal } from "../codec/codec.ts";
+import { createConn } from "../core/conn.ts";
 import { type ConnOptions, resolveOptions } from "../core/options.ts";
 import { speaksResume } from "../resume/protocol/subprotocol.ts";
 import { SessionRegistry } from "../resume/server/session-registry.ts";
-import { AcceptedSource } from "./accepted-source.ts";
-import { Admission } from "./admission.ts";
-import type { Handler, HandlerOptions, Serve, ServerConn, ShutdownOptions } from "./handler-options.ts";
-import { Upgrader, type UpgraderOwner, urlOf } from "./upgrader.ts";
+import { AcceptedSource, type ServerSource } from "./accepted-source.ts";
+import { Admission, type Slot } from "./admission.ts";
+import { ConnRunner, isEnding } from "./conn-runner.ts";
+import {
+  type BroadcastOptions,
+  type Handler,
+  type HandlerOptions,
+  resolveHandlerOptions,
+  type Serve,
+  type ServerConn,
+  type ShutdownOptions,
+} from "./handler-options.ts";
+import { type AcceptedUpgrade, Upgrader, type UpgraderOwner } from "./upgrader.ts";
 
 /** The time between two groups of clients that leave, where they leave one after another. */
 const SPREAD_STEP_MS = 20;
+interface ResolvedShutdownOptions {
+  readonly timeoutMs: number;
+  readonly spreadMs: number;
+}
+
+const SHUTDOWN_RULES: OptionRules<ResolvedShutdownOptions> = {
+  timeoutMs: timeRule(0, Number.POSITIVE_INFINITY),
+  spreadMs: timeRule(0, 0),
+};
 
 /**
  * Runs `serve` for each connection, as Go's `websocket.Handler` does. A promise that it returns ends the Conn when it
- * settles: with 1000, or with 1011 and `onError` if it rejects. Without a promise the Conn ends when the peer ends it.
+ * settles: with 1000, or with 1011 and `onError` if it rejects. Without a promise the Conn ends when the peer ends it. An
+ * error that a listener of the Conn throws ends the Conn with 1011, too.
  *
  * @throws ConnError `bad-option`
+ *
+ * @example
+ * ```ts
+ * const echo = handler(async (conn) => {
+ *   for await (const message of conn) await conn.send(message);
+ * });
+ * handle(server, "/echo", echo);
+ * ```
  */
 export function handler<In = Payload, Out = In>(
   serve: Serve<In, Out>,
@@ -34,43 +61,50 @@ export function handler<In = Payload, Out = In>(
   return {
     upgrade: (request, socket, head) => server.upgrade(request, socket, head),
     conns: server.conns,
+    broadcast: (value, broadcastOptions) => server.broadcast(value, broadcastOptions),
     shutdown: (shutdownOptions) => server.shutdown(shutdownOptions),
   };
 }
 
-/** Makes a Conn of each connection that is accepted, and runs the user's function for it. */
+/** Makes a Conn of each connection that is accepted. */
 class ConnServer<In, Out> implements UpgraderOwner {
+  /** The Conns that are not closing. */
   readonly conns = new Set<ServerConn<In, Out>>();
-  readonly #serve: Serve<In, Out>;
-  readonly #onError: NonNullable<HandlerOptions<In, Out>["onError"]>;
+  readonly #closing = new Set<ServerConn<In, Out>>();
+  readonly #runner: ConnRunner<In, Out>;
+  readonly #onRefused: HandlerOptions<In, Out>["onRefused"];
   readonly #connOptions: ConnOptions<In, Out>;
+  readonly #codec: ReturnType<typeof resolveOptions<In, Out>>["codec"];
   readonly #upgrader: Upgrader;
   readonly #sessions: SessionRegistry | undefined;
   /** Conns whose clients can return. */
   readonly #resumable = new WeakSet<ServerConn<In, Out>>();
+  #hasWarned = false;
 
-  constructor(serve: Serve<In, Out>, options: HandlerOptions<In, Out>) {
-    const { protocols, origins, onError, serverOptions, resume, admission, ...connOptions } = options;
-    const { maxPayloadBytes, closeTimeoutMs } = resolveOptions(connOptions);
-    this.#serve = serve;
-    this.#onError = onError ?? ((error) => console.error(error));
+  constructor(serve: Serve<In, Out>, given: HandlerOptions<In, Out>) {
+    const [options, connOptions] = resolveHandlerOptions(given);
+    const { resume, admission, onError, onRefused } = options;
+    const { codec, maxPayloadBytes, closeTimeoutMs } = resolveOptions(connOptions);
+    this.#runner = new ConnRunner(serve, onError);
+    this.#onRefused = onRefused;
     this.#connOptions = connOptions;
-    this.#sessions =
-      resume &&
-      new SessionRegistry(resume, maxPayloadBytes, ({ source, request, ...sessionOptions }) => {
-        const conn = this.#open(urlOf(request) as string, request, source, sessionOptions);
+    this.#codec = codec;
+    if (resume) {
+      this.#sessions = new SessionRegistry(resume, maxPayloadBytes, ({ source, upgrade, resume: session }) => {
+        const conn = this.#open(upgrade, source, { resume: session });
         this.#resumable.add(conn);
-        return conn as unknown as Conn<never, never>;
+        return conn as unknown as ServerConn<never, never>;
       });
+    }
     this.#upgrader = new Upgrader(
       {
-        protocols,
-        origins,
-        resume,
-        serverOptions,
+        ...options,
         maxPayloadBytes,
         closeTimeoutMs,
-        admission: admission && new Admission(admission),
+        principal: resume?.principal,
+        hasSessions: resume !== undefined,
+        // A session must not expire before the slot of its client.
+        admission: admission && new Admission(admission, this.#sessions?.ttlMs),
       },
       this,
     );
@@ -80,61 +114,89 @@ class ConnServer<In, Out> implements UpgraderOwner {
     this.#upgrader.upgrade(request, socket, head);
   }
 
-  async shutdown({ timeoutMs, spreadMs = 0 }: ShutdownOptions = {}): Promise<void> {
-    this.#upgrader.isShutDown = true;
+  async broadcast(value: Out, { except, ...options }: BroadcastOptions<In, Out> = {}): Promise<number> {
+    let taken = 0;
+    try {
+      const payload = marshal(this.#codec, value);
+      const encodedOnce = { marshal: () => payload, unmarshal: noValue };
+      const excluded = toSet(except);
+      for (const conn of this.conns) {
+        if (excluded.has(conn) || isEnding(conn)) continue;
+        const sent = conn.send(value, { ...options, codec: encodedOnce });
+        taken++;
+        sent.catch(() => {
+          taken--;
+        });
+      }
+    } catch (error) {
+      // The value or an option is at fault, and so for every Conn.
+      this.#runner.report(error);
+    }
+    // A message that was refused at once is rejected by now, and one that waits is not.
+    await undefined;
+    return taken;
+  }
+
+  shutdown(options: ShutdownOptions = {}): Promise<void> {
+    return this.#shutDown(takeOptions("", SHUTDOWN_RULES, options, failOption));
+  }
+
+  async #shutDown({ timeoutMs, spreadMs }: ResolvedShutdownOptions): Promise<void> {
+    this.#upgrader.shutDown();
     if (spreadMs > 0) await this.#spread(spreadMs);
     this.#sessions?.clear();
-    const signal = Number.isFinite(timeoutMs) ? AbortSignal.timeout(timeoutMs as number) : undefined;
-    // Node warns of a leak above ten listeners.
-    if (signal) setMaxListeners(0, signal);
-    await Promise.all(Array.from(this.conns, (conn) => conn.close(GOING_AWAY, "", { signal })));
+    const timeout = new AbortController();
+    const timer = new Timer();
+    if (timeoutMs < Number.POSITIVE_INFINITY) timer.start(timeoutMs, () => timeout.abort(), true);
+    const all = [...this.conns, ...this.#closing];
+    await Promise.all(all.map((conn) => conn.close(GOING_AWAY, "", { signal: timeout.signal })));
+    timer.stop();
   }
 
   // UpgraderOwner: called by the upgrader.
 
-  principalOf(request: IncomingMessage): string | undefined {
-    return this.#sessions?.principalOf(request);
+  onAccepted(webSocket: WebSocket, upgrade: AcceptedUpgrade): void {
+    if (this.#sessions && speaksResume(webSocket.protocol)) {
+      return this.#sessions.greet(webSocket, upgrade, this.#upgrader.select(upgrade.request));
+    }
+    this.#open(upgrade, new AcceptedSource(webSocket, upgrade.request));
   }
 
-  onAccepted(webSocket: WebSocket, url: string, request: IncomingMessage, principal: string | undefined): void {
-    if (this.#sessions && speaksResume(webSocket.protocol))
-      this.#sessions.greet(webSocket, request, principal, this.#upgrader.select(request));
-    else this.#open(url, request, new AcceptedSource(webSocket, request));
+  onDelayed(slot: Slot): void {
+    this.#sessions?.onDelayed(slot.maxMs);
+  }
+
+  onRefused(error: ConnError, request: IncomingMessage): void {
+    try {
+      if (this.#onRefused) this.#onRefused(error, request);
+      else if (!this.#hasWarned) process.emitWarning(error.message, { code: "TAUTLINE_ORIGIN_REFUSED" });
+      this.#hasWarned = true;
+    } catch (failure) {
+      this.onError(failure);
+    }
   }
 
   onError(error: unknown): void {
-    this.#onError(error, undefined);
+    this.#runner.report(error);
   }
 
   #open(
-    url: string,
-    request: IncomingMessage,
-    source: ConnectionSource,
+    { url, request, principal }: AcceptedUpgrade,
+    source: ServerSource,
     sessionOptions: Partial<ConnOptions<In, Out>> = {},
   ): ServerConn<In, Out> {
-    const options = {
-      ...this.#connOptions,
-      ...sessionOptions,
-      lifecycle: false,
-    } as object;
-    const conn = Object.assign(createConn<In, Out>(url, options, source), { request });
+    const options = { ...this.#connOptions, ...sessionOptions, lifecycle: false } as const;
+    const conn = Object.assign(createConn<In, Out>(url, options, source), { request, principal });
+    source.onListenerError = (error) => this.#runner.fail(conn, error);
     this.conns.add(conn);
-    conn.closed.then(() => this.conns.delete(conn));
-    conn.on("open", () => this.#run(conn, request), { once: true });
+    conn.on("state", ({ to }) => {
+      if (to === "closing") this.#closing.add(conn);
+      if (to === "closed") this.#closing.delete(conn);
+      if (isEnding(conn)) this.conns.delete(conn);
+      if (to === "closed") source.release();
+    });
+    conn.on("open", () => this.#runner.run(conn), { once: true });
     return conn;
-  }
-
-  async #run(conn: ServerConn<In, Out>, request: IncomingMessage): Promise<void> {
-    try {
-      const result = this.#serve(conn, request);
-      if (typeof (result as PromiseLike<unknown> | undefined)?.then !== "function") return;
-      await result;
-      conn.close();
-    } catch (error) {
-      if (conn.state !== "closing" && conn.state !== "closed") conn.close(INTERNAL_ERROR);
-      else if (isEndOfConn(await conn.closed, error)) return;
-      this.#onError(error, conn);
-    }
   }
 
   /** Lets the clients leave one after another within this time. */
@@ -154,7 +216,13 @@ class ConnServer<In, Out> implements UpgraderOwner {
   }
 }
 
-/** Whether `error` says only that the Conn has ended, which the function may learn and the server need not. */
-function isEndOfConn(end: CloseInfo, error: unknown): boolean {
-  return error instanceof ConnError && error.code === "closed" && (error === end.error || error.cause === end.error);
+/** The other half of a codec that only encodes. */
+function noValue(): never {
+  throw new Error("This codec only encodes.");
+}
+
+/** The Conns that a broadcast leaves out. A Conn is iterable asynchronously only, which parts it from a list. */
+function toSet<T extends object>(except: T | Iterable<T> | undefined): ReadonlySet<T> {
+  if (except === undefined) return new Set();
+  return new Set(Symbol.iterator in except ? except : [except as T]);
 }

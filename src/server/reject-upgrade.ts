@@ -1,5 +1,6 @@
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
+import { ignoreErrors } from "./socket-watch.ts";
 
 /** Answers an upgrade with an HTTP status instead of 101, and ends the TCP connection. */
 export function rejectUpgrade(socket: Duplex, status: number, headers: Readonly<Record<string, string>> = {}): void {
@@ -11,7 +12,7 @@ export function rejectUpgrade(socket: Duplex, status: number, headers: Readonly<
     ...headers,
   };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.on("error", () => {});
+  ignoreErrors(socket);
   socket.once("finish", () => socket.destroy());
   socket.end(`HTTP/1.1 ${status} ${body}\r\n${lines.join("")}\r\n${body}`);
 }

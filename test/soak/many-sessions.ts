@@ -47,21 +47,18 @@ const count = Number(given);
 const TTL_MS = 500;
 
 const conns = new Set<Conn<never, never>>();
-const sessions = new SessionRegistry(
-  { ttlMs: TTL_MS, maxSessions: 1_000 },
-  2 ** 20,
-  ({ source, request: _, ...own }) => {
-    const conn = createConn<never, never>("ws://x.test/", { ...own, lifecycle: false, heartbeat: false }, source);
-    conns.add(conn);
-    conn.closed.then(() => conns.delete(conn));
-    return conn;
-  },
-);
-const request = { socket: {}, headers: {} } as IncomingMessage;
+const sessions = new SessionRegistry({ ttlMs: TTL_MS, maxSessions: 1_000 }, 2 ** 20, ({ source, resume, upgrade }) => {
+  const conn = createConn<never, never>("ws://x.test/", { resume, lifecycle: false, heartbeat: false }, source);
+  conns.add(conn);
+  conn.closed.then(() => conns.delete(conn));
+  return Object.assign(conn, upgrade);
+});
+const request = { socket: {}, headers: {}, rawHeaders: [] as string[] } as IncomingMessage;
 
 function arrive(): Accepted {
   const accepted = new Accepted();
-  sessions.greet(accepted as unknown as WebSocket, request, undefined, { name: "resume.v1", protocol: "", app: 0 });
+  const upgrade = { url: "ws://x.test/", request, principal: undefined };
+  sessions.greet(accepted as unknown as WebSocket, upgrade, { name: "resume.v1", protocol: "", app: 0 });
   return accepted;
 }
 

@@ -1,64 +1,77 @@
+import type { IssuedSessions } from "./issued-sessions.ts";
 import type { ServerSession } from "./server-session.ts";
 import type { ResolvedSessionOptions } from "./session-options.ts";
 
 /** Bounds of what is kept for clients that are away. */
 export type AwayBounds = Pick<ResolvedSessionOptions, "maxSessions" | "maxSessionsPerPrincipal" | "maxBytes">;
 
-/** The sessions whose clients are away, bounded in number and bytes. The session that is away longest is evicted first. */
+/**
+ * The sessions whose clients are away, bounded in number and bytes together with the issued ones. Above a bound the issued
+ * sessions go first, then the anonymous ones, so that strangers can't evict the sessions of authenticated clients. Within
+ * each kind the oldest goes first.
+ */
 export class AwaySessions {
   readonly #bounds: AwayBounds;
+  readonly #issued: IssuedSessions;
   readonly #onEvict: (session: ServerSession) => void;
   /** Bytes kept for each session, in the order in which their clients left. */
-  readonly #bytes = new Map<ServerSession, number>();
+  readonly #anonymous = new Map<ServerSession, number>();
+  readonly #authenticated = new Map<ServerSession, number>();
   readonly #byPrincipal = new Map<string, Set<ServerSession>>();
-  #totalBytes = 0;
+  #bytes = 0;
 
   /** @param onEvict called with each session for which there is no room, after its removal */
-  constructor(bounds: AwayBounds, onEvict: (session: ServerSession) => void) {
+  constructor(bounds: AwayBounds, issued: IssuedSessions, onEvict: (session: ServerSession) => void) {
     this.#bounds = bounds;
+    this.#issued = issued;
     this.#onEvict = onEvict;
   }
 
-  /** Adds a session for which `bytes` are kept. Does nothing for a session that is here. */
-  add(session: ServerSession, bytes: number): void {
-    if (this.#bytes.has(session)) return;
+  has(session: ServerSession): boolean {
+    return this.#queueOf(session).has(session);
+  }
+
+  /** Adds a session for which `bytes` are kept, or updates the bytes of one that is here. */
+  set(session: ServerSession, bytes: number): void {
+    const queue = this.#queueOf(session);
+    const before = queue.get(session);
+    queue.set(session, bytes);
+    this.#bytes += bytes - (before ?? 0);
     const { principal } = session.record;
-    this.#bytes.set(session, bytes);
-    this.#totalBytes += bytes;
-    if (principal !== undefined) this.#sessionsOf(principal).add(session);
-    this.#enforceTotals();
-    if (principal !== undefined) this.#enforceShare(principal);
+    if (before === undefined && principal !== undefined) {
+      const siblings = this.#byPrincipal.get(principal) ?? new Set();
+      this.#byPrincipal.set(principal, siblings.add(session));
+    }
+    if (bytes > (before ?? -1)) this.enforceBounds();
+    if (before === undefined && principal !== undefined) this.#enforceShare(principal);
   }
 
   remove(session: ServerSession): void {
+    const queue = this.#queueOf(session);
     const { principal = "" } = session.record;
-    this.#totalBytes -= this.#bytes.get(session) ?? 0;
-    this.#bytes.delete(session);
+    this.#bytes -= queue.get(session) ?? 0;
+    queue.delete(session);
     const siblings = this.#byPrincipal.get(principal);
     if (siblings?.delete(session) && siblings.size === 0) this.#byPrincipal.delete(principal);
   }
 
-  /** Counts bytes that are kept for `session` from now on, or no more. Does nothing for a session that is not here. */
-  addBytes(session: ServerSession, bytes: number): void {
-    const before = this.#bytes.get(session);
-    if (before === undefined) return;
-    this.#bytes.set(session, before + bytes);
-    this.#totalBytes += bytes;
-    if (bytes > 0) this.#enforceTotals();
-  }
-
-  #sessionsOf(principal: string): Set<ServerSession> {
-    const siblings = this.#byPrincipal.get(principal) ?? new Set();
-    this.#byPrincipal.set(principal, siblings);
-    return siblings;
-  }
-
-  #enforceTotals(): void {
-    const { maxSessions, maxBytes } = this.#bounds;
-    for (const session of this.#bytes.keys()) {
-      if (this.#bytes.size <= maxSessions && this.#totalBytes <= maxBytes) return;
-      this.#evict(session);
+  /** Evicts sessions until the bounds hold. */
+  enforceBounds(): void {
+    const issued = this.#issued;
+    while (this.#isOver && issued.countedSessions + issued.countedBytes > 0) issued.evictOldest();
+    for (const queue of [this.#anonymous, this.#authenticated]) {
+      for (const session of queue.keys()) {
+        if (!this.#isOver) return;
+        this.#evict(session);
+      }
     }
+  }
+
+  get #isOver(): boolean {
+    const { maxSessions, maxBytes } = this.#bounds;
+    const { countedSessions, countedBytes } = this.#issued;
+    const sessions = this.#anonymous.size + this.#authenticated.size + countedSessions;
+    return sessions > maxSessions || this.#bytes + countedBytes > maxBytes;
   }
 
   #enforceShare(principal: string): void {
@@ -72,5 +85,9 @@ export class AwaySessions {
   #evict(session: ServerSession): void {
     this.remove(session);
     this.#onEvict(session);
+  }
+
+  #queueOf({ record: { principal } }: ServerSession): Map<ServerSession, number> {
+    return principal === undefined ? this.#anonymous : this.#authenticated;
   }
 }

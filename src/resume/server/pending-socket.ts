@@ -3,6 +3,7 @@ import type { WebSocket } from "ws";
 import { HANDSHAKE_TIMEOUT, NORMAL } from "../../base/close-codes.ts";
 import type { Payload } from "../../base/payload.ts";
 import { Timer } from "../../base/timer.ts";
+import type { AcceptedUpgrade } from "../../server/upgrader.ts";
 import { NodeSocket, type Tcp, type WsSocket } from "../../socket/node-socket.ts";
 import type { ConnectionEnd, SocketOwner } from "../../socket/socket.ts";
 import { encode } from "../protocol/control.ts";
@@ -21,6 +22,8 @@ export interface PendingSocketOwner extends SessionStore {
   onAccepted(socket: PendingSocket, session: SessionRecord): void;
   /** Called when the client has returned to an earlier session. */
   onResumed(socket: PendingSocket, session: SessionRecord, plan: ResumePlan): void;
+  /** Called when the socket has ended, or is left, before its client had chosen a session. */
+  onSocketEnded(socket: PendingSocket): void;
   /** Called when a session can't continue, because its client broke the protocol. */
   onBroken(session: SessionRecord): void;
 }
@@ -33,7 +36,8 @@ const ANSWER_MS = 10_000;
  * chosen a session. Then the Conn of that session takes it over; events that come before are kept for the Conn.
  */
 export class PendingSocket implements SocketOwner {
-  readonly request: IncomingMessage;
+  /** The upgrade request of the socket, and what is known of its client. */
+  readonly upgrade: AcceptedUpgrade;
   readonly #webSocket: WebSocket;
   readonly #handshake: PendingHandshake;
   readonly #owner: PendingSocketOwner;
@@ -44,19 +48,28 @@ export class PendingSocket implements SocketOwner {
 
   constructor(
     webSocket: WebSocket,
-    request: IncomingMessage,
+    upgrade: AcceptedUpgrade,
     maxPayloadBytes: number,
     ttlMs: number,
     handshake: PendingHandshake,
     owner: PendingSocketOwner,
   ) {
-    this.request = request;
+    this.upgrade = upgrade;
     this.#webSocket = webSocket;
     this.#handshake = handshake;
     this.#owner = owner;
-    this.#socket = new NodeSocket(webSocket as unknown as WsSocket, maxPayloadBytes, this, request.socket as Tcp);
+    this.#socket = new NodeSocket(
+      webSocket as unknown as WsSocket,
+      maxPayloadBytes,
+      this,
+      upgrade.request.socket as Tcp,
+    );
     this.#socket.write(encode(greetingFrame(handshake, ttlMs)));
     this.#timer.start(ANSWER_MS, () => this.leave(HANDSHAKE_TIMEOUT), true);
+  }
+
+  get request(): IncomingMessage {
+    return this.upgrade.request;
   }
 
   /** The session that was issued on this socket. */
@@ -79,6 +92,7 @@ export class PendingSocket implements SocketOwner {
   leave(code: number): void {
     this.#timer.stop();
     this.#socket.abandon(code, "");
+    this.#owner.onSocketEnded(this);
   }
 
   onOpen(): void {}
@@ -92,7 +106,8 @@ export class PendingSocket implements SocketOwner {
   onEnd(end: ConnectionEnd): void {
     this.#timer.stop();
     if (this.#socketOwner) this.#socketOwner.onEnd(end);
-    else this.#earlyEvents?.push((conn) => conn.onEnd(end));
+    else if (this.#earlyEvents) this.#earlyEvents.push((conn) => conn.onEnd(end));
+    else this.#owner.onSocketEnded(this);
   }
 
   onPong(): void {

@@ -12,13 +12,23 @@ import type { SessionRecord } from "./server-handshake.ts";
 
 /** The part of the registry that a session calls. */
 export interface ServerSessionOwner {
+  /** The time until which every session is kept, by `performance.now()`: clients were asked to wait until then. */
+  readonly keepUntil: number;
   /** Called when the client is away, or back. */
   onAway(session: ServerSession, isAway: boolean): void;
-  /** Called when the bytes that wait for the client change by `bytes`. */
-  onQueueChange(session: ServerSession, bytes: number): void;
+  /** Called when the bytes that are kept for the client may have changed. */
+  onBytesChange(session: ServerSession): void;
   /** Called when the Conn has ended. */
   onOver(session: ServerSession): void;
 }
+
+export interface ServerSessionOptions extends EndpointOptions {
+  /** Milliseconds that the session is kept while its client is away. */
+  readonly ttlMs: number;
+}
+
+/** A timer that fires this much too early is no reason to wait once more. */
+const TOLERANCE_MS = 50;
 
 /** One session in use: it connects its Conn to the sockets on which the client comes and returns. */
 export class ServerSession implements Session {
@@ -32,7 +42,9 @@ export class ServerSession implements Session {
   /** Makes the Conn take over the pending socket. The connection source sets it. */
   connect: () => void = noop;
   readonly #owner: ServerSessionOwner;
-  readonly #options: EndpointOptions;
+  readonly #options: ServerSessionOptions;
+  /** When the session expires, by `performance.now()`, while the client is away. */
+  #expiresAt: number | undefined;
   /** The client's present socket, and the one that the Conn has yet to take over. */
   #socket: PendingSocket | undefined;
   #nextSocket: PendingSocket | undefined;
@@ -44,7 +56,7 @@ export class ServerSession implements Session {
     record: SessionRecord,
     socket: PendingSocket,
     plan: ResumePlan | undefined,
-    options: EndpointOptions,
+    options: ServerSessionOptions,
     owner: ServerSessionOwner,
   ) {
     this.record = record;
@@ -90,17 +102,27 @@ export class ServerSession implements Session {
 
   // Called by the connection source.
 
-  /** Returns the socket that the Conn is to take over. Without one the session has expired. */
+  /** Milliseconds that the session is kept from now on, unless its client returns. */
+  get remainingMs(): number {
+    const now = performance.now();
+    this.#expiresAt ??= now + this.#options.ttlMs;
+    return Math.max(this.#expiresAt, this.#owner.keepUntil) - now;
+  }
+
+  /** Returns the socket that the Conn is to take over. Without one the session has expired, or is kept for longer. */
   takeNextSocket(): PendingSocket | undefined {
     const socket = this.#nextSocket;
     this.#nextSocket = undefined;
-    if (socket && !this.refusal) return socket;
-    this.refusal ??= "e";
+    if (socket && !this.refusal) {
+      this.#expiresAt = undefined;
+      return socket;
+    }
+    if (this.remainingMs < TOLERANCE_MS) this.refusal ??= "e";
     return undefined;
   }
 
-  onQueueChange(bytes: number): void {
-    this.#owner.onQueueChange(this, bytes);
+  onQueueChange(): void {
+    this.#owner.onBytesChange(this);
   }
 
   // Session: called by the Conn.
@@ -144,6 +166,7 @@ export class ServerSession implements Session {
 
   onConsumed(): void {
     this.#bound.onConsumed();
+    this.#owner.onBytesChange(this);
   }
 
   onDisconnected(): void {

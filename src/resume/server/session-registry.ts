@@ -1,13 +1,14 @@
 import { randomBytes } from "node:crypto";
-import type { IncomingMessage } from "node:http";
 import type { WebSocket } from "ws";
-import { FENCED, GOING_AWAY, TRY_AGAIN_LATER } from "../../base/close-codes.ts";
-import type { Conn } from "../../core/conn.ts";
-import type { ConnectionSource } from "../../core/connect-attempt.ts";
+import { FENCED, GOING_AWAY } from "../../base/close-codes.ts";
 import type { Resume } from "../../core/session.ts";
+import type { ServerSource } from "../../server/accepted-source.ts";
+import type { ServerConn } from "../../server/handler-options.ts";
+import type { AcceptedUpgrade } from "../../server/upgrader.ts";
 import type { ResumePlan } from "../protocol/delivery-state.ts";
 import type { SelectedProtocol } from "../protocol/subprotocol.ts";
 import { AwaySessions } from "./away-sessions.ts";
+import { IssuedSessions, requestBytes } from "./issued-sessions.ts";
 import { PendingSocket, type PendingSocketOwner } from "./pending-socket.ts";
 import { ServerConnectionSource } from "./server-connection-source.ts";
 import { createSessionRecord, type SessionRecord } from "./server-handshake.ts";
@@ -17,22 +18,21 @@ import { TtlMap } from "./ttl-map.ts";
 
 /** The parts from which the Conn of a session is made. */
 export interface SessionParts {
-  readonly source: ConnectionSource;
+  readonly source: ServerSource;
   readonly resume: Resume;
-  readonly request: IncomingMessage;
+  readonly upgrade: AcceptedUpgrade;
 }
 
-type AnyConn = Conn<never, never>;
+/** The Conn of a session, and the request of its latest connection. */
+type SessionConn = Pick<ServerConn<never, never>, "state" | "stats" | "close" | "request">;
 
 interface ActiveSession {
   readonly session: ServerSession;
-  readonly conn: AnyConn;
+  readonly conn: SessionConn;
 }
 
-/** How long a session is kept that no client has taken. */
-const ISSUED_MS = 30_000;
-/** Sessions that may be issued and not taken, however few may be away. */
-const MIN_ISSUED_SESSIONS = 1_000;
+/** How long a client may take to come back after the delay that it was asked to wait. */
+const RETURN_MS = 5_000;
 const SID_BYTES = 12;
 const SECRET_BYTES = 24;
 const ABORTED = AbortSignal.abort();
@@ -44,45 +44,47 @@ const ABORTED = AbortSignal.abort();
 export class SessionRegistry implements PendingSocketOwner, ServerSessionOwner {
   readonly #options: ResolvedSessionOptions;
   readonly #maxPayloadBytes: number;
-  readonly #openConn: (parts: SessionParts) => AnyConn;
-  readonly #issued: TtlMap<PendingSocket>;
+  readonly #openConn: (parts: SessionParts) => SessionConn;
+  readonly #issued = new IssuedSessions();
   readonly #active = new Map<string, ActiveSession>();
   readonly #away: AwaySessions;
   readonly #over: TtlMap<SessionRecord>;
+  keepUntil = 0;
 
   /**
    * @param openConn makes the Conn of a session that a client has taken
    * @throws {@link ConnError} `bad-option`
    */
-  constructor(options: SessionOptions, maxPayloadBytes: number, openConn: (parts: SessionParts) => AnyConn) {
+  constructor(options: SessionOptions, maxPayloadBytes: number, openConn: (parts: SessionParts) => SessionConn) {
     this.#options = resolveSessionOptions(options);
     this.#maxPayloadBytes = maxPayloadBytes;
     this.#openConn = openConn;
     const { ttlMs, maxSessions } = this.#options;
-    this.#issued = new TtlMap(ISSUED_MS, Math.max(MIN_ISSUED_SESSIONS, maxSessions), (socket) =>
-      socket.leave(TRY_AGAIN_LATER),
-    );
-    this.#away = new AwaySessions(this.#options, (session) => session.end("o"));
+    // In a microtask, because a session may be evicted in the middle of its own disconnection.
+    const evict = (session: ServerSession) => queueMicrotask(() => session.end("o"));
+    this.#away = new AwaySessions(this.#options, this.#issued, evict);
     this.#over = new TtlMap(ttlMs, maxSessions);
   }
 
-  /** Returns the client's identity, from its request. Throws what the user's function throws. */
-  principalOf(request: IncomingMessage): string | undefined {
-    return this.#options.principal?.(request);
+  /** Milliseconds that a session is kept while its client is away. */
+  get ttlMs(): number {
+    return this.#options.ttlMs;
   }
 
   /** Greets a client that speaks resume, with a session that is issued to it. */
-  greet(
-    webSocket: WebSocket,
-    request: IncomingMessage,
-    principal: string | undefined,
-    { protocol, app }: SelectedProtocol,
-  ): void {
+  greet(webSocket: WebSocket, upgrade: AcceptedUpgrade, { protocol, app }: SelectedProtocol): void {
+    const { principal } = upgrade;
     const { ttlMs, windowBytes } = this.#options;
     const key = { sid: randomToken(SID_BYTES), secret: randomToken(SECRET_BYTES) };
     const issued = createSessionRecord(key, principal, windowBytes);
     const handshake = { issued, principal, protocol, app, isRefused: false };
-    this.#issued.set(key.sid, new PendingSocket(webSocket, request, this.#maxPayloadBytes, ttlMs, handshake, this));
+    this.#issued.add(new PendingSocket(webSocket, upgrade, this.#maxPayloadBytes, ttlMs, handshake, this));
+    this.#away.enforceBounds();
+  }
+
+  /** Keeps every session at least until a client that was asked to wait for up to `maxMs` can be back. */
+  onDelayed(maxMs: number): void {
+    this.keepUntil = Math.max(this.keepUntil, performance.now() + maxMs + RETURN_MS);
   }
 
   /** Asks every client to come back over another connection, at a moment of its own within this time. */
@@ -99,7 +101,7 @@ export class SessionRegistry implements PendingSocketOwner, ServerSessionOwner {
   // PendingSocketOwner: called by a pending socket.
 
   get(sid: string): SessionRecord | undefined {
-    return this.#active.get(sid)?.session.record ?? this.#issued.get(sid)?.issued ?? this.#over.get(sid);
+    return this.#active.get(sid)?.session.record ?? this.#issued.get(sid)?.record ?? this.#over.get(sid);
   }
 
   beforeResume({ sid }: SessionRecord): void {
@@ -113,11 +115,11 @@ export class SessionRegistry implements PendingSocketOwner, ServerSessionOwner {
   onAccepted(socket: PendingSocket, record: SessionRecord, plan?: ResumePlan): void {
     this.#issued.delete(record.sid);
     const { ack, ttlMs } = this.#options;
-    const session = new ServerSession(record, socket, plan, { acksConsumed: ack === "consumed" }, this);
+    const session = new ServerSession(record, socket, plan, { acksConsumed: ack === "consumed", ttlMs }, this);
     const conn = this.#openConn({
-      source: new ServerConnectionSource(session, ttlMs),
+      source: new ServerConnectionSource(session),
       resume: (owner) => session.bind(owner),
-      request: socket.request,
+      upgrade: socket.upgrade,
     });
     this.#active.set(record.sid, { session, conn });
   }
@@ -131,7 +133,7 @@ export class SessionRegistry implements PendingSocketOwner, ServerSessionOwner {
       return;
     }
     // The session was issued on a socket whose N was lost, or is late.
-    this.#issued.get(record.sid)?.leave(FENCED);
+    this.#issued.get(record.sid)?.socket?.leave(FENCED);
     this.onAccepted(socket, record, plan);
   }
 
@@ -140,17 +142,22 @@ export class SessionRegistry implements PendingSocketOwner, ServerSessionOwner {
     this.#active.get(sid)?.session.end("u");
   }
 
+  onSocketEnded(socket: PendingSocket): void {
+    this.#issued.onSocketEnded(socket);
+  }
+
   // ServerSessionOwner: called by a session.
 
   onAway(session: ServerSession, isAway: boolean): void {
     const active = this.#active.get(session.record.sid);
-    if (!isAway || !active) return this.#away.remove(session);
-    const { outbox, inbox } = active.conn.stats;
-    this.#away.add(session, session.bytes + outbox.bytes + inbox.bytes);
+    if (isAway && active) this.#away.set(session, bytesOf(active));
+    else this.#away.remove(session);
   }
 
-  onQueueChange(session: ServerSession, bytes: number): void {
-    this.#away.addBytes(session, bytes);
+  onBytesChange(session: ServerSession): void {
+    if (!this.#away.has(session)) return;
+    const active = this.#active.get(session.record.sid);
+    if (active) this.#away.set(session, bytesOf(active));
   }
 
   onOver(session: ServerSession): void {
@@ -164,7 +171,13 @@ export class SessionRegistry implements PendingSocketOwner, ServerSessionOwner {
   }
 }
 
-function abandon(conn: AnyConn): void {
+/** Returns what is kept for a client that is away, in both directions, and the request that it came with. */
+function bytesOf({ session, conn }: ActiveSession): number {
+  const { outbox, inbox } = conn.stats;
+  return session.bytes + outbox.bytes + inbox.bytes + requestBytes(conn.request);
+}
+
+function abandon(conn: SessionConn): void {
   conn.close(GOING_AWAY, "", { signal: ABORTED });
 }
 

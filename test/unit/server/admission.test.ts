@@ -7,7 +7,7 @@ import fc from "../../support/fuzz.ts";
 /** An Admission whose clock stands where `at` puts it. */
 function gate(options: AdmissionOptions) {
   let nowMs = 0;
-  const admission = new Admission(options, () => nowMs);
+  const admission = new Admission(options, undefined, () => nowMs);
   return (atMs: number) => {
     nowMs = atMs;
     return admission.ask();
@@ -33,8 +33,9 @@ test.each<[name: string, range: string, given: object]>([
   ["burst", "a number, at least 1", { perSecond: 1, burst: 0.9 }],
   ["burst", "a number, at least 1", { perSecond: 1 }],
 ])("a bad %s is refused by name, range and value: %s, %o", (name, range, given) => {
-  const error = thrown(() => new Admission(given as AdmissionOptions, () => 0));
-  const got = String((given as Record<string, unknown>)[name]);
+  const error = thrown(() => new Admission(given as AdmissionOptions));
+  const value = (given as Record<string, unknown>)[name];
+  const got = typeof value === "string" ? JSON.stringify(value) : String(value);
   expect(error).toMatchObject({ code: "bad-option", message: `admission.${name} must be ${range}; got ${got}.` });
 });
 
@@ -133,6 +134,14 @@ test("a crowd of two seconds' work comes back in order, at the rate, and is admi
     }),
     { numRuns: 30 },
   );
+});
+
+test("no slot ends later than maxWaitMs, and those that are not in reach share the second half of it", () => {
+  const admission = new Admission({ perSecond: 10, burst: 1 }, 2_000, () => 0);
+  admission.ask();
+  const slots = Array.from({ length: 100 }, () => admission.ask());
+  expect(Math.max(...slots.map((slot) => slot?.maxMs ?? 0))).toBe(2_000);
+  expect(slots.at(-1)).toEqual({ minMs: 1_000, maxMs: 2_000 });
 });
 
 test("slots of clients that never come back go to the next clients that ask", () => {

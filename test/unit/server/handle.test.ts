@@ -1,7 +1,10 @@
 import type { IncomingMessage } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { Duplex } from "node:stream";
-import { expect, test } from "vitest";
+import { connect as connectTls } from "node:tls";
+import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { handle, handler } from "../../../src/server/index.ts";
+import { certificate } from "../../runtimes/certificate.ts";
 import { dial, rawSocket, site, statusOf, until, upgradeRequest } from "../../support/ws-server.ts";
 
 /** Sends its name, so that it is known who serves. */
@@ -146,10 +149,158 @@ test("throws misuse for a path that is served already, which goes on", async () 
   expect(await greeting(url("/ws"))).toBe("first");
 });
 
+test.each(["/a b", "/ws?x", "/ws#x", "/a/../b", "/bücher", "//ws"])(
+  "throws bad-option for %s, which no request asks for",
+  async (path) => {
+    const { server } = await site();
+    expect(() => handle(server, path, named("ws"))).toThrowError(expect.objectContaining({ code: "bad-option" }));
+    expect(server.listenerCount("upgrade")).toBe(0);
+  },
+);
+
+test("throws bad-option for something that is no handler", async () => {
+  const { server } = await site();
+  for (const given of [undefined, {}, () => {}]) {
+    expect(() => handle(server, "/ws", given as never)).toThrowError(expect.objectContaining({ code: "bad-option" }));
+  }
+});
+
 test("throws bad-option for a path without a leading slash", async () => {
   const { server } = await site();
   for (const path of ["", "ws", "ws://127.0.0.1/ws"]) {
     expect(() => handle(server, path, named("ws"))).toThrowError(expect.objectContaining({ code: "bad-option" }));
   }
   expect(server.listenerCount("upgrade")).toBe(0);
+});
+
+describe("an ordinary request that offers an upgrade to another protocol", () => {
+  const h2c = { Upgrade: "h2c", Connection: "Upgrade, HTTP2-Settings", "HTTP2-Settings": "AAMAAABkAAQAoAAA" };
+
+  /** A server that answers with what it was asked. */
+  async function echoServer() {
+    const all = await site((server) => {
+      server.removeAllListeners("request");
+      server.on("request", async (request, response) => {
+        let body = "";
+        for await (const chunk of request) body += chunk;
+        const { method, url, headers } = request;
+        response.end(
+          JSON.stringify({ method, url, body, upgrade: headers.upgrade, settings: headers["http2-settings"] }),
+        );
+      });
+      handle(server, "/ws", named("ws"));
+    });
+    return all;
+  }
+
+  test.each(["/ws", "/page?a=1"])("gets an ordinary answer: %s", async (path) => {
+    const { port, url } = await echoServer();
+    const { input } = rawSocket(port, upgradeRequest(path, { ...h2c, Connection: "Upgrade, HTTP2-Settings, close" }));
+    await until(() => expect(input()).toContain(JSON.stringify({ method: "GET", url: path, body: "" })));
+    expect(input()).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    expect(await greeting(url("/ws"))).toBe("ws");
+  });
+
+  test("keeps its body, which comes in pieces, and its connection for the next request", async () => {
+    const { port } = await echoServer();
+    const body = { "Content-Length": "10", "Sec-WebSocket-Key": undefined };
+    const head = upgradeRequest("/form", { ...h2c, ...body }).replace("GET", "POST");
+    const { input, socket } = rawSocket(port, `${head}one,`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    socket.write("two,");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    socket.write("33");
+    await until(() => expect(input()).toContain('{"method":"POST","url":"/form","body":"one,two,33"}'));
+    socket.write(upgradeRequest("/next", h2c));
+    await until(() => expect(input()).toContain('{"method":"GET","url":"/next","body":""}'));
+    socket.write("GET /last HTTP/1.1\r\nHost: x\r\n\r\n");
+    await until(() => expect(input()).toContain('{"method":"GET","url":"/last","body":""}'));
+  });
+
+  test("gets an ordinary answer over TLS", async () => {
+    const { key, cert } = certificate() ?? {};
+    const server = createTlsServer({ ...(key !== undefined && { key, cert }) }, (_request, response) =>
+      response.end("plain"),
+    );
+    onTestFinished(() => void server.close());
+    handle(server, "/ws", named("ws"));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as { port: number };
+    const socket = connectTls({ port, host: "127.0.0.1", rejectUnauthorized: false });
+    onTestFinished(() => void socket.destroy());
+    let input = "";
+    socket.on("data", (chunk) => {
+      input += chunk;
+    });
+    socket.write(upgradeRequest("/page", h2c));
+    await until(() => expect(input).toContain("plain"));
+    expect(input).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+  });
+
+  test("is left to others that listen for upgrades", async () => {
+    const { port } = await site((server) => {
+      handle(server, "/ws", named("ws"));
+      server.on("upgrade", other("/h2c"));
+    });
+    const { input } = rawSocket(port, upgradeRequest("/h2c", h2c));
+    await until(() => expect(input()).toMatch(/^HTTP\/1\.1 418 /));
+  });
+});
+
+describe("an upgrade that no listener answers", () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  test("is ended after 10 s, unless somebody has written to it", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const seen: unknown[] = [];
+    const { port } = await site((server) => {
+      handle(server, "/ws", named("ws"));
+      server.on("upgrade", ({ url }, socket) => {
+        seen.push(url);
+        if (url === "/slow") socket.write("HTTP/1.1 101 Switching Protocols\r\n\r\n");
+      });
+    });
+    const unserved = rawSocket(port, upgradeRequest("/unserved"));
+    const slow = rawSocket(port, upgradeRequest("/slow"));
+    await vi.waitFor(() => expect([...seen].sort()).toEqual(["/slow", "/unserved"]), { interval: 5 });
+    await vi.advanceTimersByTimeAsync(9_900);
+    expect(unserved.input()).toBe("");
+    await vi.advanceTimersByTimeAsync(100);
+    vi.useRealTimers();
+    await until(() => expect(unserved.isClosed()).toBe(true));
+    expect(unserved.input()).toMatch(/^HTTP\/1\.1 404 /);
+    expect([slow.input(), slow.isClosed()]).toEqual(["HTTP/1.1 101 Switching Protocols\r\n\r\n", false]);
+  });
+});
+
+describe("a plain request", () => {
+  test.each([
+    ["/ws", 426, "websocket"],
+    ["/ws?room=1", 426, "websocket"],
+    ["/other", 404, null],
+  ])("to %s is answered with %i where no other listener for requests exists", async (path, status, upgrade) => {
+    const { port } = await site((server) => {
+      server.removeAllListeners("request");
+      handle(server, "/ws", named("ws"));
+    });
+    const response = await fetch(`http://127.0.0.1:${port}${path}`);
+    expect([response.status, response.headers.get("upgrade")]).toEqual([status, upgrade]);
+  });
+
+  test("is left to a listener that comes later, and to one that wraps the others", async () => {
+    const { port } = await site((server) => {
+      server.removeAllListeners("request");
+      handle(server, "/ws", named("ws"));
+      const wrapped = server.listeners("request");
+      server.removeAllListeners("request");
+      server.on("request", (request, response) => {
+        for (const listener of wrapped) listener.call(server, request, response);
+        response.end("theirs");
+      });
+    });
+    const response = await fetch(`http://127.0.0.1:${port}/ws`);
+    expect([response.status, await response.text()]).toEqual([200, "theirs"]);
+  });
 });

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
-import { describe, expect, test, vi } from "vitest";
+import { inspect } from "node:util";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { Conn, ConnError, json, type Payload } from "../../../src/index.ts";
 import { type Handler, type HandlerOptions, handle, handler, type ServerConn } from "../../../src/server/index.ts";
 import {
@@ -176,7 +177,7 @@ describe("the function", () => {
       for (let i = 0; i < 100; i++) conn.send(`${i}`);
     });
     const { received, closed } = await dial(url());
-    expect(await closed).toEqual({ code: 1000, reason: "" });
+    expect(await closed).toEqual({ code: 1000, reason: "handler returned" });
     expect(received).toEqual(Array.from({ length: 100 }, (_, i) => `${i}`));
     expect(errors).toEqual([]);
   });
@@ -373,7 +374,273 @@ describe("conns", () => {
   });
 });
 
+describe("a Conn that is closing", () => {
+  /** Clients that never answer a close frame, so that their Conns stay closing. */
+  async function silentClients(count: number, serve: Serve = () => {}) {
+    const all = await serving(serve, { closeTimeoutMs: 1_000 });
+    const clients = Array.from({ length: count }, () => rawSocket(all.port, upgradeRequest("/ws")));
+    await until(() => expect(all.ws.conns.size).toBe(count));
+    await until(() => expect([...all.ws.conns].map(({ state }) => state)).toEqual(Array(count).fill("open")));
+    return { ...all, clients };
+  }
+
+  test("is not in conns, so that a loop over them reaches the others", async () => {
+    const { ws, clients } = await silentClients(3);
+    const [first] = ws.conns;
+    first?.close();
+    expect(first?.state).toBe("closing");
+    expect(ws.conns.size).toBe(2);
+    for (const conn of ws.conns) conn.send("news");
+    await until(() => expect(clients.map(({ input }) => input().includes("news"))).toEqual([false, true, true]));
+  });
+
+  test("is not in conns when its client has left, and closed is emitted", async () => {
+    const sizes: number[] = [];
+    const { ws, clients, errors } = await silentClients(2, (conn) => {
+      conn.on("closed", () => {
+        sizes.push(ws.conns.size);
+        for (const other of ws.conns) other.send("somebody left");
+      });
+    });
+    clients[0]?.socket.resetAndDestroy();
+    await until(() => expect(sizes).toEqual([1]));
+    await until(() => expect(clients[1]?.input()).toContain("somebody left"));
+    expect(errors).toEqual([]);
+  });
+
+  test("refuses send() and write() with a quiet rejection", async () => {
+    const { ws } = await silentClients(1);
+    const [conn] = [...ws.conns] as [ServerConn];
+    conn.close(4001, "kicked");
+    await expect(conn.send("late")).rejects.toMatchObject({ code: "closed", payload: "late" });
+    conn.write("ignored");
+    await conn.closed;
+    await expect(conn.write("later")).rejects.toMatchObject({ code: "closed" });
+  });
+
+  test("is still waited for by shutdown", async () => {
+    const { ws } = await silentClients(1);
+    const [conn] = [...ws.conns] as [ServerConn];
+    conn.close();
+    await ws.shutdown({ timeoutMs: 50 });
+    expect(conn.state).toBe("closed");
+  });
+});
+
+describe("a listener that throws on a server", () => {
+  test("ends its Conn with 1011, goes to onError with the Conn, and harms no other", async () => {
+    const onError = vi.fn();
+    const { url, ws } = await serving(
+      (conn) => void conn.on("message", (message) => conn.send((message as never as { x: { y: string } }).x.y)),
+      { onError },
+    );
+    const [bad, good] = [await dial(url()), await dial(url())];
+    await until(() => expect(ws.conns.size).toBe(2));
+    const [first] = ws.conns;
+    bad.socket.send("null");
+    expect(await bad.closed).toEqual({ code: 1011, reason: "" });
+    expect(onError.mock.calls).toEqual([[expect.any(TypeError), first]]);
+    expect(good.socket.readyState).toBe(1);
+    expect(ws.conns.size).toBe(1);
+  });
+
+  test.each(["open", "disconnected", "closed", "state"] as const)("of %s does not end the process", async (event) => {
+    const { url, ws, errors } = await serving((conn) => {
+      conn.on(event, () => {
+        throw new Error(event);
+      });
+    });
+    const { socket } = await dial(url());
+    await until(() => expect(ws.conns.size).toBe(1));
+    socket.terminate();
+    await until(() => expect(ws.conns.size).toBe(0));
+    expect(await statusOf(url())).toBe(101);
+    expect(errors.every((error) => (error as Error).message === event)).toBe(true);
+  });
+});
+
+describe("onError", () => {
+  test.each<[string, () => unknown]>([
+    [
+      "throws",
+      () => {
+        throw new Error("in onError");
+      },
+    ],
+    ["rejects", () => Promise.reject(new Error("in onError"))],
+    [
+      "throws something that has no text",
+      () => {
+        throw Object.create(null);
+      },
+    ],
+  ])("that %s is printed, and ends nothing", async (_how, onError) => {
+    const print = vi.spyOn(console, "error").mockImplementation(() => {});
+    const broken = new Error("broken");
+    const { url } = await serving(() => Promise.reject(broken), { onError: onError as () => void });
+    expect(await (await dial(url())).closed).toMatchObject({ code: 1011 });
+    await until(() => expect(print).toHaveBeenCalledTimes(1));
+    expect(print.mock.calls[0]?.at(-1)).toBe(broken);
+    expect(await statusOf(url())).toBe(101);
+  });
+
+  test("by default prints no payload of a message that can't be decoded", async () => {
+    const print = vi.spyOn(console, "error").mockImplementation(() => {});
+    const { url } = await site((server) => {
+      const serve = async (conn: ServerConn<unknown>) => {
+        for (;;) await conn.receive();
+      };
+      handle(server, "/ws", handler(serve, { codec: json() as never }));
+    });
+    const { socket, closed } = await dial(url());
+    socket.send(`${"x".repeat(50)}secret${"x".repeat(50)}`);
+    expect(await closed).toMatchObject({ code: 1011 });
+    expect(inspect(print.mock.calls)).not.toContain("secret");
+  });
+});
+
+describe("a function whose promise resolves at once", () => {
+  test.each<[string, Serve]>([
+    ["asynchronous", async () => {}],
+    ["one that returns send()", (conn) => conn.send("hello")],
+  ])("closes with the reason, and is warned of once: %s", async (_what, serve) => {
+    const warn = vi.spyOn(process, "emitWarning").mockReturnValue();
+    const { url } = await serving(serve);
+    for (let i = 0; i < 2; i++) {
+      expect(await (await dial(url())).closed).toEqual({ code: 1000, reason: "handler returned" });
+    }
+    expect(warn.mock.calls).toEqual([
+      [expect.stringContaining("closes the Conn"), { code: "TAUTLINE_HANDLER_RETURNED" }],
+    ]);
+  });
+
+  test("gives no warning in production", async () => {
+    vi.stubEnv("NODE_ENV", "production");
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const warn = vi.spyOn(process, "emitWarning").mockReturnValue();
+    const { url } = await serving(async () => {});
+    expect(await (await dial(url())).closed).toMatchObject({ reason: "handler returned" });
+    expect(warn).not.toHaveBeenCalled();
+  });
+
+  test("closes without a reason when it resolves later", async () => {
+    const { url } = await serving(() => new Promise((resolve) => setTimeout(resolve, 5)));
+    expect(await (await dial(url())).closed).toEqual({ code: 1000, reason: "" });
+  });
+});
+
+describe("a refused origin", () => {
+  const origin = "https://foreign.example";
+
+  test("goes to onRefused with its name and the option", async () => {
+    const onRefused = vi.fn();
+    const { url } = await serving(() => {}, { onRefused });
+    expect(await statusOf(url(), { origin })).toBe(403);
+    const message = expect.stringMatching(/"https:\/\/foreign\.example".*origins/);
+    expect(onRefused.mock.calls).toEqual([
+      [expect.objectContaining({ code: "refused", status: 403, message }), expect.objectContaining({ url: "/ws" })],
+    ]);
+  });
+
+  test("is warned of once by default", async () => {
+    const warn = vi.spyOn(process, "emitWarning").mockReturnValue();
+    const { url } = await serving();
+    for (let i = 0; i < 3; i++) expect(await statusOf(url(), { origin })).toBe(403);
+    expect(warn.mock.calls).toEqual([[expect.stringContaining(origin), { code: "TAUTLINE_ORIGIN_REFUSED" }]]);
+  });
+
+  test("is refused also where onRefused throws, which goes to onError", async () => {
+    const broken = new Error("broken");
+    const onRefused = () => {
+      throw broken;
+    };
+    const { url, errors } = await serving(() => {}, { onRefused });
+    expect(await statusOf(url(), { origin })).toBe(403);
+    expect(errors).toEqual([broken]);
+  });
+});
+
+describe("verifyClient of serverOptions", () => {
+  test("decides before anything else", async () => {
+    const verifyClient = ({ req }: { req: IncomingMessage }) => req.headers["x-key"] === "good";
+    const authenticate = vi.fn(() => "ada");
+    const { url } = await serving(forever, { serverOptions: { verifyClient }, authenticate });
+    expect(await statusOf(url())).toBe(401);
+    expect(authenticate).not.toHaveBeenCalled();
+    expect(await statusOf(url(), { headers: { "x-key": "good" } })).toBe(101);
+  });
+
+  test("that finishes after shutdown has its client refused with 503", async () => {
+    let accept = (_isVerified: boolean) => {};
+    const verifyClient = (_info: unknown, done: typeof accept) => {
+      accept = done;
+    };
+    const { url, ws } = await serving(forever, { serverOptions: { verifyClient } });
+    const status = statusOf(url());
+    const before = accept;
+    await until(() => expect(accept).not.toBe(before));
+    await ws.shutdown();
+    accept(true);
+    expect(await status).toBe(503);
+    expect(ws.conns.size).toBe(0);
+  });
+});
+
+test.each([
+  [{ origins: "https://app.example.com" }, "origins"],
+  [{ origins: ["https://app.example.com/path"] }, "such as https://app.example.com"],
+  [{ origins: ["*"] }, "origins"],
+  [{ origins: [/example/] }, "origins"],
+  [{ protocols: ["a b"] }, "protocols"],
+  [{ onError: "log" }, "onError"],
+  [{ authenticate: {} }, "authenticate"],
+  [{ authenticateTimeoutMs: 0 }, "authenticateTimeoutMs"],
+  [{ resume: true }, "resume"],
+  [{ resume: { maxSession: 1 } }, "maxSessions"],
+  [{ admission: 5 }, "admission"],
+  [{ serverOptions: { maxPayload: 5 } }, "maxPayloadBytes"],
+  [{ serverOptions: { handleProtocols: () => "x" } }, "protocols"],
+  [{ orgins: [] }, "origins"],
+  [{ url: "ws://x" }, "url"],
+])("an option that can't be meant throws bad-option: %o", (given, text) => {
+  const message = expect.stringContaining(text);
+  expect(() => handler(() => {}, given as never)).toThrow(expect.objectContaining({ code: "bad-option", message }));
+});
+
+test("a single protocol may be given as a string", async () => {
+  const { url } = await serving(forever, { protocols: "chat" as never });
+  expect((await dial(url(), { protocols: ["chat"] })).socket.protocol).toBe("chat");
+});
+
 describe("shutdown", () => {
+  test.each([
+    [{ timeoutMs: -1 }, "timeoutMs"],
+    [{ timeoutMs: "5" }, "timeoutMs"],
+    [{ spreadMs: Number.NaN }, "spreadMs"],
+    [{ timeout: 5 }, "timeoutMs"],
+  ])("throws bad-option at the call: %o", async (given, name) => {
+    const { ws, url } = await serving(forever);
+    const message = expect.stringContaining(name);
+    expect(() => ws.shutdown(given as never)).toThrow(expect.objectContaining({ code: "bad-option", message }));
+    expect(await statusOf(url())).toBe(101);
+  });
+
+  test("takes times that no timer or signal of the platform takes", async () => {
+    const { ws, url } = await serving(forever);
+    const { closed } = await dial(url());
+    await until(() => expect(ws.conns.size).toBe(1));
+    await ws.shutdown({ timeoutMs: 2 ** 40 + 0.5, spreadMs: 1.5 });
+    expect(await closed).toMatchObject({ code: 1001 });
+  });
+
+  test("in the tick of an upgrade closes its connection", async () => {
+    const { ws, url, server } = await serving(forever);
+    server.on("upgrade", () => void ws.shutdown());
+    const { closed } = await dial(url());
+    expect(await closed).toMatchObject({ code: 1001 });
+    expect(ws.conns.size).toBe(0);
+  });
+
   test("closes every client with 1001 after all that was sent, and refuses new ones with 503", async () => {
     const { url, ws } = await serving(forever);
     const clients = await Promise.all([dial(url()), dial(url())]);
@@ -502,7 +769,7 @@ describe("untrusted input", () => {
   ])("an upgrade with %s is answered, and the next one served", async (_name, request) => {
     const { port, url, errors } = await serving(echo);
     const { input } = rawSocket(port, Buffer.from(request, "latin1"));
-    await until(() => expect(input()).toMatch(/^HTTP\/1\.1 (101|400|404|405|426) /));
+    await until(() => expect(input()).toMatch(/^HTTP\/1\.1 (101|200|400|404|405|426) /));
     const { socket, received } = await dial(url());
     socket.send("alive");
     await until(() => expect(received).toEqual(["alive"]));

@@ -34,6 +34,10 @@ describe("by default", () => {
     ["of a page from a file, or sandboxed", "null", 403],
     ["that is empty", "", 403],
     ["that is no URL", "http://[", 403],
+    ["of the same host by another scheme", "ws://127.0.0.1:{port}", 403],
+    ["of an extension that has the name of the host", "chrome-extension://127.0.0.1:{port}", 403],
+    ["with a path", "http://127.0.0.1:{port}/path", 403],
+    ["with a user", "http://user@127.0.0.1:{port}", 403],
   ])("an origin %s: %s is answered with %i", async (_name, origin, status) => {
     expect(await from(await serving(), origin)).toBe(status);
   });
@@ -43,10 +47,23 @@ describe("by default", () => {
     ["https://example.com", "example.com", 101],
     ["http://example.com", "EXAMPLE.com", 101],
     ["https://example.com:8443", "example.com:8443", 101],
+    ["https://example.com", "example.com:443", 101],
+    ["http://example.com", "example.com:80", 101],
+    ["http://example.com", "example.com:443", 403],
+    ["https://xn--bcher-kva.de", "xn--bcher-kva.de", 101],
     ["https://example.com:8443", "example.com", 403],
     ["https://example.com", "www.example.com", 403],
   ])("origin %s and host %s are answered with %i", async (origin, host, status) => {
     expect(await from(await serving(), origin, host)).toBe(status);
+  });
+
+  test.each([
+    ["no Host", undefined],
+    ["an empty Host", ""],
+  ])("an origin is refused where the request has %s", async (_what, Host) => {
+    const { port } = await serving();
+    const { input } = rawSocket(port, upgradeRequest("/ws", { Origin: "http://undefined", Host }));
+    await until(() => expect(input()).toMatch(/^HTTP\/1\.1 400 /));
   });
 
   test("a refused upgrade gets a whole response, and its connection ends", async () => {
@@ -78,6 +95,38 @@ describe("with a list", () => {
     ["http://example.com.evil.test", 403],
   ])("origin %s is answered with %i", async (origin, status) => {
     expect(await from(await serving({ origins: ["http://example.com", "null"] }), origin)).toBe(status);
+  });
+});
+
+describe("a list", () => {
+  test.each([
+    ["https://Example.com/", "https://example.com"],
+    ["https://example.com:443", "https://example.com"],
+    ["https://bücher.de", "https://xn--bcher-kva.de"],
+    ["capacitor://localhost", "capacitor://localhost"],
+  ])("with %s allows %s, as a browser sends it", async (entry, origin) => {
+    expect(await from(await serving({ origins: [entry] }), origin)).toBe(101);
+  });
+
+  test("does not allow an origin by a part of it", async () => {
+    const all = await serving({ origins: ["https://app.example.com"] });
+    expect(await from(all, "https://app.example.co")).toBe(403);
+    expect(await from(all, "capacitor://app.example.com")).toBe(403);
+  });
+
+  test.each([
+    ["https://example.com/app", "https://example.com"],
+    ["https://example.com?x", "https://example.com"],
+    ["https://user@example.com", "https://example.com"],
+    ["https://*.example.com", "origin"],
+    ["example.com", "origin"],
+    ["*", "origin"],
+    ["", "origin"],
+    [/example/, "origin"],
+  ])("with %s throws bad-option", (entry, hint) => {
+    const message = expect.stringContaining(hint);
+    const make = () => handler(() => {}, { origins: [entry as string] });
+    expect(make).toThrow(expect.objectContaining({ code: "bad-option", message }));
   });
 });
 

@@ -2,6 +2,7 @@ import { expect } from "vitest";
 import type { Payload } from "../../../src/index.ts";
 import { type ControlFrame, decode, encode } from "../../../src/resume/protocol/control.ts";
 import {
+  type Handler,
   type HandlerOptions,
   handle,
   handler,
@@ -13,6 +14,7 @@ import { type Client, dial, type Site, site, until } from "../../support/ws-serv
 export interface Serving extends Site {
   readonly conns: readonly ServerConn[];
   readonly received: Payload[];
+  readonly ws: Handler;
   readonly shutdown: (options?: object) => Promise<void>;
 }
 
@@ -33,7 +35,7 @@ export async function serving(
     { resume: given, onError: () => {}, closeTimeoutMs: 300, ...options },
   );
   const all = await site((server) => handle(server, "/ws", ws));
-  return { ...all, conns, received, shutdown: (more?: object) => ws.shutdown(more) } satisfies Serving;
+  return { ...all, ws, conns, received, shutdown: (more?: object) => ws.shutdown(more) } satisfies Serving;
 }
 
 /** A client that speaks resume by hand. */

@@ -2,7 +2,13 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { Conn, type Payload } from "../../../../src/index.ts";
 import { resume } from "../../../../src/resume/client/index.ts";
 import { type ControlFrame, decode } from "../../../../src/resume/protocol/control.ts";
-import { type HandlerOptions, handle, handler, type SessionOptions } from "../../../../src/server/index.ts";
+import {
+  type HandlerOptions,
+  handle,
+  handler,
+  type ServerConn,
+  type SessionOptions,
+} from "../../../../src/server/index.ts";
 import { dial, rawSocket, site, statusOf, until, upgradeRequest } from "../../../support/ws-server.ts";
 import {
   acceptControl,
@@ -313,6 +319,46 @@ describe("memory", () => {
     expect(await second?.closed).toMatchObject({ by: "gave-up", unsent: ["x".repeat(6_000), "x".repeat(6_000)] });
   });
 
+  test("counts the messages of an away session that its handler has not consumed yet", async () => {
+    const conns: ServerConn[] = [];
+    const ws = handler((conn) => void conns.push(conn), { resume: { maxBytes: 10_000 }, onError: () => {} });
+    const { url } = await site((server) => handle(server, "/ws", ws));
+    const leave = async (text: string) => {
+      const client = await rawClient(url());
+      client.send(acceptControl, text);
+      await until(() => expect(conns.at(-1)?.stats.inbox.messages).toBe(1));
+      client.socket.terminate();
+      await until(() => expect(conns.at(-1)?.state).not.toBe("open"));
+    };
+    await leave("x".repeat(6_000));
+    expect(await conns[0]?.receive()).toHaveLength(6_000);
+    await leave("y".repeat(6_000));
+    expect(conns.map(({ state }) => state)).toEqual(["waiting", "waiting"]);
+    await leave("z".repeat(6_000));
+    await until(() => expect(conns.map(({ state }) => state)).toEqual(["closed", "closed", "waiting"]));
+    await ws.shutdown();
+  });
+
+  test("of authenticated clients is not taken by strangers", async () => {
+    const principal = ({ headers }: { headers: object }) => (headers as { "x-user"?: string })["x-user"];
+    const server = await serving({ maxSessions: 2, principal });
+    const ada = await rawClient(server.url(), { "x-user": "ada" });
+    ada.send(acceptControl);
+    await until(() => expect(server.conns).toHaveLength(1));
+    await dropClient(ada, server.conns[0]);
+    for (let i = 0; i < 4; i++) {
+      const stranger = await openSession(server);
+      stranger.socket.terminate();
+      await until(() => expect(server.conns.at(-1)?.state).not.toBe("open"));
+    }
+    await until(() =>
+      expect(server.conns.map(({ state }) => state)).toEqual(["waiting", "closed", "closed", "closed", "waiting"]),
+    );
+    const again = await rawClient(server.url(), { "x-user": "ada" });
+    again.send(resumeControl(ada));
+    await until(() => expect(again.read()).toEqual([{ type: "A", rx: 0 }]));
+  });
+
   test("is bounded for each principal by maxSessionsPerPrincipal", async () => {
     const principal = ({ url = "" }) => url.slice(-1);
     const server = await serving({ maxSessionsPerPrincipal: 1, principal });
@@ -370,6 +416,20 @@ describe("the end", () => {
     client.send(acceptControl, "only");
     expect(await client.closed).toMatchObject({ code: 1000 });
     expect(client.read()).toEqual([{ type: "f", n: 1, rx: 1 }]);
+  });
+
+  test.each([
+    [1000, "closed"],
+    [1001, "waiting"],
+    [4001, "waiting"],
+  ])("by close code %i of a page leaves its session %s at once", async (code, state) => {
+    const server = await serving();
+    const client = await openSession(server, "one");
+    client.socket.close(code);
+    await client.closed;
+    await until(() => expect(server.conns[0]?.state).not.toBe("open"));
+    expect(server.conns[0]?.state).toBe(state);
+    expect(server.ws.conns.size).toBe(state === "waiting" ? 1 : 0);
   });
 
   test("by a close frame of the client is the end of the session", async () => {
@@ -473,6 +533,35 @@ describe("admission", () => {
     await until(() => expect(input()).toContain("\r\n\r\n"));
     // A token takes 10 s, the two refusals 0.5 s each.
     expect(input()).toMatch(/^HTTP\/1\.1 503 .*\r\nRetry-After: 12\r\n/s);
+  });
+
+  test("keeps a session beyond its ttlMs until a client that was asked to wait can be back", async () => {
+    const server = await serving({ ttlMs: 500 }, { admission: { perSecond: 4, burst: 2 } });
+    const client = await openSession(server, "one");
+    const [conn] = server.conns;
+    const waits: number[] = [];
+    conn?.on("waiting", ({ delayMs }) => waits.push(delayMs));
+    await dropClient(client, conn);
+    await dial(server.url());
+    expect(await statusOf(server.url())).toBe(503);
+    await until(() => expect(waits).toHaveLength(2));
+    expect(waits[0]).toBeGreaterThan(450);
+    expect(waits[0]).toBeLessThanOrEqual(500);
+    // The longest slot is 500 ms, and 5 s are for the way back.
+    expect(waits[1]).toBeGreaterThan(3_000);
+    const again = await rawClient(server.url());
+    again.send(resumeControl(client));
+    await until(() => expect(again.read()[0]).toEqual({ type: "A", rx: 1 }));
+    expect(conn?.state).toBe("open");
+  });
+
+  test("is not consumed by upgrades that are invalid", async () => {
+    const server = await serving({}, full);
+    for (const headers of [{ "Sec-WebSocket-Key": "bad" }, { "Sec-WebSocket-Version": "7" }, { Host: "" }]) {
+      const { input } = rawSocket(server.port, upgradeRequest("/ws", headers));
+      await until(() => expect(input()).toContain(" 400 "));
+    }
+    expect(await statusOf(server.url())).toBe(101);
   });
 
   test("admits a client of ours in its slot", async () => {
