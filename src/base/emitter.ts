@@ -13,7 +13,7 @@ export interface ListenOptions {
 /** The owner of an emitter. */
 export interface EmitterOwner {
   /** Called when a listener throws. Default: the error is uncaught. */
-  onListenerError?(error: unknown): void;
+  readonly onListenerError?: ((error: unknown) => void) | undefined;
 }
 
 /**

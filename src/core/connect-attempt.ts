@@ -26,7 +26,7 @@ export interface ConnectionSource {
   /** Called when the messages that wait to be sent have grown or shrunk by so many bytes. */
   onQueueChange?(bytes: number): void;
   /** Servers only: called when a listener of the Conn throws. Default: the error is uncaught. */
-  onListenerError?(error: unknown): void;
+  readonly onListenerError?: ((error: unknown) => void) | undefined;
 }
 
 /** A connection that is ready for use. */
