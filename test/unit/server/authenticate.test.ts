@@ -191,7 +191,7 @@ describe("authenticate", () => {
     user = "eve";
     await drop(2);
     expect(opens).toEqual([true, false]);
-    expect(conns.map(({ principal }) => principal)).toEqual(["ada", "eve"]);
+    await until(() => expect(conns.map(({ principal }) => principal)).toEqual(["ada", "eve"]));
     await conn.close();
   });
 });
