@@ -95,7 +95,7 @@ export class Conn<In = Payload, Out = In> {
   }
 
   /**
-   * What the Conn waits for before it dials again, and until when; null while it does not wait. A new object each time.
+   * The wait before the next dial: its reason, and until when; null while the Conn does not wait. A new object each time.
    *
    * @example
    * ```ts

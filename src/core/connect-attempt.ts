@@ -289,7 +289,7 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
     this.#owner.onEnd({ code: ABNORMAL, reason: "", clean: false, cause }, frame);
   }
 
-  /** Says where to look, because a page is not told why a dial failed (WHATWG WebSockets, "fail the connection"). */
+  /** Says where to look, because a page never learns why a dial failed (WHATWG WebSockets, "fail the connection"). */
   #unknownCause(): ConnError {
     const { host } = new URL((this.#target as Target).url);
     return new ConnError("refused", `No connection to ${host}. A page is not told why: see the browser's console.`);

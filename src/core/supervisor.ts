@@ -119,7 +119,7 @@ export class Supervisor<In, Out> implements AttemptOwner<In, Out>, FlowOwner<In,
     this.emitter.flush();
   }
 
-  /** What the Conn waits for, and until when; null while it does not wait. */
+  /** The wait before the next dial, and until when; null while the Conn does not wait. */
   get waiting(): Waiting | null {
     const { state } = this;
     if (state.name !== "waiting") return null;

@@ -144,7 +144,7 @@ describe("the configuration page", () => {
         return name;
       }),
     );
-    expect(compared).toHaveLength(17);
+    expect(compared).toHaveLength(18);
   });
 });
 

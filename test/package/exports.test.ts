@@ -128,7 +128,7 @@ test("a Conn of a server, and the errors of both ends, are of the class that is 
     server.close();
     const errors = (await Promise.allSettled(waiting)).map(({ reason }) => reason);
     for (const closed of [client, conn]) {
-      try { closed.send("late"); } catch (error) { errors.push(error); }
+      try { await closed.send("late"); } catch (error) { errors.push(error); }
     }
     const are = (values, name, ...modules) => values.map((value) => modules.every((it) => value instanceof it[name]));
     console.log(JSON.stringify({
