@@ -91,6 +91,8 @@ const OPTIONS: readonly (readonly [heading: string, folder: string, name: string
   ["One send", "base", "SendOptions"],
   ["resume()", "resume/client", "ResumeOptions"],
   ["exponential()", "core", "ExponentialOptions"],
+  ["rpc()", "rpc", "RpcOptions"],
+  ["One call", "rpc", "CallOptions"],
   ["store()", "store", "StoreOptions"],
   ["useConn()", "react", "UseConnOptions"],
   ["handler()", "server", "HandlerOptions"],
