@@ -3,8 +3,8 @@ import { ConnError } from "../base/errors.ts";
 import type { Payload } from "../base/payload.ts";
 import type { ConnEvents, Stats } from "../core/events.ts";
 import type { CloseBody } from "../whatwg/arguments.ts";
+import type { Link, LinkEnd, LinkFailure, LinkOwner } from "../whatwg/link.ts";
 import { inMicrotask } from "../whatwg/microtask.ts";
-import type { Link, LinkEnd, LinkFailure, LinkOwner } from "../whatwg/web-socket.ts";
 
 /**
  * The effect of a drop on the socket. `"close"`: CLOSED for good, as WHATWG says. `"reopen"`: a close event,
@@ -20,10 +20,15 @@ export type QueueMode = "none" | "first" | "always";
 
 /** The members of a Conn that are used, by structure, so that a server's Conn and another copy's fit. */
 export interface SocketConn {
+  /** As `conn.state`. */
   readonly state: string;
+  /** As `conn.url`. */
   readonly url: string;
+  /** As `conn.protocol`. */
   readonly protocol: string;
+  /** As `conn.extensions`. */
   readonly extensions: string;
+  /** As `conn.stats`. */
   readonly stats: Pick<Stats, "bufferedAmount" | "outbox">;
   /** As `conn.on()`. */
   on<Name extends keyof ConnEvents<Payload>>(

@@ -4,7 +4,8 @@ import type { Conn } from "../core/conn.ts";
 import type { DisconnectInfo } from "../core/disconnect-info.ts";
 import type { Provider, Url } from "../core/options.ts";
 import { parseTarget } from "../whatwg/arguments.ts";
-import { type Link, type LinkOwner, StandardWebSocket } from "../whatwg/web-socket.ts";
+import type { Link, LinkOwner } from "../whatwg/link.ts";
+import { StandardWebSocket } from "../whatwg/web-socket.ts";
 import { ConnLink } from "./conn-link.ts";
 import { checkOptions, createConn, type WebSocketOptions } from "./web-socket.ts";
 

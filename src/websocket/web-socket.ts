@@ -20,7 +20,10 @@ export type StandardWebSocketClass = {
 } & Pick<typeof StandardWebSocket, "CONNECTING" | "OPEN" | "CLOSING" | "CLOSED" | "prototype">;
 
 /** The type of the platform's WebSocket class, where its types name one, so that libraries take ours. */
-export type WebSocketClass = typeof globalThis extends { WebSocket: infer Platform }
+export type WebSocketClass = typeof globalThis extends {
+  /** The platform's class. */
+  readonly WebSocket: infer Platform;
+}
   ? Platform
   : StandardWebSocketClass;
 

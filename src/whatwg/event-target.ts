@@ -1,7 +1,12 @@
 import { inherit, type SocketEvent } from "./events.ts";
 
 /** A listener: a function, or an object with `handleEvent` (DOM, section 2.7). */
-export type SocketListener<E> = ((event: E) => unknown) | { handleEvent(event: E): unknown };
+export type SocketListener<E> =
+  | ((event: E) => unknown)
+  | {
+      /** Called with each event. */
+      handleEvent(event: E): unknown;
+    };
 
 /** How long to listen. */
 export interface SocketListenerOptions {

@@ -10,66 +10,23 @@ import {
   type SocketEvent,
   type SocketMessageEvent,
 } from "./events.ts";
+import type { Connect, Link, LinkEnd } from "./link.ts";
 import { inMicrotask } from "./microtask.ts";
-
-/** The carrier of a socket's messages. */
-export interface Link {
-  /** Bytes that were given to `transmit()` and have not left. */
-  readonly unsentBytes: number;
-  /** Whether messages are taken while connecting; a WebSocket to the letter throws then. */
-  readonly isQueueing?: boolean;
-  /** The URL of the connection, where it may change. */
-  readonly url?: string;
-  /** The protocol and extensions of a connection that is there from the start. */
-  readonly agreed?: { readonly protocol: string; readonly extensions: string } | undefined;
-  transmit(payload: Payload): void;
-  /** Closes the connection after all that was transmitted, or gives up while connecting. Ends with `ended()`. */
-  close(body: CloseBody): void;
-}
-
-/** The callbacks of a link. None is called before the function that made the link has returned. */
-export interface LinkOwner {
-  /** Called when the connection is established. */
-  opened(protocol: string, extensions: string): void;
-  /** Called when a message has come. */
-  received(payload: Payload): void;
-  /** Called when the peer has begun to close. */
-  closing(): void;
-  /** Called when the connection has ended, or could not be established. */
-  ended(end: LinkEnd): void;
-  /** Called when a link that reconnects by itself has lost its connection, or a try at one, and goes on. */
-  reconnecting(end: LinkEnd | undefined): void;
-  /** Called when a message was given up, and nothing else ends with it. */
-  failed(failure: LinkFailure): void;
-}
-
-/** How a connection ended. */
-export interface LinkEnd {
-  readonly code: number;
-  readonly reason: string;
-  readonly wasClean: boolean;
-  /** The details of an `error` event before `close`; undefined for no such event. */
-  readonly failure?: LinkFailure | undefined;
-}
-
-/** The details of an `error` event, as far as they are known. */
-export interface LinkFailure {
-  readonly error?: unknown;
-  readonly message?: string;
-}
-
-/** Begins to connect. */
-export type Connect = (target: SocketTarget, owner: LinkOwner) => Link;
 
 /** The events of a socket, by name. */
 export interface SocketEvents {
+  /** The connection is established. */
   open: SocketEvent;
+  /** A message has come. */
   message: SocketMessageEvent;
+  /** The connection failed; `close` comes next. */
   error: SocketErrorEvent;
+  /** The connection has ended. */
   close: SocketCloseEvent;
 }
 
-type Handler<E> = ((event: E) => unknown) | null;
+/** A handler attribute such as `onmessage`: a function, or null for none. */
+export type SocketHandler<E> = ((event: E) => unknown) | null;
 
 const STATES = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 } as const;
 const { CONNECTING, OPEN, CLOSING, CLOSED } = STATES;
@@ -79,13 +36,21 @@ const { CONNECTING, OPEN, CLOSING, CLOSED } = STATES;
  * needed; DOMException, Blob and the platform's event classes are used where there are any.
  */
 export class StandardWebSocket extends SocketEventTarget {
+  /** The connection is not yet established. */
   declare static readonly CONNECTING: 0;
+  /** Messages can be sent. */
   declare static readonly OPEN: 1;
+  /** The closing handshake is underway. */
   declare static readonly CLOSING: 2;
+  /** The connection has ended, or could not be established. */
   declare static readonly CLOSED: 3;
+  /** The connection is not yet established. */
   declare readonly CONNECTING: 0;
+  /** Messages can be sent. */
   declare readonly OPEN: 1;
+  /** The closing handshake is underway. */
   declare readonly CLOSING: 2;
+  /** The connection has ended, or could not be established. */
   declare readonly CLOSED: 3;
 
   static {
@@ -125,6 +90,7 @@ export class StandardWebSocket extends SocketEventTarget {
     if (agreed) this.#agree(agreed.protocol, agreed.extensions);
   }
 
+  /** The name of the interface. */
   get [Symbol.toStringTag](): string {
     return "WebSocket";
   }
@@ -158,39 +124,44 @@ export class StandardWebSocket extends SocketEventTarget {
   get binaryType(): "blob" | "arraybuffer" {
     return this.#binaryType;
   }
+  /** Takes `"blob"` or `"arraybuffer"`, and ignores any other value. */
   set binaryType(value: "blob" | "arraybuffer") {
     if (value === "blob" || value === "arraybuffer") this.#binaryType = value;
   }
 
   /** Called when the connection is established. */
-  get onopen(): Handler<SocketEvents["open"]> {
-    return this.handler("open") as Handler<SocketEvents["open"]>;
+  get onopen(): SocketHandler<SocketEvents["open"]> {
+    return this.handler("open") as SocketHandler<SocketEvents["open"]>;
   }
-  set onopen(value: Handler<SocketEvents["open"]>) {
+  /** Takes a function, or null. It keeps its place among the listeners until it is set to null. */
+  set onopen(value: SocketHandler<SocketEvents["open"]>) {
     this.setHandler("open", value);
   }
 
   /** Called when a message has come. */
-  get onmessage(): Handler<SocketEvents["message"]> {
-    return this.handler("message") as Handler<SocketEvents["message"]>;
+  get onmessage(): SocketHandler<SocketEvents["message"]> {
+    return this.handler("message") as SocketHandler<SocketEvents["message"]>;
   }
-  set onmessage(value: Handler<SocketEvents["message"]>) {
+  /** Takes a function, or null. It keeps its place among the listeners until it is set to null. */
+  set onmessage(value: SocketHandler<SocketEvents["message"]>) {
     this.setHandler("message", value);
   }
 
   /** Called when the connection failed, before `onclose`. */
-  get onerror(): Handler<SocketEvents["error"]> {
-    return this.handler("error") as Handler<SocketEvents["error"]>;
+  get onerror(): SocketHandler<SocketEvents["error"]> {
+    return this.handler("error") as SocketHandler<SocketEvents["error"]>;
   }
-  set onerror(value: Handler<SocketEvents["error"]>) {
+  /** Takes a function, or null. It keeps its place among the listeners until it is set to null. */
+  set onerror(value: SocketHandler<SocketEvents["error"]>) {
     this.setHandler("error", value);
   }
 
   /** Called when the connection has ended. */
-  get onclose(): Handler<SocketEvents["close"]> {
-    return this.handler("close") as Handler<SocketEvents["close"]>;
+  get onclose(): SocketHandler<SocketEvents["close"]> {
+    return this.handler("close") as SocketHandler<SocketEvents["close"]>;
   }
-  set onclose(value: Handler<SocketEvents["close"]>) {
+  /** Takes a function, or null. It keeps its place among the listeners until it is set to null. */
+  set onclose(value: SocketHandler<SocketEvents["close"]>) {
     this.setHandler("close", value);
   }
 

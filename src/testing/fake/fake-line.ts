@@ -1,8 +1,8 @@
 import { ABNORMAL } from "../../base/close-codes.ts";
 import { byteLength, type Payload } from "../../base/payload.ts";
 import type { CloseBody, SocketTarget } from "../../whatwg/arguments.ts";
+import type { Link, LinkEnd, LinkOwner } from "../../whatwg/link.ts";
 import { inMicrotask } from "../../whatwg/microtask.ts";
-import type { Link, LinkEnd, LinkOwner } from "../../whatwg/web-socket.ts";
 import { Pipe } from "./pipe.ts";
 
 /** How a connection ended, as its server sees it. */

@@ -1,0 +1,51 @@
+import type { Payload } from "../base/payload.ts";
+import type { CloseBody, SocketTarget } from "./arguments.ts";
+
+/** The carrier of a socket's messages. */
+export interface Link {
+  /** Bytes that were given to `transmit()` and have not left. */
+  readonly unsentBytes: number;
+  /** Whether messages are taken while connecting; a WebSocket to the letter throws then. */
+  readonly isQueueing?: boolean;
+  /** The URL of the connection, where it may change. */
+  readonly url?: string;
+  /** The protocol and extensions of a connection that is there from the start. */
+  readonly agreed?: { readonly protocol: string; readonly extensions: string } | undefined;
+  transmit(payload: Payload): void;
+  /** Closes the connection after all that was transmitted, or gives up while connecting. Ends with `ended()`. */
+  close(body: CloseBody): void;
+}
+
+/** The callbacks of a link. None is called before the function that made the link has returned. */
+export interface LinkOwner {
+  /** Called when the connection is established. */
+  opened(protocol: string, extensions: string): void;
+  /** Called when a message has come. */
+  received(payload: Payload): void;
+  /** Called when the peer has begun to close. */
+  closing(): void;
+  /** Called when the connection has ended, or could not be established. */
+  ended(end: LinkEnd): void;
+  /** Called when a link that reconnects by itself has lost its connection, or a try at one, and goes on. */
+  reconnecting(end: LinkEnd | undefined): void;
+  /** Called when a message was given up, and nothing else ends with it. */
+  failed(failure: LinkFailure): void;
+}
+
+/** How a connection ended. */
+export interface LinkEnd {
+  readonly code: number;
+  readonly reason: string;
+  readonly wasClean: boolean;
+  /** The details of an `error` event before `close`; undefined for no such event. */
+  readonly failure?: LinkFailure | undefined;
+}
+
+/** The details of an `error` event, as far as they are known. */
+export interface LinkFailure {
+  readonly error?: unknown;
+  readonly message?: string;
+}
+
+/** Begins to connect. */
+export type Connect = (target: SocketTarget, owner: LinkOwner) => Link;
