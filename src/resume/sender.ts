@@ -10,6 +10,7 @@ import {
   acknowledge,
   type DeliveryState,
   hasRoom,
+  partDoubtful,
   type ResumePlan,
   retain,
   type SentMessage,
@@ -298,11 +299,6 @@ export class Sender {
   #settleFlushes(): void {
     this.#flushWaiters.settle(this.#oldestOrdinal());
   }
-}
-
-/** Parts messages that were certainly not delivered from those that an earlier session may have delivered. */
-function partDoubtful(messages: readonly SentMessage[]): readonly [SentMessage[], SentMessage[]] {
-  return [messages.filter(({ isDoubtful }) => !isDoubtful), messages.filter(({ isDoubtful }) => isDoubtful)];
 }
 
 /** The payloads of those messages that still have one. */

@@ -24,6 +24,7 @@ import {
   count,
   type DeliveryState,
   noteAckSent,
+  partDoubtful,
   type ResumePlan,
   retain,
   type SentMessage,
@@ -90,6 +91,8 @@ export interface Bounds {
   /** How often either end closes with 1000, and a middlebox with any code. Default 0. */
   readonly closings?: number;
   readonly cuts?: number;
+  /** Whether the client's messages are sent again where they are in doubt. */
+  readonly resends?: boolean;
   /** Whether the server keeps no session whose client is away. */
   readonly keepsNone?: boolean;
 }
@@ -105,14 +108,15 @@ export type RemovedRule =
   | "issued sessions that outlive their socket"
   | "a frame of its own for the final counts"
   | "the socket of the final counts"
-  | "doubt after an eviction";
+  | "doubt after an eviction"
+  | "doubt that lasts";
 
 /** A state that must never be. Thrown by an action. */
 export class Violation extends Error {}
 
 const WINDOW = 1_000;
 /** Texts on the wire are `c1`, `c2`, … from the client and `s1`, … from the server. */
-const item = (ordinal: number): SentMessage => ({ payload: undefined, ordinal, cost: 1 });
+const item = (ordinal: number, resend?: boolean): SentMessage => ({ payload: undefined, ordinal, cost: 1, resend });
 /** The close frame with 1000. Other codes are `close <code>`. */
 const CLOSE = "close 1000";
 const idOf = (text: string) => Number(text.slice(1));
@@ -200,7 +204,7 @@ export function actions(now: ProtocolModel, bounds: Bounds, without?: RemovedRul
     if (!isLast) all.push((w) => cutDown(w, 4001));
   }
   const isWriting = isActive && !socket?.finalDown;
-  if (isWriting && given.client < bounds.client) all.push(clientSends);
+  if (isWriting && given.client < bounds.client) all.push((w) => clientSends(w, bounds));
   if (isWriting && owes(deliveryOf(client), socket?.up)) all.push(clientAcks);
   if (isWriting && mayClose) all.push(clientCloses);
   if (client.phase === "plain" && given.client < bounds.client) all.push(clientSendsPlain);
@@ -235,8 +239,8 @@ export function actions(now: ProtocolModel, bounds: Bounds, without?: RemovedRul
 }
 
 /** Whether an acknowledgement would say something new; one that is on its way already is not overtaken by another. */
-function owes(flow: DeliveryState | undefined, channel: readonly string[] | undefined): boolean {
-  return flow !== undefined && flow.received > flow.ackSent && !isAck(channel?.at(-1));
+function owes(delivery: DeliveryState | undefined, channel: readonly string[] | undefined): boolean {
+  return delivery !== undefined && delivery.received > delivery.ackSent && !isAck(channel?.at(-1));
 }
 
 function isAck(text: string | undefined): boolean {
@@ -324,10 +328,16 @@ function endClient(w: ProtocolModel, counts: Counts | undefined): void {
 function giveAccount(w: ProtocolModel, side: "client" | "server", loss: SessionLoss<SentMessage> | undefined): void {
   if (!loss) throw new Violation("final counts that can't be");
   const got = w.got[side === "client" ? "server" : "client"];
-  for (const { ordinal } of loss.undelivered)
+  const [certain, doubtful] = partDoubtful(loss.undelivered);
+  for (const { ordinal } of certain)
     if (got.includes(ordinal)) throw new Violation(`${ordinal} is told undelivered and was delivered`);
-  w.doubted[side].push(...loss.inDoubt.map(({ ordinal }) => ordinal));
-  w.unsent[side].push(...loss.undelivered.map(({ ordinal }) => ordinal));
+  addOnce(w.doubted[side], [...loss.inDoubt, ...doubtful]);
+  addOnce(w.unsent[side], certain);
+}
+
+/** Adds the messages that are not in `list` yet: how often an account names one makes no difference. */
+function addOnce(list: number[], messages: readonly SentMessage[]): void {
+  for (const { ordinal } of messages) if (!list.includes(ordinal)) list.push(ordinal);
 }
 
 function follow(w: ProtocolModel, socket: Socket, step: ClientHandshakeStep, without: RemovedRule | undefined): void {
@@ -344,9 +354,9 @@ function follow(w: ProtocolModel, socket: Socket, step: ClientHandshakeStep, wit
     if (step.loss) report(w, step.loss);
     sendUp(socket, encode(step.frame));
     onActivated(client);
-    const flow = deliveryOf(client) as DeliveryState;
+    const delivery = deliveryOf(client) as DeliveryState;
     for (const message of client.carriedOver.splice(0)) {
-      retain(flow, message);
+      retain(delivery, without === "doubt that lasts" ? { ...message, isDoubtful: undefined } : message);
       sendUp(socket, `c${message.ordinal}`);
     }
   } else throw new Violation(`the client meets ${step.type}`);
@@ -357,15 +367,15 @@ function report(w: ProtocolModel, { delivered, undelivered, inDoubt }: SessionLo
   const { server } = w.got;
   for (const { ordinal: id } of delivered)
     if (!server.includes(id)) throw new Violation(`${id} is told delivered and was not`);
-  for (const { ordinal: id } of undelivered)
+  for (const { ordinal: id } of partDoubtful(undelivered)[0])
     if (server.includes(id)) throw new Violation(`${id} is told undelivered and was`);
   if (inDoubt.length > 0 && !w.isBlank) throw new Violation("in doubt, though the server forgot nothing");
-  w.doubted.client.push(...inDoubt.map(({ ordinal }) => ordinal));
+  addOnce(w.doubted.client, inDoubt);
 }
 
-function clientSends(w: ProtocolModel): void {
+function clientSends(w: ProtocolModel, { resends }: Bounds): void {
   const id = ++w.given.client;
-  retain(deliveryOf(w.client) as DeliveryState, item(id));
+  retain(deliveryOf(w.client) as DeliveryState, item(id, resends));
   sendUp(w.sockets[w.current] as Socket, `c${id}`);
 }
 
@@ -488,7 +498,7 @@ function serve(w: ProtocolModel, index: number, bounds: Bounds, without: Removed
   if (without === "a frame of its own for the final counts" || without === "doubt after an eviction")
     socket.finalUp = undefined;
   receiveMessage(record.delivery, text);
-  deliver(w.got.server, text, w.doubted.client, w.unsent.client);
+  deliver(w.got.server, text, w.doubted.client, w.unsent.client, bounds.resends);
 }
 
 /** An end that keeps to its window is never taken for one that does not. */
@@ -554,14 +564,14 @@ function fence(w: ProtocolModel, sid: string, arriving: number): void {
 function resend(
   channel: string[],
   side: string,
-  flow: DeliveryState,
+  delivery: DeliveryState,
   { resend: again }: ResumePlan,
   without: RemovedRule | undefined,
 ): void {
   // A message set aside as poison takes more returns than there are sockets here: the count would only part equal states.
-  flow.firstUnreceived = 0;
+  delivery.firstUnreceived = 0;
   // Acknowledgements on the last socket may not have arrived.
-  if (flow.received > 0) state(flow, channel);
+  if (delivery.received > 0) state(delivery, channel);
   if (without === "retention") return;
   for (const { ordinal: id } of again) channel.push(`${side}${id}`);
 }
@@ -618,9 +628,20 @@ function takeCounts(delivery: DeliveryState, text: string, got: readonly number[
 }
 
 /** An application gets messages in order and once; messages that it misses are in doubt. */
-function deliver(got: number[], wire: string, doubted: readonly number[], unsent: readonly number[]): void {
+function deliver(
+  got: number[],
+  wire: string,
+  doubted: readonly number[],
+  unsent: readonly number[],
+  resends = false,
+): void {
   const id = idOf(unescaped(escaped(wire)) as string);
-  const last = got.at(-1) ?? 0;
+  const last = Math.max(0, ...got);
+  // A message in doubt that is sent again may come twice, and late.
+  if (resends && doubted.includes(id)) {
+    if (!got.includes(id)) got.push(id);
+    return;
+  }
   if (got.includes(id)) throw new Violation(`${id} is delivered twice`);
   if (unsent.includes(id)) throw new Violation(`${id} is delivered and was told undelivered`);
   if (id < last) throw new Violation(`${id} is delivered out of order`);

@@ -102,6 +102,10 @@ describe("every order of events", () => {
       { client: 1, server: 1, sockets: 3, forgettings: 0, closings: 1, cuts: 1 },
     ],
     [
+      "two and none, sent again where they are in doubt, while an end closes",
+      { client: 2, server: 0, sockets: 4, forgettings: 2, closings: 1, resends: true },
+    ],
+    [
       "one each way to a server that keeps no session, behind a middlebox",
       { client: 1, server: 1, sockets: 3, forgettings: 0, closings: 1, cuts: 1, keepsNone: true },
     ],
@@ -126,6 +130,7 @@ describe("every order of events", () => {
     ["issued sessions that outlive their socket", small, /in doubt/],
     ["a frame of its own for the final counts", { ...small, client: 2, cuts: 1 }, /told undelivered/],
     ["the socket of the final counts", { ...small, client: 2, cuts: 1 }, /told undelivered/],
+    ["doubt that lasts", { ...small, server: 0, forgettings: 1, closings: 1, resends: true }, /told undelivered/],
     ["doubt after an eviction", { ...small, server: 2, cuts: 1, keepsNone: true }, /told undelivered/],
   ])("goes wrong without %s", (without, bounds, violation) => {
     expect(explore(bounds, without).violation).toMatch(violation);

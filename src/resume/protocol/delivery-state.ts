@@ -179,3 +179,8 @@ export function splitLoss(
     ) as SentMessage[];
   return { delivered: part(ackReceived, n), inDoubt: part(n, rx), undelivered: part(rx) };
 }
+
+/** Parts messages that were certainly not delivered from those that an earlier session may have delivered. */
+export function partDoubtful(messages: readonly SentMessage[]): readonly [SentMessage[], SentMessage[]] {
+  return [messages.filter(({ isDoubtful }) => !isDoubtful), messages.filter(({ isDoubtful }) => isDoubtful)];
+}
