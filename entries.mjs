@@ -49,6 +49,12 @@ export const entries = [
     budget: { code: 'export { useConn, useMessage, useStatus, useStore } from "tautline/react";', bytes: 1_125 },
   },
   {
+    name: "trace",
+    source: "src/trace/index.ts",
+    platform: "any",
+    budget: { code: 'export { trace } from "tautline/trace";', bytes: 1_232 },
+  },
+  {
     name: "websocket",
     source: "src/websocket/index.ts",
     platform: "any",

@@ -15,8 +15,8 @@ export {
 } from "./codec/codec.ts";
 export { type Backoff, type ExponentialOptions, exponential } from "./core/backoff.ts";
 export { Conn, type WriteOptions } from "./core/conn.ts";
-export type { DisconnectInfo, ProviderContext } from "./core/disconnect-info.ts";
-export type { CloseInfo, ConnEvents, QueueSize, Stats } from "./core/events.ts";
+export type { DisconnectInfo, PreviousEnd, ProviderContext } from "./core/disconnect-info.ts";
+export type { CloseInfo, ConnEvents, QueueSize, Stats, Waiting } from "./core/events.ts";
 export type { HeartbeatOptions } from "./core/heartbeat.ts";
 export type { InboxBounds } from "./core/inbox.ts";
 export type { ConnOptions, ConnOptionsWithCodec, Provider, SetupContext, Url } from "./core/options.ts";
