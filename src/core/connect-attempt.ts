@@ -245,8 +245,13 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
     const { flow } = this.#owner;
     const socket = this.#socket as Socket;
     socket.handOver(flow);
+    const { transport, protocol, resumed, session = false } = start;
+    // Named one by one, because V8 would give each connection a hidden class of its own after a spread.
     const connection: ActiveConnection = {
-      ...start,
+      transport,
+      protocol,
+      resumed,
+      session,
       socket,
       extensions: this.#extensions,
       hasReceived: this.#hasReceived,
