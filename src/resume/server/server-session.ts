@@ -106,7 +106,8 @@ export class ServerSession implements Session {
   get remainingMs(): number {
     const now = performance.now();
     this.#expiresAt ??= now + this.#options.ttlMs;
-    return Math.max(this.#expiresAt, this.#owner.keepUntil) - now;
+    // Rounded, because the difference of two readings of the clock is rarely whole.
+    return Math.round(Math.max(this.#expiresAt, this.#owner.keepUntil) - now);
   }
 
   /** Returns the socket that the Conn is to take over. Without one the session has expired, or is kept for longer. */
