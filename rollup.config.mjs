@@ -11,7 +11,7 @@ const anywhere = inputOf("any");
 const everything = inputOf("any", "node");
 
 const banner = `/*! ${manifest.name} ${manifest.version} | ${manifest.license} */`;
-/** What stands at the top of a built file, by the name of its chunk. */
+/** Returns the first lines of a built file, by the name of its chunk. */
 const topOf = ({ name }) => {
   const { directive } = entries.find((entry) => fileOf(entry) === name) ?? {};
   return directive ? `${banner}\n${directive}` : banner;
@@ -49,8 +49,8 @@ function modulesOverCommonjs() {
   };
 }
 
-// Next.js builds servers with an empty module in place of the native addon of `ws`, which then throws on each message of
-// 48 bytes or more. `ws` reads the variable when it is loaded, so this comes before every import of a chunk.
+// Next.js builds servers with an empty module in place of the native addon of `ws`. `ws` then throws on each message of 48
+// bytes or more. This comes before every import of a chunk, because `ws` reads the variable when it is loaded.
 const withoutEmptyAddon = `try {
   if (typeof require("bufferutil").mask !== "function") process.env.WS_NO_BUFFER_UTIL = "1";
 } catch {

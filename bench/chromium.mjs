@@ -49,7 +49,7 @@ async function openTab(session, url) {
     if (result.exceptionDetails) throw new Error(`The page threw: ${result.exceptionDetails.exception.description}`);
     return result.result.value;
   };
-  // What was there before the page is gone at some time in between.
+  // Errors are ignored, because the document before the page goes away during one of these calls.
   while ((await evaluate("typeof prepare").catch(() => {})) !== "function") await setTimeout(POLL_MS);
   return evaluate;
 }

@@ -1,16 +1,16 @@
-// One client's process: it does a task when told, and says what that took.
+// The process of one client: it does a task on request, and answers with the figures.
 import { setTimeout } from "node:timers/promises";
 import { getHeapSnapshot } from "node:v8";
-import { clients, requireOurs } from "./adapters.mjs";
-import { ear, messages, value } from "./workloads.mjs";
+import { clients, loadTautline } from "./adapters.mjs";
+import { messages, observer, value } from "./workloads.mjs";
 
 const [name, url] = process.argv.slice(2);
 
-function open(path, options = {}, heard = () => {}) {
-  return clients[name].open(`${url}${path}`, options, heard);
+function open(path, options = {}, onMessage = () => {}) {
+  return clients[name].open(`${url}${path}`, options, onMessage);
 }
 
-/** Does `work`, and says how long it and its CPU time took for each of `count` messages. */
+/** Measures the time and the CPU time of `work` for each of `count` messages. */
 async function measured(count, work) {
   const startMs = performance.now();
   const cpu = process.cpuUsage();
@@ -20,24 +20,24 @@ async function measured(count, work) {
   return { rate: (count / ms) * 1_000, cpuUs: (user + system) / count, ...more };
 }
 
-/** Each makes a function that does one round. */
+/** Tasks, each of which returns a function that does one round. */
 const tasks = {
   ...messages(open, measured),
 
-  /** From the start of the process to its first message. */
+  /** Measures from the start of the process to its first message. */
   async start() {
-    const { heard, each } = ear();
+    const { onMessage, each } = observer();
     const first = each(() => true);
-    const client = await open("/echo", {}, heard);
+    const client = await open("/echo", {}, onMessage);
     client.send("first");
     await first;
     const ms = performance.now();
     return () => ({ ms });
   },
 
-  /** Memory of so many connections that do nothing. */
+  /** Measures the memory of so many idle connections. */
   async memory({ count }) {
-    // What is compiled and allocated once for all is no connection's.
+    // Code and tables that are shared by all connections exist after these.
     await many(20);
     return async () => {
       const before = await memory();
@@ -48,7 +48,7 @@ const tasks = {
     };
   },
 
-  /** CPU time of so many connections that only ping. */
+  /** Measures the CPU time of so many connections that only ping. */
   async idle({ count, pingMs, ms }) {
     await many(count, { pingMs });
     await setTimeout(pingMs);
@@ -59,7 +59,7 @@ const tasks = {
     };
   },
 
-  /** What so many connections leave behind that were made, opened and closed. */
+  /** Measures the memory that remains of so many connections that were made, opened and closed. */
   async leftovers({ count }) {
     const some = Math.min(count, 500);
     const generation = async () => {
@@ -79,10 +79,10 @@ const tasks = {
     };
   },
 
-  /** So many messages there and back over so many connections. */
+  /** Echoes so many messages over so many connections. */
   async spread({ count, conns, bytes }) {
-    const { heard, each } = ear();
-    const clients = await many(conns, {}, heard);
+    const { onMessage, each } = observer();
+    const clients = await many(conns, {}, onMessage);
     const data = value({ kind: "text", bytes });
     return () =>
       measured(count, async () => {
@@ -96,9 +96,9 @@ const tasks = {
       });
   },
 
-  /** So many messages that wait for a connection, and are sent when it is there. */
+  /** Sends so many messages that first wait for a connection. */
   async drain({ count, bytes }) {
-    const { Conn } = requireOurs("tautline");
+    const { Conn } = loadTautline("index", clients[name].isOther);
     const data = value({ kind: "text", bytes });
     return () =>
       measured(count, async () => {
@@ -110,9 +110,9 @@ const tasks = {
       });
   },
 
-  /** Messages down to so many listeners of one Conn. */
+  /** Delivers messages to so many listeners of one Conn. */
   async listeners({ count, bytes, listeners }) {
-    const { Conn } = requireOurs("tautline");
+    const { Conn } = loadTautline("index", clients[name].isOther);
     const conn = new Conn(`${url}/flood?count=${count}&bytes=${bytes}`);
     let seen = 0;
     let done = () => {};
@@ -134,12 +134,12 @@ const tasks = {
   },
 };
 
-/** So many connections, opened a few at a time. */
-async function many(count, options = {}, heard = undefined) {
+/** Opens so many connections, a few at a time. */
+async function many(count, options = {}, onMessage = undefined) {
   const all = [];
   while (all.length < count) {
     const some = Math.min(count - all.length, 100);
-    all.push(...(await Promise.all(Array.from({ length: some }, () => open("/echo", options, heard)))));
+    all.push(...(await Promise.all(Array.from({ length: some }, () => open("/echo", options, onMessage)))));
   }
   return all;
 }
@@ -152,7 +152,7 @@ async function memory() {
   return process.memoryUsage();
 }
 
-/** How many objects of these classes a heap snapshot holds. */
+/** Counts the objects of these classes in a heap snapshot. */
 async function instances(classes) {
   let json = "";
   for await (const part of getHeapSnapshot()) json += part;

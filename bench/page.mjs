@@ -1,4 +1,4 @@
-// The page of one client: it does a task when told, and says what that took.
+// The page of one client: it does a task on request, and answers with the figures.
 import { Conn } from "../dist/tautline.min.mjs";
 import { HIGH_WATER_BYTES, messages } from "./workloads.mjs";
 

@@ -1,21 +1,21 @@
-// Clients that take turns: each in its own process or page against a server in its own process, one round each in every
-// turn.
+// Runs clients in turns: each has its own process or page, and one round in each turn. The server has its own process.
 import { fork } from "node:child_process";
 import { once } from "node:events";
+import { delimiter } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { clients } from "./adapters.mjs";
 import { startPage } from "./chromium.mjs";
 
 const path = (file) => fileURLToPath(new URL(file, import.meta.url));
-/** Rounds that are not counted: code gets compiled in them. */
+/** Rounds that do not count, because code is compiled in them. */
 const WARM_UPS = 2;
 const AFTERMATH_MS = 1_000;
 
-/** A process that is spoken to by messages. */
+/** A process that answers questions by messages. */
 class Child {
   #process;
-  /** Rejects when the process ends. One for all questions: each would add a listener. */
+  /** Rejects when the process ends. There is one promise, because each question would add a listener. */
   #ended;
 
   constructor(file, args, execArgv = [], env = {}) {
@@ -50,7 +50,7 @@ class Child {
   }
 }
 
-/** Runs `use` beside a server of this kind. */
+/** Runs `use` with a server of this kind. */
 async function beside(kind, use) {
   const server = new Child("server.mjs", [kind]);
   const { port } = await server.answer();
@@ -64,8 +64,9 @@ async function beside(kind, use) {
 async function start(name, url, task, options) {
   const { page, flags = [], bufferutil } = clients[name];
   if (page) return startPage(page, url, task, options);
-  // Found only where it is asked for: it is what ws itself looks for.
-  const env = { NODE_PATH: path("node_modules"), ...(!bufferutil && { WS_NO_BUFFER_UTIL: "1" }) };
+  // The second folder is for another build, whose dependencies are those of this package.
+  const folders = [path("node_modules"), path("../node_modules")].join(delimiter);
+  const env = { NODE_PATH: folders, ...(!bufferutil && { WS_NO_BUFFER_UTIL: "1" }) };
   const child = new Child("client.mjs", [name, url], ["--expose-gc", ...flags], env);
   await child.answer();
   await child.ask({ task, options });
@@ -73,7 +74,7 @@ async function start(name, url, task, options) {
 }
 
 /**
- * What each client measures in `rounds` rounds of `task`: they take turns, and begin at another one in each round. With
+ * Measures each client in `rounds` rounds of `task`. The clients take turns, and each round begins at another client. With
  * `isFresh` each round has processes of its own.
  */
 export async function contest(names, task, { rounds, options, isFresh = false }) {
@@ -90,7 +91,7 @@ export async function contest(names, task, { rounds, options, isFresh = false })
     if (!isFresh) return;
     children.delete(name);
     await child.end();
-    // The server has as many sockets to let go before it can take the next client's.
+    // The server releases as many sockets before it can accept those of the next client.
     await setTimeout(AFTERMATH_MS);
   };
   const run = async ([kind, ...others]) => {
@@ -118,7 +119,7 @@ export function median(values) {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** The ratios of two clients' results, round by round: their median and their range. */
+/** Returns the ratios of two clients' results, round by round: their median and their range. */
 export function compare(ours, theirs) {
   const ratios = ours.map((value, round) => value / theirs[round]);
   return { median: median(ratios), min: Math.min(...ratios), max: Math.max(...ratios) };

@@ -1,5 +1,5 @@
-// The server of one run, in a process of its own. Plain WebSocket is answered by hand and with prepared frames, so that
-// the client is what limits a run; the peers that speak a protocol of their own get a server that speaks it.
+// The server of one run, in a process of its own. It answers plain WebSocket by hand, with prepared frames, so that the
+// client limits a run. Clients with a protocol of their own get a server of that protocol.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -7,7 +7,7 @@ import { createRequire } from "node:module";
 
 const require = createRequire(new URL("../package.json", import.meta.url));
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-/** Longer messages are answered with a prepared one of the same length: their content is nobody's concern. */
+/** Longer messages are answered with a prepared frame of the same length, because no client reads their content. */
 const COPIED_BYTES = 4_096;
 const CHUNK_BYTES = 65_536;
 const TEXT = 1;
@@ -20,7 +20,7 @@ const SCRIPTS = ["/bench/page.mjs", "/bench/tasks.mjs", "/dist/tautline.min.mjs"
 
 const behaviours = { sink, flood, echo };
 
-/** Counts, and says so after each `every` messages. */
+/** Counts messages, and sends the count after each `every` of them. */
 function sink({ every }) {
   let count = 0;
   return (_opcode, _length, _payload, answer) => {
@@ -28,7 +28,7 @@ function sink({ every }) {
   };
 }
 
-/** Answers a message with `count` others, as fast as they are taken. */
+/** Answers a message with `count` others, as fast as the socket takes them. */
 function flood({ count, bytes }) {
   const one = frame(TEXT, Buffer.alloc(bytes, "x"));
   const perChunk = Math.max(1, Math.floor(CHUNK_BYTES / one.length));
@@ -49,7 +49,7 @@ function flood({ count, bytes }) {
   };
 }
 
-/** Says everything back. */
+/** Echoes every message. */
 function echo() {
   const prepared = new Map();
   return (opcode, length, payload, answer) => {
@@ -59,7 +59,7 @@ function echo() {
   };
 }
 
-/** An unmasked frame, as a server sends it (RFC 6455, section 5.2). */
+/** Makes an unmasked frame, as a server sends it (RFC 6455, section 5.2). */
 function frame(opcode, payload) {
   const { length } = payload;
   const head = Buffer.alloc(length < 126 ? 2 : length < 65_536 ? 4 : 10);
@@ -75,7 +75,7 @@ function frame(opcode, payload) {
   return Buffer.concat([head, payload]);
 }
 
-/** Reads masked frames, one a message. `found` hears of each when it is there whole, and gets the payload of short ones. */
+/** Reads masked frames, one a message. Calls `found` when a frame is complete, with the payload of short ones. */
 function reader(found) {
   let rest = NOTHING;
   let long = { opcode: 0, length: 0, missing: 0 };
@@ -137,7 +137,7 @@ function plain() {
     socket.write(
       `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
     );
-    // One write a chunk: what came in one go is answered in one go.
+    // One write a chunk, so that one read is answered by one write.
     const read = reader((opcode, length, payload) => {
       if (opcode === CLOSE) socket.end(frame(CLOSE, payload ?? NOTHING));
       else if (opcode === PING) socket.write(frame(PONG, payload ?? NOTHING));
@@ -155,7 +155,7 @@ function plain() {
   return server;
 }
 
-/** socket.io's own server. */
+/** Serves socket.io. */
 async function socketIo() {
   const { Server } = await import("socket.io");
   const server = createServer();
@@ -172,7 +172,7 @@ async function socketIo() {
   return server;
 }
 
-/** As much of Centrifugo's JSON protocol as connecting and asynchronous messages take. */
+/** Serves the part of Centrifugo's JSON protocol that connecting and asynchronous messages need. */
 function centrifuge() {
   const { WebSocketServer } = require("ws");
   const server = createServer();
@@ -195,7 +195,7 @@ function centrifuge() {
   return server;
 }
 
-/** tautline's own server, with sessions for whoever asks for one. */
+/** Serves tautline, with sessions for clients that ask for one. */
 function tautline() {
   const { handle, handler } = require("tautline/server");
   const server = createServer();

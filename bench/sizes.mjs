@@ -1,5 +1,7 @@
 // @ts-check
-// What a page downloads of each client: the same imports and the same measure wherever sizes are told.
+// The bytes of each client that a page downloads: the same imports and the same measure wherever a size is printed.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync } from "node:zlib";
 import { build } from "esbuild";
@@ -16,8 +18,22 @@ export const IMPORTS = /** @type {Record<string, string>} */ ({
   centrifuge: 'export { Centrifuge } from "centrifuge"',
 });
 
-/** Bytes as `npm run size` counts them, dependencies included: minified, and of brotli. */
+/** Sizes of two builds, each as its own files say. */
+const BUILDS = /** @type {Record<string, readonly [string, string]>} */ ({
+  "other build": [process.env.BENCH_AGAINST ?? "", "tautline.min.mjs"],
+  "this build": [fileURLToPath(new URL("../dist", import.meta.url)), "tautline.min.mjs"],
+  "other build, resume alone": [process.env.BENCH_AGAINST ?? "", "tautline-resume.min.mjs"],
+  "this build, resume alone": [fileURLToPath(new URL("../dist", import.meta.url)), "tautline-resume.min.mjs"],
+});
+export const OTHER_SIZES = Object.keys(BUILDS);
+
+/** Counts bytes as `npm run size` does, dependencies included: minified, and of brotli. */
 export async function sizeOf(/** @type {string} */ name) {
+  const file = BUILDS[name];
+  if (file) {
+    const code = readFileSync(join(...file));
+    return { minified: code.length, brotli: brotliCompressSync(code).length };
+  }
   const { outputFiles } = await build({
     stdin: {
       contents: IMPORTS[name] ?? "",

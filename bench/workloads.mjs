@@ -1,13 +1,13 @@
-// What a process and a page do alike with a connection.
+// The tasks that a process and a page share.
 
-/** Above so many buffered bytes a sender waits; tautline waits at the same mark by itself. */
+/** A sender waits above so many buffered bytes; tautline waits at the same mark by itself. */
 export const HIGH_WATER_BYTES = 1024 * 1024;
 
-/** Hears values, and lets one task at a time wait for them. */
-export function ear() {
+/** Receives values, and lets one task at a time wait for them. */
+export function observer() {
   let listener = () => {};
   return {
-    heard: (value) => listener(value),
+    onMessage: (value) => listener(value),
     each(act) {
       return new Promise((resolve) => {
         listener = (value) => {
@@ -33,15 +33,15 @@ export function value({ kind, bytes }) {
 }
 
 /**
- * Each makes a function that does one round. `open` takes a path, options and who hears; `measured` a count of messages and
- * the work with them.
+ * Creates tasks, each of which returns a function that does one round. `open` takes a path, options and a listener;
+ * `measured` takes a count of messages and the work.
  */
 export function messages(open, measured) {
   return {
-    /** So many messages up, in bursts of one turn each. */
+    /** Sends so many messages, in bursts of one turn each. */
     async up({ count, burst, ...shape }) {
-      const { heard, each } = ear();
-      const client = await open(`/sink?every=${count}`, {}, heard);
+      const { onMessage, each } = observer();
+      const client = await open(`/sink?every=${count}`, {}, onMessage);
       const data = value(shape);
       return () =>
         measured(count, async () => {
@@ -54,10 +54,10 @@ export function messages(open, measured) {
         });
     },
 
-    /** So many messages down, as fast as they come. */
+    /** Receives so many messages, as fast as they come. */
     async down({ count, bytes }) {
-      const { heard, each } = ear();
-      const client = await open(`/flood?count=${count}&bytes=${bytes}`, {}, heard);
+      const { onMessage, each } = observer();
+      const client = await open(`/flood?count=${count}&bytes=${bytes}`, {}, onMessage);
       return () =>
         measured(count, async () => {
           let seen = 0;
@@ -67,7 +67,7 @@ export function messages(open, measured) {
         });
     },
 
-    /** So many calls that are answered with their parameters, never more than so many pending. */
+    /** Makes so many calls that are answered with their parameters, with no more than so many pending. */
     async calls({ count, inFlight, bytes }) {
       const client = await open("/call", {}, () => {});
       const params = { note: "n".repeat(bytes - JSON.stringify({ note: "" }).length) };
@@ -81,10 +81,10 @@ export function messages(open, measured) {
         });
     },
 
-    /** So many messages there and back, never more than so many on their way. */
+    /** Echoes so many messages, with no more than so many under way. */
     async echo({ count, inFlight, ...shape }) {
-      const { heard, each } = ear();
-      const client = await open("/echo", { isJson: shape.kind === "json" }, heard);
+      const { onMessage, each } = observer();
+      const client = await open("/echo", { isJson: shape.kind === "json" }, onMessage);
       const data = value(shape);
       return () =>
         measured(count, async () => {

@@ -19,7 +19,7 @@ const GAME_SESSIONS = { ...SESSIONS, ttlMs: 10_000 };
 const OPTIONS = { maxPayloadBytes: MAX_PAYLOAD_BYTES, heartbeat: { intervalMs: 2_000, timeoutMs: 3_000 } };
 
 /**
- * The WebSockets of the demo, one path for each use. What the uses know outlives a restart, as a database would; the
+ * The WebSockets of the demo, one path for each use. The state of the uses outlives a restart, as a database would; the
  * connections and their sessions do not.
  *
  * @param {{ everyMs: number, print: (line: string) => void, countSockets: () => number }} options
@@ -99,7 +99,7 @@ export async function createBackend({ everyMs, print, countSockets }) {
 }
 
 /**
- * Who a page says it is: the same on each connection of its own, until it is loaded again.
+ * Returns the id that a page gives itself: the same on each of its connections, until the page is loaded again.
  *
  * @param {import("node:http").IncomingMessage} request
  */

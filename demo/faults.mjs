@@ -1,7 +1,7 @@
 // @ts-check
 import { faultProxy } from "tautline/testing";
 
-/** What the line takes each way when nothing is wrong with it: something is always under way, as in a real network. */
+/** The delay of a healthy line each way, so that a message is always under way, as in a real network. */
 const LINE_MS = 40;
 const LASTS_MS = 6_000;
 const SLOW_MS = 400;

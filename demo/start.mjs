@@ -44,7 +44,7 @@ function wholeNumber(name, text, min, max) {
 }
 
 /**
- * What clients send must not move the cursor, colour the terminal or turn the reading direction.
+ * Prints text of clients, which must not move the cursor, colour the terminal or turn the reading direction.
  *
  * @param {string} line
  */

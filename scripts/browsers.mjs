@@ -14,7 +14,7 @@ export function findBun() {
   return existsSync(BUN) ? BUN : undefined;
 }
 
-/** What a Chromium that is driven here starts with: it does nothing of its own. */
+/** The flags of a Chromium that a program drives, so that it does nothing of its own. */
 export const CHROMIUM_ARGS = [
   "--no-sandbox",
   "--disable-gpu",

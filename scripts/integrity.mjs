@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 
-// What goes into `integrity` attributes (Subresource Integrity, W3C): a page that pins version and hash runs nothing else.
+// Prints the values of `integrity` attributes (Subresource Integrity, W3C), so that a page runs only the pinned file.
 const dist = new URL("../dist/", import.meta.url);
 const scripts = readdirSync(dist).filter((file) => /\.min\.m?js$/.test(file));
 const hashes = Object.fromEntries(

@@ -4,9 +4,8 @@ import { build } from "esbuild";
 import { entries } from "../entries.mjs";
 import manifest from "../package.json" with { type: "json" };
 
-// The first row is the core alone; each later row is what its line adds to the first. What never reaches a page that
-// does not ask for it, `readable` and `writable`, or any page at all, the server and testing, is not counted. Optional
-// peers are not counted either: whether a page has them is its own affair.
+// The first row is the core alone; each later row is the difference to the first. Exports that a page downloads only if it
+// uses them (`readable`, `writable`) do not count. Nor do the server, testing and optional peers.
 const budgets = entries.flatMap(({ name, budget }) =>
   budget ? [{ name: name === "." ? "core" : name, code: budget.code, budget: budget.bytes }] : [],
 );
@@ -44,7 +43,7 @@ function weigh({ code, map }) {
   return weights;
 }
 
-/** What is heavier than in the core, heaviest first. */
+/** Returns the modules that are heavier than in the core, the heaviest first. */
 function added(weights, core) {
   const modules = [...weights].map(([name, weight]) => ({ name, size: weight - (core.get(name) ?? 0) }));
   return modules.filter(({ size }) => size > 0).sort((a, b) => b.size - a.size);

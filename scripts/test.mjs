@@ -1,4 +1,4 @@
-// The one command that checks everything: `npm test`. Its last line is the count, its exit code the verdict.
+// The one command that checks everything: `npm test`. Its last line is the count, and its exit code is 1 if a check failed.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

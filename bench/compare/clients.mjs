@@ -1,5 +1,5 @@
-// Each client as its README says to begin with, and with `ws` where it asks for a class. What a probe needs of one: send,
-// end, and whether it says that it is connected.
+// Each client as its README shows it, with `ws` where it needs a class, behind three calls. They send, end, and say whether
+// the client is connected.
 import { Centrifuge } from "centrifuge";
 import { WebSocket as PartyReconnecting } from "partysocket";
 import ReconnectingWebSocket from "reconnecting-websocket";

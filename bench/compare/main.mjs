@@ -1,6 +1,5 @@
-// What some clients do when it matters, each with its defaults, on this machine:
+// Compares clients where it matters, each with its defaults, on this machine.
 //   npm ci --prefix bench && npm run --silent build && node bench/compare/main.mjs
-// It takes a minute and a half, nearly all of it waiting.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { faultProxy } from "../../dist/node/testing.mjs";
@@ -12,7 +11,7 @@ const DARK_MS = 60_000;
 const DROPPING_MS = 10_000;
 const FLOOD = 50;
 
-/** Some clients leave errors to nobody: they are told, and the run goes on. */
+/** Prints errors that a client leaves uncaught, so that the run continues. */
 process.on("uncaughtException", (error) => console.error(`uncaught: ${error.message}`));
 process.on("unhandledRejection", () => {});
 
@@ -33,13 +32,13 @@ const probes = {
     const server = await serve(speaks);
     const client = open(`ws://127.0.0.1:${server.port}`);
     const outcome = await attempt(() => client.send("early"));
-    await until(() => server.heard.includes("early"), 3_000);
+    await until(() => server.received.includes("early"), 3_000);
     client.close();
     server.close();
-    return server.heard.includes("early") ? "arrives" : (outcome ?? "is lost");
+    return server.received.includes("early") ? "arrives" : (outcome ?? "is lost");
   },
 
-  async "50 sent while the line breaks, heard"({ speaks, open }) {
+  async "50 sent while the connection breaks, received"({ speaks, open }) {
     const server = await serve(speaks);
     const proxy = await faultProxy(server.port);
     const client = open(`ws://127.0.0.1:${proxy.port}`);
@@ -50,15 +49,15 @@ const probes = {
       if (n === FLOOD / 2) proxy.reset();
       await sleep(2);
     }
-    await until(() => new Set(server.heard).size === FLOOD, 12_000);
+    await until(() => new Set(server.received).size === FLOOD, 12_000);
     client.close();
     await proxy.close();
     server.close();
-    const once = new Set(server.heard).size;
-    return `${once}${server.heard.length > once ? `, ${server.heard.length - once} twice` : ""}`;
+    const once = new Set(server.received).size;
+    return `${once}${server.received.length > once ? `, ${server.received.length - once} twice` : ""}`;
   },
 
-  async "a line that swallows everything is noticed after"({ speaks, open }) {
+  async "time until a silent connection is replaced"({ speaks, open }) {
     const server = await serve(speaks);
     const proxy = await faultProxy(server.port);
     const client = open(`ws://127.0.0.1:${proxy.port}`);
@@ -82,7 +81,7 @@ const probes = {
 };
 
 /**
- * What came of an act that may throw or reject.
+ * Returns the result of an act that may throw or reject.
  *
  * @param {() => unknown} act
  */

@@ -6,15 +6,15 @@ import { handler } from "../../dist/node/server.mjs";
 const CENTRIFUGE_PING_S = 25;
 
 /**
- * A server on loopback that speaks what the client speaks, hears what it sends, and keeps its connections. With `drops`
- * it ends each as soon as it is open.
+ * Starts a server on loopback that speaks the client's protocol, records its messages and keeps its connections. With
+ * `drops` it ends each connection as soon as it is open.
  *
  * @param {"ws" | "socket.io" | "centrifuge"} speaks
  * @param {{ drops?: boolean }} [options]
  */
 export async function serve(speaks, { drops = false } = {}) {
   /** @type {string[]} */
-  const heard = [];
+  const received = [];
   let connections = 0;
   const server = createServer();
   /** @type {Set<import("node:stream").Duplex>} */
@@ -29,13 +29,13 @@ export async function serve(speaks, { drops = false } = {}) {
       connections++;
       if (drops) socket.close();
     });
-    io.on("connection", (socket) => socket.on("message", (text) => heard.push(text)));
+    io.on("connection", (socket) => socket.on("message", (text) => received.push(text)));
   } else if (speaks === "ws") {
     const served = handler(
       (conn) => {
         connections++;
         if (drops) conn.close(1011);
-        else conn.on("message", (payload) => heard.push(String(payload)));
+        else conn.on("message", (payload) => received.push(String(payload)));
       },
       drops ? {} : { resume: {} },
     );
@@ -49,7 +49,7 @@ export async function serve(speaks, { drops = false } = {}) {
           const { id, connect, send } = JSON.parse(line);
           const client = { client: "one", version: "1", ping: CENTRIFUGE_PING_S, pong: true };
           if (connect) socket.send(JSON.stringify({ id, connect: client }));
-          if (send) heard.push(send.data);
+          if (send) received.push(send.data);
         }
       });
       const pings = setInterval(() => socket.send("{}"), CENTRIFUGE_PING_S * 1_000);
@@ -60,7 +60,7 @@ export async function serve(speaks, { drops = false } = {}) {
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   return {
     port,
-    heard,
+    received,
     connections: () => connections,
     close() {
       server.close();

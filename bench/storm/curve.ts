@@ -10,7 +10,7 @@ const DEFAULT: Point = [FACTOR, FIRST_MS, MAX_MS];
 const GENTLE: Point = [3, 1_000, 30_000];
 const GENTLEST: Point = [4, 1_000, 60_000];
 const PATIENT: Point = [2, 1_000, 60_000];
-/** What the default was chosen from. */
+/** The points that the default was chosen from. */
 const POINTS: readonly Point[] = [
   [1.5, 1_000, 30_000],
   [2, 1_000, 10_000],

@@ -3,7 +3,7 @@ import type { FleetFactory } from "./model.ts";
 import { DOWN_MS, dropping, limited, REFILL_S, roomy, type Server } from "./server.ts";
 import { type Outcome, SLICE_MS, simulate } from "./storm.ts";
 
-/** Whoever is not back by then counts as not back. */
+/** A client that is not back by then counts as not back. */
 const STORM_END_MS = 300_000;
 /** A server that lets nobody in for so long has gone down under the refusals. */
 const HOPELESS_AFTER_MS = 60_000;
@@ -12,7 +12,7 @@ export const FLAPPING_END_MS = 60_000;
 export const UNRELATED = 10_001;
 const SECOND = 1_000 / SLICE_MS;
 
-/** What is needed to run a table again and get the same. */
+/** The input of a table: the same input gives the same table. */
 export interface Run {
   readonly clients: number;
   readonly seed: number;

@@ -23,7 +23,7 @@ export function following({ wait, retries = Number.POSITIVE_INFINITY, needsStabl
   };
 }
 
-/** Clients that run what a Conn runs: the verdict and the wait of `judge()`, the count of retries of `step()`. */
+/** Creates clients that run the code of a Conn: `decideRetry()` for the wait, and the retry count of `transition()`. */
 export function tautline(options: Omit<ExponentialOptions, "random"> = {}): FleetFactory {
   return (clients, random) => {
     const attempts = new Uint16Array(clients);

@@ -2,7 +2,7 @@ import { OTHERS } from "./clients.ts";
 import { curve } from "./curve.ts";
 import { FLAPPING_END_MS, measureFlapping, measureLone, measureStorm, type Run, UNRELATED } from "./measures.ts";
 import { type FleetFactory, following, tautline } from "./model.ts";
-import { admitting, DOWN_MS, limited, quiet, REFILL_S, type Refusal, unavailable, wishing } from "./server.ts";
+import { admitting, DOWN_MS, limited, quiet, REFILL_S, type Refusal, requestingDelay, unavailable } from "./server.ts";
 import { enter, LONE_HEAD, loneRow, STORM_HEAD, stormRow } from "./storm-table.ts";
 import { one, seconds, table } from "./table.ts";
 
@@ -50,8 +50,11 @@ function refusals(clients: number): [name: string, refuse: Refusal][] {
   return [
     ["503 alone", unavailable()],
     ...["10", "30", "60"].map((s): [string, Refusal] => [`503 and \`Retry-After: ${s}\``, unavailable(s)]),
-    ...[30_000, 60_000].map((ms): [string, Refusal] => [`1013 and \`retry=0-${ms}\``, () => wishing(0, ms)]),
-    ["1013 and `retry=0-<the time that the rest needs>`", (_nowMs, kept) => wishing(0, (clients - kept) / perMs)],
+    ...[30_000, 60_000].map((ms): [string, Refusal] => [`1013 and \`retry=0-${ms}\``, () => requestingDelay(0, ms)]),
+    [
+      "1013 and `retry=0-<the time that the rest needs>`",
+      (_nowMs, kept) => requestingDelay(0, (clients - kept) / perMs),
+    ],
   ];
 }
 

@@ -3,7 +3,7 @@ import type { Random } from "./random.ts";
 const NOBODY = -1;
 
 /**
- * Who acts when: a calendar queue with one page a millisecond. A client stands in it at most once, so a page is a list
+ * The times at which clients act: a calendar queue with one page a millisecond. A client stands in it at most once, so a page is a list
  * threaded through one array, and nothing is ever allocated.
  */
 export class Schedule {
@@ -29,8 +29,8 @@ export class Schedule {
   }
 
   /**
-   * Calls `act` for each client on a page, which may enter it again on a later one. Who acts first is drawn: in the order
-   * of entry, a server that is short of room would favour those who waited long, or those who did not.
+   * Calls `act` for each client on a page, which may enter it again on a later one. The order is random, because
+   * in the order of entry a server that is short of room would favour clients by how long they waited.
    */
   turn(ms: number, act: (client: number) => void): void {
     const page = this.#page;

@@ -7,16 +7,16 @@ export interface Loss {
   readonly ending: ConnectionEnd;
 }
 
-/** What becomes of an attempt. */
-export interface Fate {
-  /** What it costs the server, where a connection that it keeps costs 1. */
+/** The outcome of an attempt. */
+export interface AttemptOutcome {
+  /** Cost for the server; a connection that it keeps costs 1. */
   readonly work: number;
   /** How it ended, or undefined if the client is back for good. */
   readonly loss: Loss | undefined;
 }
 
 /** The far end of all clients at once. Asked in the order of time. */
-export type Server = (nowMs: number) => Fate;
+export type Server = (nowMs: number) => AttemptOutcome;
 
 /** How a server refuses that has kept `kept` clients so far. */
 export type Refusal = (nowMs: number, kept: number) => Loss;
@@ -30,8 +30,8 @@ const BURST_S = 1;
 const REFUSAL_WORK = REFUSAL_COST;
 
 const ABNORMAL = { code: 1006, reason: "", clean: false };
-const KEPT: Fate = { work: 1, loss: undefined };
-const UNREACHABLE: Fate = { work: 0, loss: { had: "failed", ending: ABNORMAL } };
+const KEPT: AttemptOutcome = { work: 1, loss: undefined };
+const UNREACHABLE: AttemptOutcome = { work: 0, loss: { had: "failed", ending: ABNORMAL } };
 
 /** How everybody is dropped at the start. */
 export const DROPPED: Loss = { had: "been stable", ending: ABNORMAL };
@@ -42,8 +42,8 @@ export function unavailable(retryAfter?: string): Refusal {
   return () => loss;
 }
 
-/** Accepts the upgrade only to close it with 1013 and the wish `retry=<min>-<max>`, which a browser can read. */
-export function wishing(minMs: number, maxMs: number): Loss {
+/** Accepts the upgrade only to close it with 1013 and the request `retry=<min>-<max>`, which a browser can read. */
+export function requestingDelay(minMs: number, maxMs: number): Loss {
   return {
     had: "opened",
     ending: { code: 1013, reason: `retry=${Math.ceil(minMs)}-${Math.ceil(maxMs)}`, clean: true },
@@ -80,11 +80,11 @@ export function admitting(options: AdmissionOptions): Server {
     if (nowMs < DOWN_MS) return UNREACHABLE;
     clockMs = nowMs;
     const slot = admission.ask();
-    return slot ? { work: REFUSAL_WORK, loss: wishing(slot.minMs, slot.maxMs) } : KEPT;
+    return slot ? { work: REFUSAL_WORK, loss: requestingDelay(slot.minMs, slot.maxMs) } : KEPT;
   };
 }
 
-/** The same for a client that is alone: nobody else has asked before. */
+/** The same for a client that is alone: no other client has asked before. */
 export const quiet =
   (options: AdmissionOptions): Server =>
   (nowMs) =>

@@ -19,7 +19,7 @@ function chatWindow({ connect, isResuming, signal }, firstName, number) {
   who.elements.name.value = firstName;
   who.elements.room.value = "harbour";
 
-  /** What was sent and has not come back from the room. */
+  /** Messages that were sent and have not come back from the room. */
   const pending = new Map();
   let lastId = 0;
   let lastTyped = 0;

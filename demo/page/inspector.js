@@ -137,7 +137,7 @@ export class Inspector {
     for (const { conn } of this.#lanes.values()) {
       queued += conn.stats.outbox.messages;
       sent += conn.stats.sent;
-      // What setup says is acknowledged too, and not counted as sent.
+      // Never below zero, because messages of setup are acknowledged and not counted as sent.
       acknowledged += Math.max(0, conn.stats.sent - conn.stats.unacknowledged.messages);
     }
     element("queued").textContent = whole.format(queued);

@@ -46,7 +46,7 @@ export function startMeter({ connect, signal }, inspector) {
       account = open(number + 1);
       return;
     }
-    // Of what was in doubt the server has just said what it has, so that only the rest goes again.
+    // The server has just reported its count, so that only messages after it are sent again.
     for (const payload of account.inDoubt.splice(0)) {
       const { type, n } = JSON.parse(payload);
       if (type === "count" && n > message.last) account.conn.write(payload);

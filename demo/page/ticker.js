@@ -41,7 +41,7 @@ export async function startTicker({ connect, signal }) {
   }
 }
 
-/** What the server says of this page's ticker, beside what we know of it. */
+/** Shows the server's account of this page's ticker beside the page's own. */
 export function showProgress({ sent, heldMs }) {
   const held = heldMs > 0 ? `, held back for ${(heldMs / 1000).toFixed(1)} s` : "";
   const words = `Taken ${taken} · waiting here ${conn.stats.inbox.messages} · server sent ${sent}${held}`;

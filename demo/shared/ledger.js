@@ -2,8 +2,8 @@
 const MAX_MISSING = 100_000;
 
 /**
- * What a receiver knows of messages that are numbered from 1 on by their sender: a number that is skipped is lost, unless
- * it comes later, and one that comes again is doubled. It stands on both ends, and knows nothing of connections.
+ * A receiver's account of messages that their sender numbers from 1 on: a skipped number is lost, unless it arrives later,
+ * and a repeated number is doubled. Both ends use it, and it knows nothing of connections.
  */
 export class Ledger {
   received = 0;

@@ -37,7 +37,7 @@ export class Game {
     const sailor = newSailor(this.#freeId(), false);
     this.#players.set(conn, sailor);
     conn.on("closed", () => this.#leave(conn));
-    // Who is away drifts.
+    // A sailor whose client is away drifts, because no one steers.
     conn.on("disconnected", () => Object.assign(sailor, { steer: { x: 0, y: 0 } }));
     this.#start();
     for await (const steer of conn) sailor.steer = steer;

@@ -5,7 +5,7 @@
  * @property {string} name
  * @property {number} price In euros.
  * @property {number[]} trail The prices before and this one, oldest first.
- * @property {number} change Since the tick before, as a fraction of the price then: 0.01 is one percent more. Told to 0.001.
+ * @property {number} change Since the tick before, as a fraction of the price then: 0.01 is one percent more. Rounded to 0.001.
  */
 
 const NAMES = [

@@ -50,7 +50,7 @@ export class Meter {
       else if (up.type === "flood") flood = FLOOD.rounds;
       else if (up.type === "ping") conn.send({ type: "pong" }, { volatile: true });
       else {
-        // What an earlier session did not get through, as far as this client has not counted it.
+        // Messages of an earlier session are sent again, except those that this client has counted.
         const missed = account.backlog.splice(0).filter((payload) => numberOf(payload) > up.last);
         for (const payload of missed) conn.write(payload);
       }

@@ -49,7 +49,7 @@ export class SystemWatch {
     this.#look = {
       cpu: (user + system) / 1000 / (now - this.#at),
       memory: process.memoryUsage.rss(),
-      // What the histogram measures includes its own resolution.
+      // Less the resolution, because the histogram's figures include it.
       delayMs: Math.max(0, this.#delay.max / 1e6 - RESOLUTION_MS),
     };
     this.#cpu = process.cpuUsage();

@@ -30,7 +30,7 @@ export class Ticker {
   #timer;
   #print;
   #clients = 0;
-  /** What each page's ticker was sent, and since when it has not taken the next. @type {Map<string, { sent: number, since: number }>} */
+  /** The number of prices sent to each page's ticker, and since when it has not taken the next. @type {Map<string, { sent: number, since: number }>} */
   #progress = new Map();
 
   /** @param {{ everyMs: number, print: (line: string) => void }} options */

@@ -23,7 +23,7 @@ const reasons = Object.keys(REASONS) as WaitReason[];
 
 type Labelled = Readonly<Record<string, readonly MachineEvent[]>>;
 
-/** Every input there is, by what it is called in the diagram. A type that is missing does not compile. */
+/** Every input, by its name in the diagram. A missing type does not compile. */
 const INPUTS: { readonly [type in MachineEvent["type"]]: Labelled } = {
   connect: { connect: [{ type: "connect" }], "connect too soon": [{ type: "connect", floorMs: TOO_SOON_MS }] },
   reconnect: {
@@ -70,11 +70,11 @@ interface Move {
   readonly label: string;
 }
 
-/** What distinguishes states for the purpose of the diagram. */
+/** Returns the key that distinguishes states in the diagram. */
 const keyOf = (state: State) =>
   "reason" in state ? `${state.name} ${state.reason} ${state.isShortest === true}` : state.name;
 
-/** Every state that `step` leads to from `idle`, one for each key, and every move between them. */
+/** Finds every state that `transition` leads to from `idle`, one for each key, and every move between them. */
 function explore(): { readonly states: readonly State[]; readonly moves: readonly Move[] } {
   const states = new Map<string, State>([["idle", { name: "idle" }]]);
   const moves: Move[] = [];
@@ -91,7 +91,7 @@ function explore(): { readonly states: readonly State[]; readonly moves: readonl
   return { states: [...states.values()], moves };
 }
 
-/** The life of a Conn as a state diagram in Mermaid: what `step` answers to every input in every state. */
+/** Draws the life of a Conn as a state diagram in Mermaid: the result of `transition` for every input in every state. */
 export function stateDiagram(): string {
   const { states, moves } = explore();
   const edges = new Map<string, Map<string, Set<string>>>();
@@ -116,7 +116,7 @@ export function stateDiagram(): string {
 
 const BLOCK = /(<!-- state diagram: npm run diagram writes it -->\n```mermaid\n)[\s\S]*?(\n```)/;
 
-/** The page with the diagram as it is now. */
+/** Returns the page with the present diagram. */
 export function withDiagram(page: string): string {
   if (!BLOCK.test(page)) throw new Error("The page has no place for the state diagram.");
   return page.replace(BLOCK, (_all, before: string, after: string) => before + stateDiagram() + after);

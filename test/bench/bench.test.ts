@@ -4,13 +4,14 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { bars, lines } from "../../bench/chart.mjs";
+import { aimsOf } from "../../bench/comparison.mjs";
 import { compare, contest, median } from "../../bench/runner.mjs";
-import { parts, verdict } from "../../bench/suites.mjs";
+import { parts, partsAgainst } from "../../bench/suites.mjs";
 
 const ROUND = { rounds: 1, options: { count: 20, burst: 10, inFlight: 2, kind: "text", bytes: 64 } };
 
 test.each(["up", "down", "echo"])(
-  "bare ws measures what it takes: %s",
+  "bare ws has a rate and a cost: %s",
   async (task) => {
     const results = await contest(["bare ws", "bare ws again"], task, { ...ROUND, isFresh: true });
     for (const [, rounds] of results) {
@@ -26,9 +27,28 @@ test("a client that ends before it answers fails the contest", async () => {
   await expect(lost).rejects.toThrow("ended with 1");
 }, 20_000);
 
-test("a part that there is not is refused with those that there are", async () => {
-  const run = promisify(execFile)(process.execPath, ["bench/main.mjs", "--only", "nothing"]);
+test("an unknown part is refused with the names of all parts", async () => {
+  const run = promisify(execFile)(process.execPath, ["bench/run.mjs", "--only", "nothing"]);
   await expect(run).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining("grow-outbox") });
+});
+
+test("two builds are compared in one run, and the same build twice by the same names", {
+  timeout: 60_000,
+}, async () => {
+  const args = ["bench/run.mjs", "--against", "dist", "--only", "up-50", "--only", "sizes", "--rounds", "1", "--tiny"];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  expect(stdout).toMatch(/^\| this build \| [\d,.]+ \| \d+\.\d\d× /m);
+  const weights = [...stdout.matchAll(/^\| (?:other|this) build \| ([\d,]+) \| ([\d,]+) \|$/gm)].map(
+    ([, ...all]) => all,
+  );
+  expect(weights).toHaveLength(2);
+  expect(weights[0]).toEqual(weights[1]);
+  expect(Object.keys(partsAgainst)).toContain("memory");
+});
+
+test("a folder that holds no build is refused by its name", async () => {
+  const run = promisify(execFile)(process.execPath, ["bench/run.mjs", "--against", "docs"]);
+  await expect(run).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining("got docs") });
 });
 
 test("the page has a place for each part, and for nothing else but the machine", () => {
@@ -49,18 +69,21 @@ test.each([
   ["cpuUs", [90, 105, 300], "reached"],
   ["cpuUs", [90, 110, 300], "missed, within the noise"],
   ["cpuUs", [90, 111, 300], "missed"],
-])("an aim is told by the median, and a miss of the noise's size as that: %s %j", (measure, values, outcome) => {
-  const rounds = (given: number[]) => given.map((value) => ({ [measure]: value }));
-  const results = new Map([
-    ["bare", rounds([100, 100, 100])],
-    ["bare again", rounds([90, 100, 110])],
-    ["ours", rounds(values)],
-  ]);
-  const [bound, side] = measure === "rate" ? [0.95, "least"] : [1.05, "most"];
-  const told = (aims: object) => verdict(results, ["bare", "bare again", "ours"], { [measure]: "figure" }, aims);
-  expect(told({ [measure]: bound })).toEqual([`Aim: figure at ${side} ${bound}× (${outcome}).`]);
-  expect(told({})).toEqual([]);
-});
+])(
+  "the median decides whether an aim is reached, and a miss within the noise is called so: %s %j",
+  (measure, values, outcome) => {
+    const rounds = (given: number[]) => given.map((value) => ({ [measure]: value }));
+    const results = new Map([
+      ["bare", rounds([100, 100, 100])],
+      ["bare again", rounds([90, 100, 110])],
+      ["ours", rounds(values)],
+    ]);
+    const [bound, side] = measure === "rate" ? [0.95, "least"] : [1.05, "most"];
+    const report = (aims: object) => aimsOf(results, ["bare", "bare again", "ours"], { [measure]: "figure" }, aims);
+    expect(report({ [measure]: bound })).toEqual([`Aim: figure at ${side} ${bound}× (${outcome}).`]);
+    expect(report({})).toEqual([]);
+  },
+);
 
 test("a chart is the same for the same figures, and its longest bar is the largest figure", () => {
   const chart = bars("a & b", [

@@ -38,7 +38,7 @@ describe.skipIf(!findChromium())("the bench in Chromium", () => {
 
 test("without Chromium its parts say so, and the others go on", async () => {
   const env = { ...process.env, CHROMIUM: "/nowhere" };
-  const args = ["bench/main.mjs", "--only", "chromium-echo", "--only", "sizes"];
+  const args = ["bench/run.mjs", "--only", "chromium-echo", "--only", "sizes"];
   const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: ROOT, env });
   expect(stdout).toMatch(/^### In Chromium, 64-byte echo, one in flight\n\nNot measured: there is no Chromium/);
   expect(stdout).toContain("### Bytes that a page downloads\n\n| client |");

@@ -10,9 +10,9 @@ import {
   limited,
   quiet,
   REFILL_S,
+  requestingDelay,
   roomy,
   type Server,
-  wishing,
 } from "../../bench/storm/server.ts";
 import { simulate } from "../../bench/storm/storm.ts";
 import { seededRandom } from "../../src/testing/seeded-random.ts";
@@ -52,7 +52,7 @@ test("differs for another seed", () => {
 });
 
 test("the wait inside a server's window is drawn from the seed too", () => {
-  const wished = () => storm(tautline(), { server: limited(PER_SECOND, () => wishing(0, 60_000)) });
+  const wished = () => storm(tautline(), { server: limited(PER_SECOND, () => requestingDelay(0, 60_000)) });
   expect(wished()).toEqual(wished());
 });
 
@@ -96,7 +96,7 @@ test.each<[drawn: number, waitMs: number]>([
   [1, 9_000],
 ])("a client obeys retry=7000-9000, drawing %d", (drawn, waitMs) => {
   const answerMs = 20 + 60 * drawn;
-  const server: Server = (nowMs) => (nowMs < 5_000 ? { work: 0, loss: wishing(7_000, 9_000) } : roomy(nowMs));
+  const server: Server = (nowMs) => (nowMs < 5_000 ? { work: 0, loss: requestingDelay(7_000, 9_000) } : roomy(nowMs));
   expect(alone(tautline({ firstMs: 1, factor: 1 }), drawn, server)).toBe(drawn + answerMs + waitMs + answerMs);
 });
 
@@ -121,7 +121,7 @@ test("full jitter peaks below every client without jitter", () => {
 test("a slower start peaks lower than the default, and a window that the server names is sooner over", () => {
   const usual = measureStorm(tautline(), RUN);
   const slower = measureStorm(tautline({ factor: 4, maxMs: 60_000 }), RUN);
-  const wished = measureStorm(tautline(), RUN, (perSecond) => limited(perSecond, () => wishing(0, 60_000)));
+  const wished = measureStorm(tautline(), RUN, (perSecond) => limited(perSecond, () => requestingDelay(0, 60_000)));
   expect(slower.peak).toBeLessThan(usual.peak / 2);
   expect(wished.backAtMs).toBeLessThan(usual.backAtMs ?? 0);
 });

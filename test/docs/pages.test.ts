@@ -188,6 +188,14 @@ test("an event that any page listens to exists", () => {
   expect(listened.filter(([, name]) => !events.includes(name as string))).toEqual([]);
 });
 
+test("every file and folder that the architecture page names exists", () => {
+  const text = page("internals/architecture");
+  const named = [...text.matchAll(/`([\w-]+(?:\/[\w.-]+)+\/?)`/g)].map(([, name]) => name as string);
+  expect(named.length).toBeGreaterThan(80);
+  const places = ["", "src/"];
+  expect(named.filter((name) => !places.some((place) => existsSync(join(ROOT, place, name))))).toEqual([]);
+});
+
 test("every command of the fault proxy is on the testing page", () => {
   const documented = page("guides/testing");
   for (const name of membersOf("testing", "FaultProxy")) expect(documented).toMatch(new RegExp(`\`${name}\\b`));

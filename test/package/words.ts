@@ -59,7 +59,7 @@ export function proseOfPage(markdown: string): Prose[] {
 
 /** Finds the places in a text that break the rules for sentences. */
 export function faultsIn({ text, isLineComment = false }: Prose): string[] {
-  const plain = text.replace(QUOTED, "x").replace(/\s+/g, " ");
+  const plain = text.replace(QUOTED, "X").replace(/\s+/g, " ");
   return plain.split(/(?<=[.!?]) (?=[A-Z“"(])|\n/).flatMap((each) => {
     const sentence = each.trim();
     const banned = BANNED.exec(sentence)?.[1];
