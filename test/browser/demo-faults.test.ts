@@ -12,7 +12,7 @@ async function expectWell(page: Page): Promise<void> {
   await allOpen(page);
   const [before = 0] = await counted(page, "with");
   await expect.poll(async () => (await counted(page, "with"))[0], SOON).toBeGreaterThan(before + 20);
-  // What is in doubt for a moment is not lost: it comes.
+  // A message that is in doubt for a moment is not lost, because it arrives later.
   await expect.poll(async () => (await counted(page, "with")).slice(1), SOON).toEqual([0, 0]);
   expect([await number(page, "lost"), await number(page, "doubled")]).toEqual([0, 0]);
 }

@@ -4,7 +4,7 @@ import { expect, onTestFinished } from "vitest";
 import { findChromium } from "../../scripts/browsers.mjs";
 
 const ARGS = "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update";
-/** What Chromium itself writes to the console when a server is away. */
+/** The lines that Chromium itself writes to the console when a server is away. */
 const REFUSED = /^WebSocket connection to '\S+' failed/;
 /** Pictures of the last run, to be looked at. */
 const ARTEFACTS = join(import.meta.dirname, "../../artefacts");

@@ -19,7 +19,7 @@ const messageField = (page: Page, number: 1 | 2) => chatWindow(page, number).get
 const texts = (page: Page, number: 1 | 2) =>
   chatWindow(page, number).locator("li:not(.pending) span").allTextContents();
 
-/** What does not show all of its text. */
+/** The elements that do not show all of their text. */
 const clipped = (page: Page) =>
   page
     .locator("button, h1, h2, h3, #status, dd, dt, figcaption *, #lanes td:last-child")
@@ -72,7 +72,7 @@ describe.skipIf(!executablePath)("the demo's page", () => {
       await expect.poll(async () => (await texts(page, 1)).sort(), SOON).toEqual([...all].sort());
       expect(await texts(page, 2)).toEqual([]);
     }
-    // Who comes later finds what was said.
+    // A visitor who comes later finds the earlier lines.
     await enter(theirs, 2, "Room", "__proto__");
     await expect.poll(async () => (await texts(theirs, 2)).sort(), SOON).toEqual([...all].sort());
     await picture(theirs, "chat", "#chat");

@@ -15,9 +15,9 @@ export interface Line {
   readonly socket: WebSocket;
   /** Messages so far, pings left out. */
   readonly heard: string[];
-  /** Pings so far: each `ping` is answered by a `pong`, unless the line is deaf. */
+  /** Pings so far: each `ping` is answered by a `pong`, unless the line ignores its input. */
   pings: number;
-  /** Does as a peer does that is gone: hears everything and answers nothing. */
+  /** Does as a peer does that is gone: receives everything and answers nothing. */
   isDeaf: boolean;
   /** The close code, once it has ended. */
   code: number | undefined;
@@ -27,7 +27,7 @@ export interface Line {
 export interface LineServer {
   readonly url: string;
   readonly lines: readonly Line[];
-  /** What all lines have heard, in order. */
+  /** Everything that all lines received, in order. */
   readonly heard: readonly string[];
 }
 

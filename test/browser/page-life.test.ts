@@ -11,7 +11,7 @@ const QUICK = { intervalMs: 300, timeoutMs: 600 };
 /** Never due within a test: whatever asks, it is not the heartbeat's own interval. */
 const SLOW = { intervalMs: 600_000, timeoutMs: 10_000 };
 
-/** What a page leaves in its global scope. */
+/** The values that a page leaves in its global scope. */
 interface InPage {
   readonly Tautline: typeof Library;
   conn: Library.Conn<string>;
@@ -121,7 +121,7 @@ describe.skipIf(!executablePath)("a page", () => {
 
       await page.evaluate(() => history.back());
       await expect.poll(() => server.heard, SOON).toEqual(["shown again"]);
-      // Playwright hears of it later than the server.
+      // Playwright receives it later than the server.
       await expect.poll(() => page.url(), SOON).toBe(server.url);
       expect(await told(page, "pageshow")).toEqual([{ persisted: true, notRestoredReasons: null }]);
       expect(await told(page, "waiting")).toMatchObject([{ reason: "suspended" }]);
@@ -132,7 +132,7 @@ describe.skipIf(!executablePath)("a page", () => {
 
   test("keeps a healthy connection in a background tab that is throttled for longer than its heartbeat", async () => {
     const { page, server, line } = await visit(QUICK);
-    // One that hears nothing of the tab's return has only its late timers to go by.
+    // A page without a signal of the tab's return has only its late timers to go by.
     await page.evaluate(start, { heartbeat: QUICK, heeds: false });
     await expect.poll(() => server.lines.length, SOON).toBe(2);
     const other = await hide(page);
@@ -196,7 +196,7 @@ function start(wanted: { heartbeat: Library.HeartbeatOptions | undefined; heeds:
     },
   });
   for (const name of ["open", "waiting", "message"] as const) conn.on(name, (payload) => told.push([name, payload]));
-  // Of an error only its message would reach the test.
+  // Only the message of an error would reach the test.
   conn.on("disconnected", ({ cause, ...info }) =>
     told.push(["disconnected", { ...info, cause: { ...(cause as Library.ConnError) } }]),
   );

@@ -9,7 +9,7 @@ const START_MS = 10_000;
 
 /** A Node program in a process of its own, killed when the test is over. */
 export class Program {
-  /** What it has printed, errors included. */
+  /** The printed lines, errors included. */
   readonly lines: string[] = [];
   /** The exit code, or the name of the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals>;

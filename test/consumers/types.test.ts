@@ -106,7 +106,7 @@ const SURROUNDINGS = [
   { surroundings: "@types/node alone", settings: NODE, names: ["page", "service"] },
 ];
 
-/** What a compiler says of a program. The declarations of the package are checked too; the compiler's own are not. */
+/** Returns the errors that a compiler reports for a program. The declarations of the package are checked too; the compiler's own are not. */
 async function complaints(version: string, names: readonly string[], settings: object): Promise<string> {
   const options = {
     noEmit: true,

@@ -1,6 +1,6 @@
 // Assertions and patience for cases that know no test runner.
 
-/** What a busy machine may add to a time before it is wrong. */
+/** The time that a busy machine may add to any other. */
 export const SLACK_MS = 1_000;
 /** Timers may fire a little early. */
 const EARLY_MS = 5;

@@ -15,13 +15,13 @@ export interface Urls {
   readonly base: string;
   /** Takes TCP connections and never answers. */
   readonly never: string;
-  /** Nobody listens there. */
+  /** No server listens there. */
   readonly refused: string;
   /** Whether all of them speak TLS. */
   readonly secure: boolean;
 }
 
-/** What a platform does that others do not: each member is a row of docs/reference/platforms.md, and the cases that read it show it. */
+/** Differences between platforms: each member is a row of docs/reference/platforms.md, and the cases that read it show it. */
 export interface Platform {
   /** Whether upgrades can be made with headers, and connections can be asked with protocol pings. */
   readonly isNode: boolean;
@@ -55,7 +55,7 @@ export interface Case {
   run(env: Env): Promise<void>;
 }
 
-/** What the contract server knows of the connections with one id. */
+/** The contract server's record of the connections with one id. */
 export interface Log {
   readonly live: number;
   upgrades: number;
@@ -65,7 +65,7 @@ export interface Log {
   /** Bytes of all messages that came in. */
   bytes: number;
   readonly closes: { readonly code: number; readonly reason: string }[];
-  /** Of the last upgrade. */
+  /** The headers of the last upgrade. */
   headers: Readonly<Record<string, string>>;
 }
 
@@ -117,7 +117,7 @@ export class CaseContext {
     return conn;
   }
 
-  /** What the server knows; `drop` and `read` are done to this case's connections before. */
+  /** Fetches the server's record; `drop` and `read` are done to this case's connections before. */
   async log(act: "log" | "drop" | "read" = "log"): Promise<Log> {
     if (this.env.ask) return this.env.ask(this.url(`/${act}`));
     const response = await fetch(this.url(`/${act}`).replace("ws", "http"));
@@ -164,7 +164,7 @@ export function each<Row>(
   return rows.map((row) => define(name(row), (context) => act(context, row)));
 }
 
-/** What `conn` tells next under `name`. */
+/** Waits for the next event `name` of `conn`. */
 export function next<In, Out, Name extends keyof ConnEvents<In>>(
   conn: Conn<In, Out>,
   name: Name,

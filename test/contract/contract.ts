@@ -8,7 +8,7 @@ import { opening } from "./opening.ts";
 import { resuming } from "./resuming.ts";
 
 /**
- * What tautline does, once, for every runtime: nothing in the cases knows a test runner or a platform. The other end is
+ * The behaviour of tautline, once, for every runtime: nothing in the cases knows a test runner or a platform. The other end is
  * in `server.ts`.
  */
 export const contract: readonly Case[] = [
@@ -21,7 +21,7 @@ export const contract: readonly Case[] = [
   ...resuming,
 ];
 
-/** What is true of a whole run, besides its cases. */
+/** The facts of a whole run, besides its cases. */
 export const UNHANDLED = "leaves no rejection unhandled";
 
 /** Browsers slow down a page that dials many at once. */
@@ -57,7 +57,7 @@ export async function runAll(env: Env): Promise<Result[]> {
   return [...results, { name: UNHANDLED, failure: unhandled.map(String).join("\n") }];
 }
 
-/** Hears of each rejection that nobody handles, in the platform's way, until the function that it returns is called. */
+/** Observes each unhandled rejection, in the platform's way, until the function that it returns is called. */
 function watchRejections(hear: (reason: unknown) => void): () => void {
   const { process } = globalThis as { process?: Partial<NodeJS.Process> };
   if (process?.on && process.off) {

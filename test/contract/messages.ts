@@ -4,7 +4,7 @@ import { type Case, define, each, next, numbered, received, rejection, thrown } 
 const binary = Uint8Array.from({ length: 256 }, (_, i) => i);
 const unicode = "\ufeffgrüße, 你好, 👩‍👩‍👧 \u2028\u0000\u{10ffff}";
 
-/** What happens to messages. */
+/** Messages, from the send to the receipt. */
 export const messages: readonly Case[] = [
   ...each(
     [
@@ -131,7 +131,7 @@ export const messages: readonly Case[] = [
     },
   ),
 
-  define("hears every message by listener, also those that came before it", async (context) => {
+  define("delivers every message to a listener, also those that came before it", async (context) => {
     const conn = await context.open("/first-message", { count: 2 });
     await until("both are here", () => conn.stats.inbox.messages === 2);
     const heard: unknown[] = [];

@@ -3,7 +3,7 @@ import type { resume } from "../../src/resume/client/index.ts";
 import type { Env } from "./case-context.ts";
 import { type Result, runAll } from "./contract.ts";
 
-/** What a page is told, in its address: how the contract is run there, and where the results go. */
+/** The parameters in the address of a page: how the contract is run there, and where the results go. */
 export interface Order {
   readonly env: Omit<Env, "tautline" | "resume">;
   readonly report: string;

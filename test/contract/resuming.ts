@@ -1,7 +1,7 @@
 import { equal, matches } from "./assert.ts";
 import { type Case, type CaseContext, define, next, numbered, received } from "./case-context.ts";
 
-/** What resume adds. */
+/** Sessions, which resume adds. */
 export const resuming: readonly Case[] = [
   define("with resume, brings each message exactly once and in order, both ways, across drops", async (context) => {
     const conn = await open(context);

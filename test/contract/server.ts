@@ -6,8 +6,8 @@ import { type WebSocket, WebSocketServer } from "ws";
 import type * as Server from "../../src/server/index.ts";
 import type { Log, Urls } from "./case-context.ts";
 
-// What a case may ask of a path, all in the query: `id`, under which the case finds its log at /log; `times`, how many
-// connections or upgrades of that id get the path's treatment before the rest are plain echo.
+// Parameters of a path, in the query. `id` names the log of the case, at /log. `times` is the number of connections or
+// upgrades of that id that get the treatment of the path; the rest are plain echo.
 
 export interface ContractServer extends Urls {
   close(): Promise<void>;
@@ -19,7 +19,7 @@ interface Visit {
   readonly entry: Entry;
 }
 
-/** What is kept of the connections with one id. */
+/** The record of the connections with one id. */
 class Entry {
   readonly live = new Set<WebSocket>();
   readonly sockets = new Set<Socket>();
@@ -29,7 +29,7 @@ class Entry {
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 export interface ContractServerOptions {
-  /** Of the pages that run the contract. */
+  /** The origins of the pages that run the contract. */
   readonly origins?: readonly string[];
   /** Makes it a server of `wss:`. */
   readonly tls?: { readonly key: string; readonly cert: string };
@@ -60,7 +60,7 @@ export async function contractServer({ origins = [], tls }: ContractServerOption
 
   function accept(visit: Visit, head: Buffer, serve: (socket: WebSocket) => void): void {
     const { request, entry } = visit;
-    // What is written in here leaves in one segment, the answer to the upgrade included.
+    // Everything written here leaves in one segment, the answer to the upgrade included.
     request.socket.cork();
     sockets.handleUpgrade(request, request.socket, head, (socket) => {
       entry.log.opened++;
@@ -192,7 +192,7 @@ const PATHS: Readonly<Record<string, (socket: WebSocket, visit: Visit) => void>>
     socket.pause();
   },
 
-  /** The same until told to read. */
+  /** The same until a case asks it to read. */
   "/stall"(socket) {
     socket.pause();
   },

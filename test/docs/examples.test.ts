@@ -32,7 +32,7 @@ const options: ts.CompilerOptions = {
   noEmit: true,
 };
 
-/** What TypeScript says of examples, each a module in the root folder, where `tautline` is the package as built. */
+/** Lists the errors that TypeScript reports for examples, each a module in the root folder, where `tautline` is the package as built. */
 function complaints(all: readonly Example[]): string[] {
   const fileOf = ({ language }: Example, i: number) => join(ROOT, `example-${i}.${EXTENSIONS[language]}`);
   const sources = new Map(all.map((example, i) => [fileOf(example, i), example.code]));
@@ -53,7 +53,7 @@ function complaints(all: readonly Example[]): string[] {
   });
 }
 
-/** What came of a program. */
+/** The result of a program. */
 interface Outcome {
   readonly printed: readonly string[];
   readonly errors: string;

@@ -25,7 +25,7 @@ const slug = (heading: string) =>
     .replace(/[^\p{L}\p{N}\p{M}_ -]/gu, "")
     .replaceAll(" ", "-");
 
-/** What is wrong with the links of a page to files and headings of this repository. */
+/** Lists the broken links of a page to files and headings of this repository. */
 function brokenLinks(path: string, markdown: string): string[] {
   const links = [...withoutCode(markdown).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link as string);
   return links.flatMap((link) => {

@@ -13,7 +13,7 @@ export interface News {
 
 /** The program with the Conn, far away. */
 export interface Away {
-  /** Everything told so far. */
+  /** All events so far. */
   readonly history: readonly News[];
   tell(command: string, details?: object): void;
   /** The next news of `event`, counted from the last one that was asked for. */
@@ -32,7 +32,7 @@ export function away(url: string, options: object, user?: string): Away {
   return follow(child);
 }
 
-/** What has been told, and who waits for it. */
+/** The events so far, and the waits for later ones. */
 export function journal() {
   const history: News[] = [];
   const news: News[] = [];

@@ -14,11 +14,11 @@ const executablePath = findChromium();
 if (process.env.CI === "true" && !executablePath) throw new Error("Chromium is missing, and CI must not skip");
 
 const HTML = '<!doctype html><script src="/tautline.min.js"></script><script type="module" src="/page.mjs"></script>';
-/** What starting a page may add to a time before it is wrong. */
+/** The time that the start of a page may add to any other. */
 const SLACK_MS = 2_000;
 const CLOSE_TIMEOUT_MS = 300;
 const CONNECT_TIMEOUT_MS = 500;
-/** What a page may send in place of 1009. */
+/** The code that a page may send in place of 1009. */
 const TOO_LARGE = 4009;
 /** A page that starts is slow to connect; a dial into the dark takes this long. */
 const options = { connectTimeoutMs: 3_000, heartbeat: { intervalMs: 250, timeoutMs: 1_500 } };
@@ -106,7 +106,7 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
     await leave(all);
   });
 
-  // A page is not told the status, so it cannot but try again.
+  // A page retries, because it does not see the status.
   test.for([401, 403, 404, 429, 503])(
     "takes an upgrade answered with %d for a failed attempt",
     async (status, context) => {

@@ -23,12 +23,12 @@ interface Case {
   readonly closed: object;
   /** The longest that close() may take. */
   readonly withinMs: number;
-  /** How long the goodbye that a connection in setup is left with may take. */
+  /** The time that the close frame of a connection in setup may take. */
   readonly lingerMs?: number;
 }
 
 const GIVEN_BACK = { code: 1000, by: "local", clean: true, unsent: ["0", "1"] };
-/** A connection in setup is left with a goodbye that nobody waits to see answered. */
+/** A connection in setup is left with a close frame whose answer no code awaits. */
 const LEFT_IN_SETUP = { ...GIVEN_BACK, clean: false };
 const CUT_SHORT = { code: 1006, by: "local", clean: false };
 
@@ -158,7 +158,7 @@ describe.concurrent("close() comes to its end, and lets the process go, while", 
     await end(all);
   });
 
-  test("the peer says goodbye first", async (context) => {
+  test("the peer closes first", async (context) => {
     const all = await startScenario(context);
     const { away, peer } = all;
     await talk(all);

@@ -6,13 +6,13 @@ import { type Away, away, type News } from "./away.ts";
 import { expectTruth } from "./ledger.ts";
 import { type Peer, peer } from "./peer.ts";
 
-/** What a busy machine may add to a time before it is wrong. */
+/** The time that a busy machine may add to any other. */
 export const SLACK_MS = 1_000;
 /** Long enough for the first dial of eight processes that start at once: an attempt that fails is none of theirs. */
 const CONNECT_TIMEOUT_MS = 3_000;
 /** A program with nothing left to do ends within this, however busy the machine. */
 const EXIT_MS = 1_500;
-/** What TCP may need for its own goodbye: less than any timer that could be left over. */
+/** The time that TCP may need to close: less than any timer that could be left over. */
 const AFTERWARDS_MS = 900;
 export const HEARTBEAT = { intervalMs: 250, timeoutMs: 750 };
 
@@ -24,11 +24,11 @@ export interface FaultScenario {
 }
 
 export interface ScenarioOptions {
-  /** Of the Conn. */
+  /** Options of the Conn. */
   readonly options?: object;
   /** Whose functions the Conn gets, in users.mjs. */
   readonly user?: string;
-  /** Of the server. */
+  /** Options of the server. */
   readonly serverOptions?: ServerOptions;
   readonly server?: Server;
   readonly scheme?: "ws" | "wss";
@@ -37,7 +37,7 @@ export interface ScenarioOptions {
   readonly seed?: number;
   /** How the program is started. Default as a process of its own. */
   readonly start?: (url: string, options: object, user?: string) => Away | Promise<Away>;
-  /** What the network is like when the Conn first dials. */
+  /** Prepares the network before the Conn first dials. */
   readonly before?: (scenario: Omit<FaultScenario, "away">) => unknown;
 }
 
@@ -87,7 +87,7 @@ export async function hush({ peer, away }: FaultScenario): Promise<void> {
 interface Last {
   /** Whether the last connection was open and idle when it ended. */
   readonly well?: boolean;
-  /** What the program's listeners threw. */
+  /** The errors that the program's listeners threw. */
   readonly uncaught?: readonly string[];
   /** How long a close frame that nobody takes is given. */
   readonly lingerMs?: number;
@@ -109,7 +109,7 @@ export async function end(
   expect(at - closed.at, "for how long something was").toBeLessThan(AFTERWARDS_MS + lingerMs);
   expect(await exit).toBeLessThan(EXIT_MS);
   await proxy.heal();
-  // Deaf ears would not hear of the end.
+  // Resumed, because a paused socket would not report its end.
   peer.each((socket) => socket.resume());
   await until(() => {
     expect([proxy.connections, peer.sockets, peer.live.size], "no socket is left").toEqual([0, 0, 0]);
@@ -123,7 +123,7 @@ export async function end(
   expect([...new Set(thrown)].sort()).toEqual([...uncaught].sort());
 }
 
-/** Says goodbye while open, which takes no time, and ends. */
+/** Closes while open, which takes no time, and ends. */
 export async function leave(scenario: FaultScenario): Promise<void> {
   const { away } = scenario;
   away.tell("close");
@@ -131,7 +131,7 @@ export async function leave(scenario: FaultScenario): Promise<void> {
   await end(scenario, { well: true });
 }
 
-/** Whatever happens, each end is told before what comes of it, and told as it was. */
+/** Checks that each end is emitted before the events that follow from it, with the right values. */
 function expectTold(history: readonly News[]): void {
   const told = history.filter(({ event }) => ["open", "disconnected", "waiting", "closed"].includes(event));
   for (const [i, { event, by, code, clean, state }] of told.entries()) {

@@ -1,7 +1,7 @@
 // The program in a page: commands come through the global `command`, and news go to the global `tell`.
 import { run } from "./program.mjs";
 
-/** What is still there after this is there for good. */
+/** Anything that remains after this time remains for good. */
 const PATIENCE_MS = 3_000;
 
 const { setTimeout: later, clearTimeout: never, WebSocket: Native } = globalThis;
@@ -36,7 +36,7 @@ async function left() {
   return names();
 }
 
-/** What answers a ping is text, for a page sees no others. */
+/** Pongs are text messages, because a page sees no others. */
 globalThis.start = ([url, { heartbeat, ...options }, user]) => {
   const pings = { ping: () => "ping", isPong: (message) => message === "pong" };
   const given = { ...options, heartbeat: heartbeat && { ...heartbeat, ...pings } };

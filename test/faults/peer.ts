@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import type { Took } from "./ledger.ts";
 
-/** A server on bare `ws` that counts what it hears, and talks in numbers to its latest connection. */
+/** A server on bare `ws` that counts the messages it receives, and talks in numbers to its latest connection. */
 export interface Peer {
   readonly port: number;
   /** Numbers heard, in order, on whichever connection. */
@@ -24,7 +24,7 @@ export interface Peer {
   talk(): void;
   /** Stops talking; how many numbers there were. */
   hush(): number;
-  /** What is done to each new connection. */
+  /** Called with each new connection. */
   greet(act: (socket: WebSocket) => void): void;
   each(act: (socket: WebSocket) => void): void;
   close(): Promise<void>;

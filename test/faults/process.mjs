@@ -4,10 +4,10 @@ import { createHook } from "node:async_hooks";
 import { Conn } from "tautline";
 import { run } from "./program.mjs";
 
-/** What must not outlive the Conn, whether it holds the process or not. */
+/** Resources that must not outlive the Conn, whether they hold the process or not. */
 const KEPT = /^(Timeout|TCPWRAP|TCPCONNECTWRAP|GETADDRINFOREQWRAP|WRITEWRAP|SHUTDOWNWRAP)$/;
 const HOLDS = /^(Timeout|TCPSocketWrap|TCPServerWrap|TLSSocketWrap|GetAddrInfoReqWrap|TCPConnectWrap)$/;
-/** What is still there after this is there for good. */
+/** Anything that remains after this time remains for good. */
 const PATIENCE_MS = 3_000;
 
 const live = new Map();

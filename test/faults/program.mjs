@@ -1,5 +1,4 @@
-// A program with one Conn, run by the tests in this folder: takes commands, and tells what happens. It runs as a process
-// and as a page, which differ in how commands come, how news go, and in what can be left of a Conn.
+// A program with one Conn, run by the tests in this folder: takes commands, and tells what happens. It runs as a process and as a page. The two differ in how commands and events travel, and in the resources of a Conn.
 import { users } from "./users.mjs";
 
 const now = () => performance.timeOrigin + performance.now();
@@ -16,7 +15,7 @@ export function run([url, options, user], way) {
   const extra = users[user]?.(url, (about) => tell("user", about)) ?? {};
   const conn = new way.Conn(extra.url ?? url, { backoff: () => 0, ...options, ...extra.options });
 
-  // What the tests count: numbers sent, numbers heard, and which of ours each connection took.
+  // The figures that the tests compare: numbers sent, numbers heard, and which of ours each connection took.
   let sent = 0;
   const heard = [];
   const took = [];
@@ -26,7 +25,7 @@ export function run([url, options, user], way) {
 
   extra.listen?.(conn);
   conn.on("open", ({ attempt, reconnected, downMs }) => {
-    // What waited has been handed over by now.
+    // Waiting messages have been delivered by now.
     took.push([took.at(-1)?.[1] ?? 0, undefined]);
     tell("open", { attempt, reconnected, downMs, state: conn.state });
   });

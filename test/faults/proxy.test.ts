@@ -116,7 +116,7 @@ describe("the fault proxy", () => {
     await until(() => expect(proxy.connections).toBe(0));
   });
 
-  test("takes new connections into the dark, where nobody hears of them", async () => {
+  test("accepts new connections and never answers them", async () => {
     const { proxy, dial } = await pair();
     proxy.blackhole();
     const { socket, input, ending } = dial();

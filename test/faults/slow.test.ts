@@ -67,8 +67,7 @@ describe.concurrent("slow is not dead:", () => {
     await leave(all);
   });
 
-  // Loopback takes some 5 MiB into its own buffers, where nobody can see it move: the rate is such that it passes them
-  // well within a timeout.
+  // Loopback takes some 5 MiB into its own buffers, where no program sees them move. The rate empties these buffers well within a timeout.
   test("32 MiB that leave at 8 MiB/s are waited for", async (context) => {
     const all = await startScenario(context, { options });
     const { proxy, peer, away } = all;

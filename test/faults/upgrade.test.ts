@@ -201,7 +201,7 @@ describe.concurrent("over TLS", () => {
 
   const secure = (options: object) => ({ scheme: "wss", server: createServer({ key, cert }), options }) as const;
 
-  test("a certificate that nobody vouches for is told as the reason, and tried again", async (context) => {
+  test("an untrusted certificate is reported as the cause, and retried", async (context) => {
     const all = await startScenario(context, secure({}));
     const { away, proxy } = all;
     const cause = { code: "DEPTH_ZERO_SELF_SIGNED_CERT" };

@@ -1,4 +1,4 @@
-// What the users of a Conn bring along, well and badly behaved. Each gets the URL, and a way to tell the test something.
+// Functions that users of a Conn give, well and badly behaved. Each gets the URL, and a way to tell the test something.
 
 const forever = () => new Promise(() => {});
 
@@ -81,7 +81,7 @@ const patient = (_url, tell) => ({
   },
 });
 
-/** Pulls what comes, and only when told to. */
+/** Pulls messages, and only on request. */
 const slow = () => ({
   pulls: true,
   read: async (conn, heard) => {

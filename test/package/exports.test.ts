@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 
 const ROOT = join(import.meta.dirname, "../..");
 
-/** What a program can import, types aside. */
+/** The names that a program can import, types aside. */
 const NAMES: Record<string, readonly string[]> = {
   tautline: [
     "Codec",

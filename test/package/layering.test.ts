@@ -33,7 +33,7 @@ test("a tree that keeps every rule has no violations", () => {
   expect(violations(tree)).toEqual([]);
 });
 
-/** What each folder may not do, with the sentence that says so. A folder without a line fails the test after this one. */
+/** A violation for each folder, with the sentence that reports it. A folder without a line fails the test after this one. */
 const FORBIDDEN: readonly (readonly [file: string, source: string, violation: string])[] = [
   [
     "base/timer.ts",

@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import ts from "typescript";
 
-/** What a file of one folder may import from another: anything, or its types alone. */
+/** The part of another folder that a file may import: anything, or its types alone. */
 type Access = "values" | "types";
 
 /**
@@ -154,7 +154,7 @@ function cycles(graph: ReadonlyMap<string, readonly string[]>): string[] {
   return found;
 }
 
-/** What breaks the rules in a tree given as source text by path below `src/`; empty when nothing does. */
+/** Lists the violations in a tree given as source text by path below `src/`; empty when nothing does. */
 export function violations(files: Readonly<Record<string, string>>): string[] {
   const found: (string | undefined)[] = [];
   const graph = new Map<string, string[]>();

@@ -10,7 +10,7 @@ interface Trace {
   /** And what was read afterwards. */
   readonly byUse: readonly string[];
   readonly states: readonly string[];
-  /** What holds the process that did not before. */
+  /** The resources that hold the process and did not before. */
   readonly held: readonly string[];
 }
 

@@ -90,8 +90,7 @@ async function startFirefox(puppeteer: Puppeteer, acceptInsecureCerts: boolean):
     executablePath: FIREFOX,
     headless: true,
     acceptInsecureCerts,
-    // It puts off connecting to an address that failed before, longer each time and for all of its pages: what fails on
-    // purpose in one case would hold up the others.
+    // Turned off, because Firefox delays connecting to an address that failed before. A deliberate failure in one case would delay the others.
     extraPrefsFirefox: { "network.websocket.delay-failed-reconnects": false },
   });
   return {

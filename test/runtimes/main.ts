@@ -1,5 +1,5 @@
 // `npm run test:matrix`: the contract in every runtime and engine. Prints the matrix, and writes it to
-// .matrix/matrix.md; the last line is the count, the exit code the verdict.
+// .matrix/matrix.md; the last line is the count, and the exit code is 1 if a case failed.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";

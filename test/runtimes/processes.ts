@@ -81,7 +81,7 @@ export async function runProcess(kind: ProcessKind, urls: Urls): Promise<Process
   return { version: /\d+\.\d+\.\d+/.exec(version)?.[0] ?? version, results };
 }
 
-/** What the command prints. It is ended if it is still there a while after its first whole line. */
+/** Returns the output of the command. It is ended if it is still there a while after its first whole line. */
 function output(command: string, args: readonly string[], ms: number): Promise<{ text: string; wasEnded: boolean }> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });

@@ -29,7 +29,7 @@ export async function runWorkerd(
   if (!existsSync(COMMAND)) return undefined;
   const folder = mkdtempSync(join(tmpdir(), "tautline-workerd-"));
   const port = await freePort();
-  // Its network allows loopback only when told to.
+  // Its network allows loopback only when configured.
   const config = `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [ (name = "main", worker = .worker), (name = "net", network = (allow = ["local"])) ],

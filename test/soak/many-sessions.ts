@@ -1,4 +1,4 @@
-// What many clients leave behind on a server, in a process of its own: prints bytes of heap before and after as JSON.
+// Measures the memory that many clients leave on a server, in a process of its own: prints bytes of heap before and after as JSON.
 // Sockets are made of memory: a million real ones would take their time, and what is measured is not theirs.
 import { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
@@ -90,7 +90,7 @@ async function live(times: number): Promise<void> {
   }
 }
 
-/** What is left when all that has its time had it. */
+/** The rest after all timeouts. */
 async function heap(): Promise<number> {
   sessions.clear();
   for (let wait = 0; conns.size > 0 && wait < 100; wait++) await pause(TTL_MS);

@@ -1,4 +1,4 @@
-// A server for the flow tests: /flood?count=&bytes= sends that many messages and says goodbye, /echo sends back what comes.
+// A server for the flow tests: /flood?count=&bytes= sends that many messages and closes, /echo sends back what comes.
 import { createServer } from "node:http";
 import { bytes, readable, writable } from "tautline";
 import { handle, handler } from "tautline/server";

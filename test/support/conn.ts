@@ -35,7 +35,7 @@ export interface TestConn<In, Out> {
   readonly conn: Conn<In, Out>;
 }
 
-/** A Conn over a scripted network. It waits as long as its backoff allows, so that waits can be told. */
+/** A Conn over a scripted network. Its backoff is the longest that jitter allows, so that waits are predictable. */
 export function createConn<In = Payload, Out = In>(
   options: ConnOptions<In, Out> = {},
   url: Provider<Url> = "ws://x.test/",
@@ -57,7 +57,7 @@ export async function openConn<In = Payload, Out = In>(
   return { net, conn, socket: net.last };
 }
 
-/** What `conn` tells of an event from here on. */
+/** Records each event `name` of `conn` from here on. */
 export function record<In, Out, Name extends keyof ConnEvents<In>>(
   conn: Conn<In, Out>,
   name: Name,
@@ -77,7 +77,7 @@ export function recordAll<In, Out>(conn: Conn<In, Out>): string[] {
   return list;
 }
 
-/** What is thrown in microtasks, which would be reported as uncaught. */
+/** Records errors thrown in microtasks, which would be reported as uncaught. */
 export function uncaught(): unknown[] {
   const list: unknown[] = [];
   const real = globalThis.queueMicrotask;
@@ -93,7 +93,7 @@ export function uncaught(): unknown[] {
   return list;
 }
 
-/** What `act` throws. */
+/** Returns the error that `act` throws. */
 export function thrown(act: () => unknown): unknown {
   try {
     act();
@@ -103,7 +103,7 @@ export function thrown(act: () => unknown): unknown {
   throw new Error("Nothing was thrown.");
 }
 
-/** What `promise` rejects with. */
+/** Returns the reason that `promise` rejects with. */
 export async function rejection(promise: Promise<unknown>): Promise<unknown> {
   let value: unknown;
   try {

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import type { Payload } from "../../src/index.ts";
 import { handler } from "../../src/server/index.ts";
 
-/** What stands for example.com, and for the reader's own server at port 8080, while examples are run. */
+/** Replaces example.com, and the reader's own server at port 8080, while examples run. */
 export interface ExampleSite {
   /** The code with addresses that are there. */
   readonly localized: (code: string) => Promise<string>;
@@ -37,7 +37,7 @@ export async function exampleSite(): Promise<ExampleSite> {
   const own = `127.0.0.1:${port}`;
   return {
     async localized(code) {
-      // Whoever listens at 8080 is the example itself; who only dials it means the server that the page began with.
+      // An example that listens at 8080 gets a port of its own; one that only dials means the server of its page.
       const at8080 = /\b(listen\(8080|port: 8080)/.test(code) ? `127.0.0.1:${await freePort()}` : own;
       return code
         .replace(/\b(ws|http)s?:\/\/(?:[a-z]+\.)?example\.com\b/g, `$1://${own}`)

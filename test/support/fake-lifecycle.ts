@@ -2,7 +2,7 @@ import type { LifecycleSignal, LifecycleSource } from "../../src/index.ts";
 
 /** A platform whose signals the test gives. */
 export class FakeLifecycle implements LifecycleSource {
-  /** What the platform believes of the network. */
+  /** Whether the platform believes that there is a network. */
   isUp = true;
   readonly #listeners = new Set<(signal: LifecycleSignal) => void>();
 

@@ -4,7 +4,7 @@ interface PageEvent {
   readonly persisted?: boolean;
 }
 
-/** What both `window` and `document` do with listeners. */
+/** The listeners that both `window` and `document` do with listeners. */
 class FakeTarget {
   readonly #listeners = new Map<string, Set<(event: PageEvent) => void>>();
 

@@ -65,9 +65,9 @@ export class FakeSocket implements Handlers {
   extensions = "";
   readonly url: string;
   readonly protocols: readonly string[];
-  /** What the user sent on an open connection. */
+  /** Messages that the user sent on an open connection. */
   readonly sent: Data[] = [];
-  /** What the user said when closing: `undefined` until then, `{}` for a close without a code. */
+  /** Arguments of the user's `close()`: `undefined` until then, `{}` for a close without a code. */
   closedWith: { code?: number; reason?: string } | undefined;
   /** Called after each message sent. */
   onSend: (data: Data) => void = () => {};
@@ -85,7 +85,7 @@ export class FakeSocket implements Handlers {
     net.onDial(this);
   }
 
-  // What the library calls.
+  // Called by the library.
 
   send(data: Data): void {
     if (this.readyState === CONNECTING) throw new DOMException("Still connecting", "InvalidStateError");
@@ -113,7 +113,7 @@ export class FakeSocket implements Handlers {
     });
   }
 
-  // What the test does.
+  // Called by the test.
 
   open({ protocol = "", extensions = "" } = {}): void {
     this.#expect(CONNECTING);
@@ -139,14 +139,14 @@ export class FakeSocket implements Handlers {
     this.onerror?.({ message });
   }
 
-  /** What a browser shows of a refused connection, whatever the reason. */
+  /** Refuses the connection as a browser shows it, whatever the reason. */
   refuse(): void {
     this.readyState = CLOSED;
     this.onerror?.({ message: "" });
     this.onclose?.({ code: 1006, reason: "", wasClean: false });
   }
 
-  /** The connection is dead and nobody has been told yet. */
+  /** Ends the connection without an event. */
   die(): void {
     this.readyState = CLOSED;
   }

@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import type { WebSocketConstructor } from "../../src/index.ts";
 
-/** What stands in for the `ws` package: the class that Node alone has, moved by the test. */
+/** Replaces the `ws` package: the class that Node alone has, moved by the test. */
 export class FakeWs extends EventEmitter {
   static readonly made: FakeWs[] = [];
   readyState = 0;
@@ -62,7 +62,7 @@ export class FakeWs extends EventEmitter {
     this.readyState = 3;
   }
 
-  // What the test does.
+  // Called by the test.
 
   open(): void {
     this.readyState = 1;

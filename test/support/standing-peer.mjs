@@ -1,4 +1,4 @@
-// A server in a thread of its own: it hears while the thread of the test stands still. `counts` holds the messages heard
+// A server in a thread of its own: it receives while the thread of the test stands still. `counts` holds the messages heard
 // and the words said; a message of the test's is said to every client.
 import { parentPort, workerData } from "node:worker_threads";
 import { WebSocketServer } from "ws";
