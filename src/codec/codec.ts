@@ -10,7 +10,7 @@ export interface DecodeLimits {
 }
 
 /**
- * How values become payloads and payloads values. Both functions are synchronous. What they throw is reported as
+ * How values become payloads and payloads values. Both functions are synchronous. Errors that they throw are reported as
  * {@link ConnError} `marshal` or `unmarshal`. A codec can wrap another and call it.
  */
 export interface CodecLike<In, Out = In> {
@@ -20,7 +20,7 @@ export interface CodecLike<In, Out = In> {
   unmarshal(payload: Payload, limits?: DecodeLimits): In;
 }
 
-/** What a codec needs of a Conn, to send and to receive one value in another codec's form. */
+/** The part of a Conn that a codec needs, to send and to receive one value in another codec's form. */
 export interface CodecConn {
   /** As `conn.send()`: the options name the codec. */
   send(value: never, options?: object): Promise<void>;

@@ -2,7 +2,7 @@ import { ConnError } from "../base/errors.ts";
 import type { StateName } from "../core/state-machine.ts";
 import { createObservable, type Store } from "./observable.ts";
 
-/** What a page can say of a connection. */
+/** The state of a connection, for a page to show. */
 export interface Status {
   /** Where the Conn is in its life. */
   readonly state: StateName;

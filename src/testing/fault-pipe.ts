@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { FrameScanner } from "./frame-scanner.ts";
 
-/** What the network is like now, for all connections. */
+/** The present state of the network, for all connections. */
 export interface Conditions {
   delayMs: number;
   bytesPerSecond: number;
@@ -50,7 +50,7 @@ export class FaultPipe {
     this.#from.pause();
   }
 
-  /** What was lost stays lost, and what follows would make no sense without it; but how the connection ends is told. */
+  /** Lost bytes stay lost, and later bytes would make no sense without them; the end of the connection is passed on. */
   heal(): void {
     if (this.#isBlackholed) this.#from.resume();
   }

@@ -30,10 +30,10 @@ export interface FaultProxy {
   reset(): void;
   /**
    * Takes and hands on nothing, without a word, and keeps both sockets: bytes and ends are lost. New connections are
-   * taken into the same dark. With a side, it is only that side which hears nothing.
+   * taken into the same dark. With a side, only that side receives nothing.
    */
   blackhole(side?: Side): void;
-  /** Resets every connection to `gone`, as if its machine had lost it; the other side is told nothing and hears nothing. */
+  /** Resets every connection to `gone`, as if its machine had lost it; the other side receives nothing, not even the end. */
   halfOpen(gone: Side): void;
   /** Sends `side` bytes that nobody sent: those given, or so many of the seed's choice. */
   inject(side: Side, garbage?: Uint8Array | number): void;
@@ -43,7 +43,7 @@ export interface FaultProxy {
   respond(status: number, headers?: Readonly<Record<string, string>>, times?: number): void;
   /** Refuses connections. Those that are open stay. */
   refuse(): Promise<void>;
-  /** Back to normal. A connection that lost bytes in the dark stays dark until one side ends it, which the other hears. */
+  /** Back to normal. A connection that lost bytes in the dark stays dark until one side ends it, and the other side receives that end. */
   heal(): Promise<void>;
   /** Ends everything and frees the port. */
   close(): Promise<void>;
@@ -53,7 +53,7 @@ export interface FaultProxy {
 export interface FaultProxyOptions {
   /** Where the server is. Default `127.0.0.1`. */
   readonly host?: string;
-  /** What chance is made from: the same seed does the same. Default 1. */
+  /** The seed of all random choices: the same seed gives the same run. Default 1. */
   readonly seed?: number;
 }
 
@@ -72,7 +72,7 @@ const SIDES: readonly Side[] = ["client", "server"];
 const GARBAGE_BYTES = 64;
 const FINE = { delayMs: 0, bytesPerSecond: Number.POSITIVE_INFINITY } as const;
 
-/** A proxy to `port`, by default on loopback, without faults until told. */
+/** A proxy to `port`, by default on loopback, without faults until a command. */
 export async function faultProxy(port: number, options: FaultProxyOptions = {}): Promise<FaultProxy> {
   const { host, seed } = takeOptions("", RULES, options, failOption);
   const random = seededRandom(seed);

@@ -6,7 +6,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 import type * as Server from "../../src/server/index.ts";
 import type { Log, Urls } from "./case-context.ts";
 
-// Parameters of a path, in the query. `id` names the log of the case, at /log. `times` is the number of connections or
+// Parameters of a path, in the query. `id` names the log of the case. The number `times` is the number of connections or
 // upgrades of that id that get the treatment of the path; the rest are plain echo.
 
 export interface ContractServer extends Urls {

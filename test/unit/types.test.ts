@@ -2,7 +2,7 @@ import { expect, expectTypeOf, test } from "vitest";
 import { bytes, Codec, Conn, type ConnError, type ConnEvents, json, type Payload, text } from "../../src/index.ts";
 import { createConn, useFakeTime } from "../support/conn.ts";
 
-// What these tests say is said to the compiler: `npm run types` fails where it is not so.
+// These tests address the compiler: `npm run types` fails where it is not so.
 
 interface Product {
   name: string;

@@ -32,7 +32,7 @@ describe("mapping", () => {
   });
 
   test("dates keep their millisecond", () => {
-    // Of these, a double of seconds times 1000 falls short.
+    // A double of seconds times 1000 falls short for these.
     for (const ms of [1_079_313_588_712, 1_082_056_785_547, -1500]) expect(through(new Date(ms))).toEqual(new Date(ms));
   });
 

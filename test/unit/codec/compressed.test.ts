@@ -127,7 +127,7 @@ describe("maxBytes", () => {
 
   test("stops a bomb of 1 MiB that would be 1 GiB, in bounded memory", async () => {
     const ROOT = join(import.meta.dirname, "../../..");
-    // In a process of its own, because memory can't be told apart by thread.
+    // In a process of its own, because memory can't be measured by thread.
     const { outputFiles } = await build({
       stdin: { contents: bombing, resolveDir: ROOT, loader: "ts" },
       bundle: true,

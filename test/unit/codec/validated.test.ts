@@ -64,14 +64,14 @@ test("without an outgoing schema values go out as they are", () => {
   expect(validated(json<unknown, number>(), z.string()).marshal(1)).toBe("1");
 });
 
-test("three issues are told, the others counted, all of them are the cause", () => {
+test("three issues are named, the others counted, all of them are the cause", () => {
   const issues = ["a", "b", "c", "d", "e"].map((message) => ({ message }));
   const error = thrown(() => unmarshal(validated(json(), schemaOf({ issues })), "1")) as ConnError;
   expect(error.message).toMatch(/: a; b; c; and 2 more$/);
   expect(error.cause).toBe(issues);
 });
 
-test("a path that the message begins with is not told twice", () => {
+test("a path that the message begins with is not repeated", () => {
   const issues = [{ message: "a.b must be a number", path: ["a", "b"] }];
   const error = thrown(() => unmarshal(validated(json(), schemaOf({ issues })), "1")) as ConnError;
   expect(error.message).toMatch(/schema: a\.b must be a number$/);

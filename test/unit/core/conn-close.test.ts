@@ -68,7 +68,7 @@ describe("close()", () => {
     expect(net.sockets).toHaveLength(0);
   });
 
-  test("says goodbye and tells what the peer answered", async () => {
+  test("sends a close frame and reports the peer's answer", async () => {
     const { conn, socket } = await openConn();
     const info = await conn.close(4001, "bye");
     expect(socket.closedWith).toEqual({ code: 4001, reason: "bye" });
@@ -76,7 +76,7 @@ describe("close()", () => {
     expect(info.error).toBeUndefined();
   });
 
-  test("in setup is not clean: its goodbye is not waited for", async () => {
+  test("in setup is not clean: the Conn does not wait for the answer to its close frame", async () => {
     const { conn, net } = createConn({ setup: () => new Promise<never>(() => {}) });
     await settleMicrotasks();
     net.last.open();
@@ -107,7 +107,7 @@ describe("close()", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("flushes and says goodbye within one closeTimeoutMs", async () => {
+  test("flushes and sends a close frame within one closeTimeoutMs", async () => {
     const { conn, net, socket } = await openConn({ closeTimeoutMs: 700, outbox: { highWaterMark: 10 } });
     net.answersClose = false;
     socket.stall(1_000);

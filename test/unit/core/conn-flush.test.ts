@@ -77,7 +77,7 @@ describe("flush()", () => {
 });
 
 describe("close()", () => {
-  test("sends a burst before it says goodbye", async () => {
+  test("sends a burst before the close frame", async () => {
     const { conn, socket } = await openConn();
     const values = Array.from({ length: 1_000 }, (_, i) => `m${i}`);
     for (const value of values) conn.send(value);
@@ -86,7 +86,7 @@ describe("close()", () => {
     expect(unsent).toEqual([]);
   });
 
-  test("waits for what is above the high-water mark before it says goodbye", async () => {
+  test("waits for messages above the high-water mark before the close frame", async () => {
     const { conn, socket } = await openConn({ outbox: { highWaterMark: 10 } });
     socket.stall(100);
     conn.send("a");

@@ -53,7 +53,7 @@ describe("iteration", () => {
     expect(values).toEqual(["a", "b"]);
   });
 
-  test("throws why the Conn ended by verdict", async () => {
+  test("throws the error of a Conn that ended by policy", async () => {
     const { conn, socket } = await openConn();
     const next = conn[Symbol.asyncIterator]().next();
     socket.drop(1008, "why", true);
@@ -106,7 +106,7 @@ describe("iteration", () => {
     expect(await iterator.next()).toEqual({ done: true, value: undefined });
   });
 
-  test("skips what can't be decoded, which is told as an error", async () => {
+  test("skips messages that can't be decoded, and emits an error for each", async () => {
     const { conn, socket } = await openConn({ codec: json() });
     const errors = record(conn, "error");
     for (const text of ["{", "}", "2"]) socket.message(text);

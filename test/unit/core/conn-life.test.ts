@@ -24,7 +24,7 @@ test("dials a microtask after construction", async () => {
   expect(net.last.url).toBe("ws://x.test/");
 });
 
-test("hears what comes in the same tick as open", async () => {
+test("receives messages that come in the same tick as open", async () => {
   const { conn, net } = createConn();
   await settleMicrotasks();
   net.last.open();

@@ -37,7 +37,7 @@ async function waiting(options: ConnOptions = {}) {
 }
 
 describe("a doubt about an open connection with a heartbeat", () => {
-  test.for(DOUBTS)("is asked at once when told %s, and stays if it answers", async (signal) => {
+  test.for(DOUBTS)("is pinged at once on %s, and stays if it answers", async (signal) => {
     const { conn, net, socket, lifecycle } = await living({ heartbeat: BEAT });
     lifecycle.emit(signal);
     expect(socket.sent).toEqual(["ping"]);
@@ -85,7 +85,7 @@ describe("a doubt about an open connection with a heartbeat", () => {
 });
 
 describe("an open connection that can't be asked", () => {
-  test.for(["online", "wake"] as const)("is replaced when told %s", async (signal) => {
+  test.for(["online", "wake"] as const)("is replaced on %s", async (signal) => {
     const { conn, net, socket, lifecycle } = await living();
     const events = recordAll(conn);
     lifecycle.emit(signal);
@@ -97,7 +97,7 @@ describe("an open connection that can't be asked", () => {
     expect(events).toEqual(["open>connecting", "connecting>open", "open"]);
   });
 
-  test.for(["visible", "offline"] as const)("stays when told %s", async (signal) => {
+  test.for(["visible", "offline"] as const)("stays on %s", async (signal) => {
     const { conn, net, lifecycle } = await living();
     lifecycle.emit(signal);
     await advance(600_000);
@@ -282,7 +282,7 @@ describe("a page that is cached or frozen", () => {
     expect(net.sockets).toHaveLength(2);
   });
 
-  test("hears nothing of what the connection it left has to say", async () => {
+  test("ignores the connection that it left", async () => {
     const { conn, socket, net, lifecycle } = await living();
     net.answersClose = false;
     const [events, heard] = [recordAll(conn), record(conn, "message")];
@@ -308,7 +308,7 @@ describe("a page that is cached or frozen", () => {
     expect(net.last.sent).toEqual(["a", "b", "c", "d"]);
   });
 
-  test("is told once, however many events say so", async () => {
+  test("is emitted once, however many events say so", async () => {
     const { conn, net, lifecycle } = await living();
     const events = recordAll(conn);
     lifecycle.emit("suspend");

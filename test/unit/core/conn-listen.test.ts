@@ -33,7 +33,7 @@ test.for(["state", "disconnected", "waiting"] as const)("a %s listener may recon
   expect(net.sockets).toHaveLength(2);
 });
 
-test("what a listener causes is told after what it was told of", async () => {
+test("events that a listener causes are emitted after the event that it received", async () => {
   const { conn, socket } = await openConn();
   await advance(250);
   const events = recordAll(conn);
@@ -100,7 +100,7 @@ test("on() returns its undo", async () => {
   expect(await conn.receive()).toBe("b");
 });
 
-test("on() with once hears one event, although it is emitted again meanwhile", async () => {
+test("on() with once receives one event, although it is emitted again meanwhile", async () => {
   const { conn } = createConn({ autoConnect: false });
   const heard: string[] = [];
   conn.on(
@@ -116,7 +116,7 @@ test("on() with once hears one event, although it is emitted again meanwhile", a
   expect(heard).toEqual(["connecting"]);
 });
 
-test("on() with a signal hears until it is aborted", async () => {
+test("on() with a signal receives events until it is aborted", async () => {
   const { conn, socket } = await openConn();
   const controller = new AbortController();
   const heard: unknown[] = [];
@@ -127,7 +127,7 @@ test("on() with a signal hears until it is aborted", async () => {
   expect(heard).toEqual(["a"]);
 });
 
-test("a listener added while an event is told hears the next one", async () => {
+test("a listener added while an event is emitted receives the next one", async () => {
   const { conn, socket } = await openConn();
   const late: unknown[] = [];
   conn.on("message", () => conn.on("message", (value) => late.push(value)), { once: true });

@@ -26,7 +26,7 @@ test("a message that was just written is not dropped by its signal", async () =>
   expect(dropped).toEqual([]);
 });
 
-test("a message meets one fate, whatever comes together", async () => {
+test("a message has one outcome, whatever comes together", async () => {
   const { conn } = createConn({ outbox: { maxMessages: 1, overflow: "drop-oldest" } });
   const dropped = record(conn, "dropped");
   const controller = new AbortController();
@@ -77,7 +77,7 @@ describe("backpressure", () => {
     expect(drained).toHaveLength(1);
   });
 
-  test("that ended with its connection is not told as drained", async () => {
+  test("that ended with its connection emits no drained", async () => {
     const { conn, socket } = await openConn({ outbox: { highWaterMark: 10 } });
     const drained = record(conn, "drained");
     socket.stall(100);

@@ -7,7 +7,7 @@ useFakeTime();
 const never = () => new Promise<never>(() => {});
 
 describe("a provider", () => {
-  test("of the URL is asked on each attempt, and told why the last one ended", async () => {
+  test("of the URL is called for each attempt, with the reason why the last one ended", async () => {
     const asked: ProviderContext[] = [];
     const { conn, net } = createConn({}, async (about) => {
       asked.push(about);
@@ -34,7 +34,7 @@ describe("a provider", () => {
     expect(net.sockets.map(({ protocols }) => protocols)).toEqual([["v0"], ["v1"]]);
   });
 
-  test("that throws fails the attempt, and is told", async () => {
+  test("that throws fails the attempt, and emits an error", async () => {
     const boom = new Error("boom");
     const { conn, net } = createConn({}, () => {
       throw boom;
@@ -81,7 +81,7 @@ describe("a provider", () => {
     expect(net.sockets).toHaveLength(0);
   });
 
-  test("that answers a bad URL fails the attempt, and is told", async () => {
+  test("that returns a bad URL fails the attempt, and emits an error", async () => {
     const { conn } = createConn({}, () => "nonsense");
     const [lost, errors] = [record(conn, "disconnected"), record(conn, "error")];
     await settleMicrotasks();
@@ -90,7 +90,7 @@ describe("a provider", () => {
   });
 
   test.for([[["a", "a"]], ["a b"], [undefined], [null], [[5]]])(
-    "that answers %j, which are no protocols, fails the attempt, and is told",
+    "that answers %j, which are no protocols, fails the attempt, and emits an error",
     async ([given]) => {
       const { conn, net } = createConn({ protocols: ({ attempt }) => (attempt === 0 ? (given as string) : "a") });
       const [lost, errors] = [record(conn, "disconnected"), record(conn, "error")];

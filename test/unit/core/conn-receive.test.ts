@@ -43,14 +43,14 @@ describe("a listener", () => {
     expect(await conn.receive()).toBe("b");
   });
 
-  test("hears bytes as a Uint8Array", async () => {
+  test("receives bytes as a Uint8Array", async () => {
     const { conn, socket } = await openConn();
     const heard = record(conn, "message");
     socket.message(new Uint8Array([1, 2]));
     expect(heard).toEqual([new Uint8Array([1, 2])]);
   });
 
-  test("is spared what can't be decoded, which is told as an error", async () => {
+  test("gets no message that can't be decoded, and the Conn emits an error", async () => {
     const { conn, socket } = await openConn({ codec: json() });
     const [heard, errors] = [record(conn, "message"), record(conn, "error")];
     for (const text of ["1", "{", "2"]) socket.message(text);

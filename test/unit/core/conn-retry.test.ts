@@ -106,7 +106,7 @@ describe("the wait", () => {
     },
   );
 
-  test("is the longest when backoff throws, which is told", async () => {
+  test("is the longest when backoff throws, and an error is emitted", async () => {
     const backoff = () => {
       throw new Error("boom");
     };
@@ -128,7 +128,7 @@ describe("the wait", () => {
   });
 });
 
-describe("a server's wish", () => {
+describe("a delay that the server requests", () => {
   test("in the close reason is obeyed, drawn from its window", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0.5);
     const { conn, net, socket } = await openConn();

@@ -55,7 +55,7 @@ describe("setup", () => {
     expect([await conn.receive(), await conn.receive(), await conn.receive()]).toEqual([3, 4, 5]);
   });
 
-  test("leaves the rest to a listener, after open is told", async () => {
+  test("leaves the rest to a listener, after open is emitted", async () => {
     const { conn, net } = createConn({ setup: () => {} });
     const events = recordAll(conn);
     conn.on("message", (value) => events.push(`message ${value}`));
@@ -78,7 +78,7 @@ describe("setup", () => {
     expect(heard).toEqual(["first"]);
   });
 
-  test("that throws fails the attempt, and is told", async () => {
+  test("that throws fails the attempt, and emits an error", async () => {
     const boom = new Error("boom");
     const { conn, net } = createConn({ setup: () => Promise.reject(boom) });
     const [lost, errors, opens] = [record(conn, "disconnected"), record(conn, "error"), record(conn, "open")];

@@ -26,7 +26,7 @@ describe("a source of the user's", () => {
     }
   });
 
-  test("whose subscribe() throws is told of, and the Conn lives without it", async () => {
+  test("whose subscribe() throws emits an error, and the Conn works without it", async () => {
     const { conn, net } = createConn({ lifecycle: { isOnline: () => true, subscribe: boom } });
     const errors = record(conn, "error");
     await settleMicrotasks();
@@ -48,7 +48,7 @@ describe("a source of the user's", () => {
     await conn.close();
   });
 
-  test("whose isOnline() throws is told of, and the Conn reconnects", async () => {
+  test("whose isOnline() throws emits an error, and the Conn reconnects", async () => {
     const { conn, net, socket } = await openConn({ lifecycle: { isOnline: boom, subscribe: () => () => {} } });
     const errors = record(conn, "error");
     socket.drop();

@@ -5,7 +5,7 @@ import { advance, createConn, openConn, record, settleMicrotasks, useFakeTime } 
 
 useFakeTime();
 
-describe("the verdict", () => {
+describe("the decision on an ending", () => {
   test.for(FINAL_CODES)("%i ends the Conn", async (code) => {
     const { conn, net, socket } = await openConn();
     socket.drop(code, "why", true);
@@ -15,7 +15,7 @@ describe("the verdict", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("1000 is the peer's goodbye, and no error", async () => {
+  test("1000 ends the Conn without an error", async () => {
     const { conn, socket } = await openConn();
     socket.drop(1000, "bye", true);
     const info = await conn.closed;
@@ -79,7 +79,7 @@ describe("the verdict", () => {
 });
 
 describe("shouldRetry", () => {
-  test("overrules the verdict both ways", async () => {
+  test("overrules the decision both ways", async () => {
     const seen: DisconnectInfo[] = [];
     const shouldRetry = (info: DisconnectInfo) => {
       seen.push(info);
@@ -130,7 +130,7 @@ describe("shouldRetry", () => {
     expect(shouldRetry).not.toHaveBeenCalled();
   });
 
-  test("that throws leaves the verdict standing, and is told", async () => {
+  test("that throws leaves the decision as it was, and emits an error", async () => {
     const shouldRetry = () => {
       throw new Error("boom");
     };

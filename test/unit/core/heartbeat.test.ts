@@ -160,7 +160,7 @@ describe.for([
     set();
     await advance(120_000);
     expect(conn.state).toBe("open");
-    // And asks on as ever: neither a storm nor a silence of an hour.
+    // Pings continue at the usual interval, because neither a burst nor a silence of an hour would be right.
     expect(socket.sent.length).toBeGreaterThanOrEqual(10);
     expect(socket.sent.length).toBeLessThanOrEqual(14);
   });
@@ -224,7 +224,7 @@ test("does without where the platform can't ping and no ping is given", async ()
   expect(socket.sent).toEqual([]);
 });
 
-test.for(["ping", "isPong"] as const)("survives a %s that throws, which is told", async (name) => {
+test.for(["ping", "isPong"] as const)("survives a %s that throws, and reports the error", async (name) => {
   const boom = () => {
     throw new Error("boom");
   };

@@ -6,7 +6,7 @@ import { usePage } from "../../support/fake-page.ts";
 
 useFakeTime();
 
-/** What is told from here on, and the undo. */
+/** The signals from here on, and the unsubscribe function. */
 function listen(): { readonly heard: LifecycleSignal[]; readonly undo: () => void } {
   const heard: LifecycleSignal[] = [];
   const undo = pageLifecycle.subscribe((signal) => heard.push(signal));
@@ -20,7 +20,7 @@ function sleep(ms: number): void {
 }
 
 describe("where there is no page", () => {
-  test("nothing is told, no timer runs, and the network counts as there", () => {
+  test("no signal is emitted, no timer runs, and the network counts as present", () => {
     listen();
     expect(vi.getTimerCount()).toBe(0);
     expect(pageLifecycle.isOnline()).toBe(true);
@@ -82,7 +82,7 @@ describe("a page", () => {
     expect(heard).toEqual(["visible"]);
   });
 
-  test("does not tell what it hears before anybody listens", () => {
+  test("emits no signal that it received before there is a listener", () => {
     const page = usePage();
     const source = pageLifecycle;
     expect(page.listeners).toBe(0);

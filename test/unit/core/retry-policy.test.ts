@@ -12,7 +12,7 @@ const ended = (code: number, rest: Partial<ConnectionEnd> = {}): ConnectionEnd =
 });
 const refused = (status: number, rest: Partial<ConnectionEnd> = {}) => ended(1006, { clean: false, status, ...rest });
 
-describe("deservesRetry()", () => {
+describe("isRetryable()", () => {
   test.for([1000, ...FINAL_CODES])("is false for %i", (code) => {
     expect(isRetryable(ended(code), { everOpened: true, canRenew: true, refusals: 0 })).toBe(false);
   });
@@ -55,7 +55,7 @@ describe("deservesRetry()", () => {
   });
 });
 
-describe("wish()", () => {
+describe("requestedDelay()", () => {
   test.for([
     ["retry=100-200", [100, 200]],
     ["retry=100", [100, 125]],

@@ -47,7 +47,7 @@ const INPUTS = {
 
 type Row = Partial<Record<keyof typeof INPUTS, readonly [Record<string, unknown>, object?]>>;
 
-// What each input comes to, written out. Where a state has no row for an input, nothing changes.
+// The result of each event, written out. Where a state has no row for an input, nothing changes.
 
 const dial = (attempt: number, bye?: object) =>
   [

@@ -24,7 +24,7 @@ const roots: ReactTestRenderer[] = [];
 
 /** A tree on the screen. */
 export interface Rendered {
-  /** What it shows, as JSON. */
+  /** The rendered output, as JSON. */
   readonly shown: unknown;
   render(element: ReactElement | null): void;
   unmount(): void;

@@ -97,7 +97,7 @@ test("tries again where nobody listens yet", async () => {
   expect(conn.state).toBe("open");
 });
 
-test("ends with the server's goodbye", async () => {
+test("ends with the server's close frame", async () => {
   const server = serve();
   const conn = dial({});
   await advance(10);

@@ -19,7 +19,7 @@ async function told(...frames: readonly Buffer[]) {
   const { url } = await site((server) => {
     new WebSocketServer({ server }).on("connection", (socket: WebSocket, request: { readonly socket: Socket }) => {
       const nth = codes.push(0) - 1;
-      // What it said comes back to it.
+      // The socket receives its own text.
       socket.on("error", () => {});
       socket.on("close", (code) => {
         codes[nth] = code;
@@ -47,18 +47,21 @@ describe("text", () => {
     ["what is beyond Unicode", [0xf4, 0x90, 0x80, 0x80]],
     ["an error in a long text", [...utf8("x".repeat(50)), 0xff, ...utf8("x".repeat(50))]],
     ["an error beside a replacement character", [...utf8("\uFFFD"), 0xff]],
-  ] as const)("with %s is nobody's: the peer is told 1007, and the next connection goes on", async ([, bytes]) => {
-    const { heard, lost, codes } = await told(
-      frame(TEXT, utf8("before")),
-      frame(TEXT, bytes),
-      frame(TEXT, utf8("after")),
-    );
-    await until(() => expect(heard).toContain("from the next"));
-    expect(heard).toEqual(["before", "from the next"]);
-    expect(lost).toMatchObject([{ code: 1006, clean: false, willRetry: true, cause: expect.any(TypeError) }]);
-    expect(String(lost[0]?.cause)).toContain("UTF-8");
-    await until(() => expect(codes[0]).toBe(1007));
-  });
+  ] as const)(
+    "with %s is delivered to nobody: the peer receives 1007, and the next connection continues",
+    async ([, bytes]) => {
+      const { heard, lost, codes } = await told(
+        frame(TEXT, utf8("before")),
+        frame(TEXT, bytes),
+        frame(TEXT, utf8("after")),
+      );
+      await until(() => expect(heard).toContain("from the next"));
+      expect(heard).toEqual(["before", "from the next"]);
+      expect(lost).toMatchObject([{ code: 1006, clean: false, willRetry: true, cause: expect.any(TypeError) }]);
+      expect(String(lost[0]?.cause)).toContain("UTF-8");
+      await until(() => expect(codes[0]).toBe(1007));
+    },
+  );
 
   test("is valid with a replacement character of the peer's own, and in pieces that part a character", async () => {
     const [first, second, third] = utf8("€") as [number, number, number];

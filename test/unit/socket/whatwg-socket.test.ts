@@ -104,7 +104,7 @@ describe("the end of a socket", () => {
     expect(net.sockets).toHaveLength(2);
   });
 
-  test("is told once where error and close both come", async () => {
+  test("is reported once where error and close both come", async () => {
     const { conn, net } = createConn();
     const events = recordAll(conn);
     await settleMicrotasks();
@@ -128,7 +128,7 @@ describe("the end of a socket", () => {
     expect(lost).toMatchObject([{ code: 1006, clean: false }]);
   });
 
-  test("is told as plain objects", async () => {
+  test("is reported as plain objects", async () => {
     const { conn, socket } = await openConn();
     const [lost, waiting] = [record(conn, "disconnected"), record(conn, "waiting")];
     socket.drop();

@@ -18,7 +18,7 @@ const numbered = (count: number, from = 0) => Array.from({ length: count }, (_, 
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 const NOW = AbortSignal.abort();
 
-/** What the server saw of one connection, in order. */
+/** The server's record of one connection, in order. */
 interface Visit {
   readonly socket: WebSocket;
   readonly heard: Payload[];
@@ -92,7 +92,7 @@ describe("a turn's messages", () => {
     return {
       conn,
       heard: (count: number) => reach(0, count),
-      /** What the server says is here, though nobody has read it. */
+      /** The server's message has arrived, though no code has read it. */
       say: () => {
         worker.postMessage("go on");
         reach(1, 1);
@@ -312,7 +312,7 @@ describe("a connection that dies in the middle of a turn", () => {
     await Promise.all(fates);
     await until(() => expect(visits[1]?.heard).toHaveLength(50));
     expect(visits[1]?.heard).toEqual(numbered(50, 50));
-    // What it had taken is gone with it, or had arrived.
+    // Messages that it had taken are gone with it, or had arrived.
     expect(visits[0]?.heard).toEqual(numbered(visits[0]?.heard.length ?? 0));
     expect(visits).toHaveLength(2);
   });
