@@ -1,5 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { isAuth, isRetryable, type RetryHistory, requestedDelay } from "../../../src/core/retry-policy.ts";
+import { fatal } from "../../../src/base/errors.ts";
+import {
+  decideRetry,
+  isAuth,
+  isRetryable,
+  type RetryContext,
+  type RetryHistory,
+  requestedDelay,
+} from "../../../src/core/retry-policy.ts";
+import type { State } from "../../../src/core/state-machine.ts";
 import type { ConnectionEnd } from "../../../src/socket/socket.ts";
 import { FINAL_CODES, REFUSED_CODES, RETRIED_CODES } from "../../support/close-codes.ts";
 
@@ -63,6 +72,8 @@ describe("requestedDelay()", () => {
     ["restart, retry=100-200; soon", [100, 200]],
     ["retry=0-500", [0, 500]],
     ["retry=200-100", [200, 250]],
+    ["retry=100-100", [100, 125]],
+    ["retry=500000", [500_000, 600_000]],
   ] as const)("reads %s", ([reason, window]) => {
     expect(requestedDelay(ended(1012, { reason }))).toEqual(window);
   });
@@ -82,7 +93,15 @@ describe("requestedDelay()", () => {
 
   test("reads Retry-After in seconds", () => {
     expect(requestedDelay(refused(503, { retryAfter: "2" }))).toEqual([2_000, 2_500]);
+    expect(requestedDelay(refused(503, { retryAfter: " 120 " }))).toEqual([120_000, 150_000]);
   });
+
+  test.for(["2026-01-01T00:00:04Z", "Thu, 01 Jan 2026 00:00:04 +0000"])(
+    "reads %j as a date, not as a number",
+    (retryAfter) => {
+      expect(requestedDelay(refused(503, { retryAfter }), Date.UTC(2026, 0, 1))).toEqual([4_000, 5_000]);
+    },
+  );
 
   test("reads Retry-After as a date, and one that has passed as now", () => {
     const now = Date.UTC(2026, 0, 1);
@@ -93,5 +112,71 @@ describe("requestedDelay()", () => {
 
   test("reads nothing from a Retry-After that is neither", () => {
     expect(requestedDelay(refused(503, { retryAfter: "soon" }))).toBeUndefined();
+  });
+});
+
+describe("decideRetry()", () => {
+  const OPEN: State = { name: "open", attempt: 0, isStable: true };
+  const CONTEXT: RetryContext = {
+    state: OPEN,
+    everOpened: true,
+    canRenew: false,
+    refusals: 0,
+    triedMs: 0,
+    isOnline: true,
+    retryReason: "backoff",
+  };
+  const OPTIONS = { shouldRetry: undefined, backoff: () => 1_000, maxRetries: 9, giveUpAfterMs: 20_000 };
+  const run = <T>(_name: string, act: () => T): T => act();
+  const decide = (end: ConnectionEnd, context: Partial<RetryContext> = {}, options: Partial<typeof OPTIONS> = {}) =>
+    decideRetry(end, { ...CONTEXT, ...context }, { ...OPTIONS, ...options }, run, () => 0.5);
+
+  test("waits as long as the backoff says", () => {
+    expect(decide(ended(1006))).toEqual({ retry: true, delayMs: 1_000, reason: "backoff" });
+  });
+
+  test("waits for the network within the limit, and 30 s at most", () => {
+    expect(decide(ended(1006), { isOnline: false, triedMs: 5_000 })).toEqual({
+      retry: true,
+      delayMs: 15_000,
+      reason: "offline",
+    });
+    expect(decide(ended(1006), { isOnline: false }, { giveUpAfterMs: 90_000 })).toEqual({
+      retry: true,
+      delayMs: 30_000,
+      reason: "offline",
+    });
+  });
+
+  test("takes a given delay in place of the backoff", () => {
+    expect(decide(ended(1006), { retryDelayMs: 400 })).toEqual({ retry: true, delayMs: 400, reason: "backoff" });
+  });
+
+  test("ends by the peer or gives up where there will be no other connection", () => {
+    expect(decide(ended(1001), { retryReason: false })).toEqual({ retry: false, by: "peer", error: undefined });
+    expect(decide(ended(1006, { clean: false }), { retryReason: false })).toMatchObject({
+      retry: false,
+      by: "gave-up",
+    });
+  });
+
+  test("ends by policy for a fatal error, whatever the code", () => {
+    const decision = decide(ended(1006, { cause: fatal("no such token") }));
+    expect(decision).toMatchObject({ retry: false, by: "policy", error: { code: "closed" } });
+  });
+
+  test("retries in exactly the time that is left, and gives up beyond it", () => {
+    expect(decide(ended(1006), { triedMs: 19_000 })).toMatchObject({ retry: true });
+    expect(decide(ended(1006), { triedMs: 19_001 })).toMatchObject({ retry: false, by: "gave-up" });
+  });
+
+  test("names the user's function that it guards", () => {
+    const names: string[] = [];
+    const guard = <T>(name: string, act: () => T): T => {
+      names.push(name);
+      return act();
+    };
+    decideRetry(ended(1006), CONTEXT, { ...OPTIONS, shouldRetry: () => true }, guard);
+    expect(names).toEqual(["shouldRetry", "backoff"]);
   });
 });
