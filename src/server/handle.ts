@@ -4,11 +4,11 @@ import { badOption, ConnError } from "../base/errors.ts";
 import { isFunction } from "../base/option-rules.ts";
 import { Timer } from "../base/timer.ts";
 import { rejectUpgrade } from "./reject-upgrade.ts";
-import { replayAsRequest } from "./replay-request.ts";
+import { type ConnectionEmitter, replayAsRequest } from "./replay-request.ts";
 import { ignoreErrors } from "./socket-watch.ts";
 
 /** The part of a server that `handle()` needs. Servers of `node:http` and `node:https` have it. */
-export interface UpgradeServer {
+export interface UpgradeServer extends ConnectionEmitter {
   /** Adds a listener for upgrades. */
   on(event: "upgrade", listener: UpgradeListener): unknown;
   /** Adds a listener for requests. */
@@ -20,8 +20,6 @@ export interface UpgradeServer {
   /** Returns the listeners, which tell whether others may answer a path that `handle()` does not serve. */
   // biome-ignore lint/complexity/noBannedTypes: the type of Node's declarations
   listeners(event: "upgrade" | "request"): Function[];
-  /** Emits a connection anew, for an upgrade to another protocol, which is answered as an ordinary request. */
-  emit(event: "connection" | "secureConnection", socket: Duplex): boolean;
 }
 
 /** Serves the upgrades of one path: `handler()` makes one. */

@@ -1,6 +1,11 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import type { UpgradeServer } from "./handle.ts";
+
+/** The part of a server that takes a connection anew. */
+export interface ConnectionEmitter {
+  /** Emits a connection, as the server does for each one that it accepts. */
+  emit(event: "connection" | "secureConnection", socket: Duplex): boolean;
+}
 
 /** Headers that ask for an upgrade (RFC 9110, section 7.8; RFC 7540, section 3.2.1). */
 const UPGRADE_HEADERS: ReadonlySet<string> = new Set(["upgrade", "http2-settings"]);
@@ -10,7 +15,12 @@ const UPGRADE_HEADERS: ReadonlySet<string> = new Set(["upgrade", "http2-settings
  * 9110, section 7.8). Node stopped to parse after the head, so the head is written again, without the upgrade, in
  * front of the unread bytes, and the connection is emitted anew: bodies and later requests work as on any connection.
  */
-export function replayAsRequest(server: UpgradeServer, request: IncomingMessage, socket: Duplex, rest: Buffer): void {
+export function replayAsRequest(
+  server: ConnectionEmitter,
+  request: IncomingMessage,
+  socket: Duplex,
+  rest: Buffer,
+): void {
   const { method, url, httpVersion, rawHeaders } = request;
   const lines = [`${method} ${url} HTTP/${httpVersion}`];
   for (let i = 0; i < rawHeaders.length; i += 2) {
