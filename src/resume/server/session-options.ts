@@ -30,7 +30,7 @@ export interface SessionOptions {
   readonly maxSessionsPerPrincipal?: number | undefined;
   /**
    * Bytes kept for all clients that are away: messages of both directions, and request headers. Above it sessions end in
-   * the same order. At least 0; default 256 MiB.
+   * the same order. At least 0; default 64 MiB.
    */
   readonly maxBytes?: number | undefined;
   /**
@@ -57,7 +57,7 @@ const RULES: OptionRules<ResolvedSessionOptions> = {
   ack: wordRule("received", "consumed"),
   maxSessions: numberRule(0, 10_000),
   maxSessionsPerPrincipal: numberRule(0, Number.POSITIVE_INFINITY),
-  maxBytes: numberRule(0, 256 * 2 ** 20),
+  maxBytes: numberRule(0, 64 * 2 ** 20),
   principal: functionRule(),
 };
 
