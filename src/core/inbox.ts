@@ -14,11 +14,11 @@ export interface InboxBounds {
    * more fails the attempt, unless `overflow` drops messages. Default 1 MiB.
    */
   readonly maxSetupBytes: number;
-  /** What gives way at the bound: the Conn as a whole, or a message, reported as `dropped`. Default `"close"`. */
+  /** The action at the bound: close the Conn, or drop a message, which is reported as `dropped`. Default `"close"`. */
   readonly overflow: "close" | "drop-oldest" | "drop-newest";
 }
 
-/** What the inbox needs of its owner. */
+/** The callbacks of an inbox. */
 export interface InboxOwner {
   /** Whether a listener is attached, so that messages are pushed. */
   hasListeners(): boolean;
