@@ -82,14 +82,14 @@ export const entries = [
     source: "src/codec/msgpack.ts",
     platform: "any",
     peers: ["@msgpack/msgpack"],
-    budget: { code: 'export { msgpack } from "tautline/codec/msgpack";', bytes: 790 },
+    budget: { code: 'export { msgpack } from "tautline/codec/msgpack";', bytes: 900 },
   },
   {
     name: "codec/cbor",
     source: "src/codec/cbor.ts",
     platform: "any",
     peers: ["cborg"],
-    budget: { code: 'export { cbor } from "tautline/codec/cbor";', bytes: 320 },
+    budget: { code: 'export { cbor } from "tautline/codec/cbor";', bytes: 620 },
   },
 ];
 

@@ -14,7 +14,7 @@ export const MESSAGE_TOO_BIG = 1009;
 export const INTERNAL_ERROR = 1011;
 export const TRY_AGAIN_LATER = 1013;
 
-/** Sent to a peer that we leave for another connection, or for the back/forward cache. */
+/** Sent to a peer when its connection is replaced by another one, or the page goes to the back/forward cache. */
 export const LEAVING = 4001;
 /** In place of 1003 and 1009 in a browser, which may send 1000 and 3000 to 4999 only (WHATWG WebSockets). */
 export const UNSUPPORTED_PAYLOAD = 4003;
@@ -25,7 +25,7 @@ export const RESUME_PROTOCOL_ERROR = 4400;
 export const HANDSHAKE_TIMEOUT = 4408;
 /** The session is in use on a later connection. */
 export const FENCED = 4409;
-/** The inbox is full: a browser can't pause the peer. */
+/** The inbox is full, and a browser can't pause the peer. */
 export const INBOX_FULL = 4413;
 
 /** Whether `code` means that no close frame came (RFC 6455, section 7.4.1). Deno gives 0 where others give 1006. */

@@ -4,7 +4,7 @@ export interface Deferred<T> {
   reject(error: unknown): void;
 }
 
-/** A promise with its two ends. Its rejection may be ignored: the news travels as an event too. */
+/** Creates a promise with its two ends. Its rejection is never unhandled, because an event reports the failure too. */
 export function deferred<T>(): Deferred<T> {
   let resolve!: Deferred<T>["resolve"];
   let reject!: Deferred<T>["reject"];
@@ -16,5 +16,5 @@ export function deferred<T>(): Deferred<T> {
   return { promise, resolve, reject };
 }
 
-/** Does nothing, for whoever has to be given something to call. */
+/** Does nothing. */
 export function noop(): void {}

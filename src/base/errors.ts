@@ -63,7 +63,7 @@ const MESSAGES: { readonly [code in ConnErrorCode]?: string } = {
   misuse: "A message listener gets every message: push or pull, not both.",
 };
 
-/** What a {@link ConnError} carries besides its code. */
+/** The members of a {@link ConnError} besides its code. */
 export interface ConnErrorDetails {
   /** The error underneath. */
   readonly cause?: unknown;

@@ -1,7 +1,7 @@
-/** Shared by all queues that hold nothing, which is most of them most of the time. */
+/** Shared by all empty queues, because most of them are empty most of the time. */
 const EMPTY: never[] = [];
 
-/** First in, first out. Nothing is shifted: what was pushed is turned over once, when it is needed. */
+/** First in, first out. Reverses the pushed items when it needs them, because `shift()` of an array moves all others. */
 export class Queue<T> {
   #pushed: T[] = EMPTY;
   #turned: T[] = EMPTY;

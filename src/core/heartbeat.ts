@@ -19,7 +19,7 @@ export interface ResolvedHeartbeatOptions extends HeartbeatOptions {
   readonly timeoutMs: number;
 }
 
-/** What the heartbeat needs of a connection. */
+/** The part of a connection that the heartbeat uses. */
 export interface HeartbeatTarget extends Pingable {
   write(payload: Payload): boolean;
   /** Sends an unsolicited pong, so that the peer keeps a connection that we paused (RFC 6455, section 5.5.3). */
@@ -28,7 +28,7 @@ export interface HeartbeatTarget extends Pingable {
   activity(): number;
 }
 
-/** What can send a ping. */
+/** A connection, or a session on it, that can send a ping. */
 export interface Pingable {
   ping?(): void;
 }
@@ -60,7 +60,7 @@ export class Heartbeat {
   readonly #owner: HeartbeatOwner;
   readonly #timer = new Timer();
   #target: HeartbeatTarget | undefined;
-  /** What the session writes to, which may have its own ping. */
+  /** The transport of the session, which may have its own ping. */
   #transport: Pingable | undefined;
   #pingedAt = Number.NEGATIVE_INFINITY;
   #isAnswered = true;

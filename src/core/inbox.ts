@@ -14,11 +14,11 @@ export interface InboxBounds {
    * more fails the attempt, unless `overflow` drops messages. Default 1 MiB.
    */
   readonly maxSetupBytes: number;
-  /** What gives way at the bound: the Conn as a whole, or a message, reported as `dropped`. Default `"close"`. */
+  /** The action at the bound: close the Conn, or drop a message, which is reported as `dropped`. Default `"close"`. */
   readonly overflow: "close" | "drop-oldest" | "drop-newest";
 }
 
-/** What the inbox needs of its owner. */
+/** The callbacks of an inbox. */
 export interface InboxOwner {
   /** Whether a listener is attached, so that messages are pushed. */
   hasListeners(): boolean;
@@ -38,7 +38,8 @@ export interface InboxOwner {
 export class Inbox {
   readonly #bounds: InboxBounds | false;
   readonly #owner: InboxOwner;
-  readonly #waiting = new Queue<Payload>();
+  /** Created with the first message that waits. */
+  #waiting: Queue<Payload> | undefined;
   /** Created with the first pull, because a Conn with listeners never needs it. */
   #pulls: Set<(payload: Payload | ConnError) => void> | undefined;
   #end: ConnError | undefined;
@@ -57,7 +58,7 @@ export class Inbox {
   }
 
   get length(): number {
-    return this.#waiting.length;
+    return this.#waiting?.length ?? 0;
   }
 
   push(payload: Payload): void {
@@ -112,6 +113,7 @@ export class Inbox {
     const fits = () => this.bytes + size <= maxBytes;
     while (overflow === "drop-oldest" && size <= maxBytes && !fits()) this.#drop(this.#shift());
     if (fits()) {
+      this.#waiting ??= new Queue();
       this.#waiting.push(toOwnMemory(payload));
       this.bytes += size;
       if (this.bytes >= highWaterMark) this.#updatePressure(true);
@@ -128,7 +130,7 @@ export class Inbox {
   }
 
   #shift(): Payload {
-    const payload = this.#waiting.shift() as Payload;
+    const payload = this.#waiting?.shift() as Payload;
     this.bytes -= costOf(payload);
     if (this.#bounds && this.bytes <= this.#bounds.highWaterMark / 2) this.#updatePressure(false);
     this.#owner.onConsumed();

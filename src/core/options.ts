@@ -28,53 +28,62 @@ import type { Resume } from "./session.ts";
 /** Where to connect: `ws:`, `wss:`, `http:` or `https:`, and in a browser relative to the page. */
 export type Url = string | URL;
 
-/** A value, or a function that is awaited for one on every attempt. One that throws fails the attempt. */
+/** A value, or a function that returns it or a promise of it on every attempt. A function that throws fails the attempt. */
 export type Provider<T> = T | ((attempt: ProviderContext) => T | Promise<T>);
 
 /** A value that has been checked, or a function whose answers are checked when they come. */
 export type ProviderOr<T, Given> = T | ((attempt: ProviderContext) => Given | Promise<Given>);
 
-/** What `setup` can do with a connection before anybody else can. */
+/** A connection for the use of `setup`, ahead of all other code. */
 export interface SetupContext<In, Out> {
   /** Sends ahead of everything queued. Throws `marshal` and `too-large` as `conn.send()`. */
   send(value: Out): void;
-  /** The next message. What is left when setup is done goes to the inbox, in order. */
+  /** Resolves with the next message. Messages that are left when setup is done go to the inbox, in order. */
   receive(): Promise<In>;
   /** 0 for the first dial and after a stable connection, else the number of the retry. */
   readonly attempt: number;
-  /** Aborted when the attempt is given up, or the connection that came of it ends. */
+  /** Aborted when the attempt is abandoned, or its connection ends. */
   readonly signal: AbortSignal;
 }
 
-/** What the user can set. Each is checked once, in the constructor: `bad-option` names the option and its range. */
+/** Options of a Conn. The constructor checks each once: `bad-option` names the option, its value and its range. */
 export interface ConnOptions<In = Payload, Out = In> {
-  /** How values become payloads. Default {@link message}: strings and bytes as they are. */
+  /**
+   * How values become payloads. Default {@link message}: strings and bytes as they are.
+   *
+   * @example
+   * new Conn("wss://example.com/chat", { codec: json<Message, Command>() });
+   */
   readonly codec?: CodecLike<In, Out> | undefined;
   /**
-   * Subprotocols to offer, each a token and each once (RFC 6455, sections 1.9 and 4.1). If none of them is selected, the
-   * attempt failed. Default none.
+   * Subprotocols to offer, each a token and each once (RFC 6455, sections 1.9 and 4.1). If the server selects none
+   * of them, the attempt fails. Default none.
    */
   readonly protocols?: Provider<string | readonly string[]> | undefined;
   /** Node only. Headers of the upgrade request. Default none. */
   readonly headers?: Provider<Readonly<Record<string, string>>> | undefined;
   /** Node only. The `Origin` header. Default the URL's own origin. */
   readonly origin?: string | undefined;
-  /** Node only. Passed to the constructor of `ws`, such as `{ ca }`. Default `{ perMessageDeflate: false }`. */
+  /**
+   * Node only. Passed to the constructor of `ws`, such as `{ ca }`. Options that a Conn sets itself are refused. Default
+   * `{ perMessageDeflate: false }`.
+   */
   readonly clientOptions?: object | undefined;
   /**
    * Bytes of the longest message accepted, after inflating, text as UTF-8. A longer one ends the Conn with 1009: in Node
-   * before it is buffered whole, in a browser after delivery. At least 0; default 32 MiB.
+   * before it is buffered whole, in a browser after delivery. At least 0, `Infinity` for no limit but the platform's;
+   * default 32 MiB.
    */
   readonly maxPayloadBytes?: number | undefined;
   /** Bytes of the longest message sent; a longer one throws `too-large`. At least 0; default no limit. */
   readonly maxSendBytes?: number | undefined;
   /** Bounds of what waits to be written. */
   readonly outbox?: Partial<OutboxBounds> | undefined;
-  /** Bounds of what waits to be received; `false` throws away what nobody waits for, and counts it in `stats`. */
+  /** Bounds of what waits to be received; `false` discards messages that no call waits for, and counts them in `stats`. */
   readonly inbox?: Partial<InboxBounds> | false | undefined;
   /**
-   * How a dead connection is noticed. In a browser it needs `ping` and `isPong`, or `resume` with a server that speaks
-   * it; without them there is none.
+   * How a dead connection is detected. In a browser this needs `ping` and `isPong`, or `resume` with a server that speaks
+   * resume. `false` detects none.
    */
   readonly heartbeat?: HeartbeatOptions | false | undefined;
   /**
@@ -104,22 +113,22 @@ export interface ConnOptions<In = Payload, Out = In> {
    */
   readonly holdAfterRefusalMs?: number | undefined;
   /**
-   * Runs on each new connection before anything queued is sent, for authentication and resubscription. If it throws,
-   * the attempt failed; if it throws `fatal(…)`, the Conn is closed.
+   * Runs on each new connection before anything queued is sent, for authentication and resubscription. An error
+   * fails the attempt; `fatal(…)` closes the Conn.
    */
   readonly setup?: ((context: SetupContext<In, Out>) => void | Promise<void>) | undefined;
   /**
-   * Who tells of the network, of a page that is cached or frozen, and of sleep. `false` hears nothing. Default the page's
-   * own signals, where there is a page.
+   * The source of signals about the network, about a page that is cached or frozen, and about sleep. `false` for none.
+   * Default the page's own signals, where there is a page.
    */
   readonly lifecycle?: LifecycleSource | false | undefined;
-  /** Exactly once across drops: `resume()` from `tautline/resume`. Default none: what is in flight may be lost. */
+  /** Exactly once across drops: `resume()` from `tautline/resume`. Default none: messages in flight may be lost. */
   readonly resume?: Resume | undefined;
   /** Ends the Conn at once when aborted. Default none. */
   readonly signal?: AbortSignal | undefined;
-  /** Whether to dial without being asked, a microtask after construction. Default true. */
+  /** Whether to dial a microtask after construction, rather than on `connect()` or `ready()`. Default true. */
   readonly autoConnect?: boolean | undefined;
-  /** The WebSocket class to use. One that is to be used as `ws` is must be an EventEmitter. Default `ws` in Node, else the platform's. */
+  /** The WebSocket class to use. A class that is used in the way of `ws` must be an EventEmitter. Default `ws` in Node, else the platform's. */
   readonly WebSocket?: WebSocketConstructor | undefined;
 }
 
@@ -233,9 +242,15 @@ const RULES: OptionRules<ResolvedOptions<never, never>> = {
   WebSocket: rule("a class", isFunction),
 };
 
+/** One object for all Conns that differ in nothing from the defaults, because it takes 255 bytes. */
+const DEFAULTS = /* @__PURE__ */ takeOptions("", RULES, {}, failOption);
+
 /** Checks what the user gave, and fills in the defaults. @throws {@link ConnError} `bad-option` */
 export function resolveOptions<In, Out>(options: ConnOptions<In, Out>): ResolvedOptions<In, Out> {
-  return takeOptions("", RULES as OptionRules<ResolvedOptions<In, Out>>, options, failOption);
+  const resolved = takeOptions("", RULES as OptionRules<ResolvedOptions<In, Out>>, options, failOption);
+  const names = Object.keys(resolved) as (keyof typeof resolved)[];
+  if (names.every((name) => resolved[name] === DEFAULTS[name])) return DEFAULTS as unknown as typeof resolved;
+  return resolved;
 }
 
 function takeOutbox(given: Partial<OutboxBounds>): OutboxBounds {

@@ -11,7 +11,7 @@ export interface OutboxBounds {
   readonly maxBytes: number;
   /** Messages that may wait. At least 0; default one for each 768 bytes of `maxBytes`, but 1,024 at least. */
   readonly maxMessages: number;
-  /** What gives way at the bound: the new message, or the oldest. Default `"reject"`. */
+  /** The message that gives way at the bound: the new one, or the oldest. Default `"reject"`. */
   readonly overflow: "reject" | "drop-oldest";
   /** Bytes buffered by the connection above which `send()` waits. At least 0; default 1 MiB. */
   readonly highWaterMark: number;
@@ -23,7 +23,7 @@ export interface DeliveryOptions extends Pick<SendOptions, "volatile" | "resend"
   readonly confirmed?: Deferred<void> | undefined;
 }
 
-/** What the outbox needs of a connection. */
+/** The part of a connection that the outbox uses. */
 export interface Transport {
   /** Bytes taken and not yet handed to the network; infinite while the peer's window is full. */
   readonly bufferedAmount: number;
@@ -146,7 +146,7 @@ export class Outbox {
     this.#drain();
   }
 
-  /** Leaves the connection. What it has taken counts as sent. */
+  /** Leaves the connection. The messages that it has taken count as sent. */
   detach(): void {
     this.#transport = undefined;
     this.#pressure = undefined;

@@ -1,12 +1,12 @@
 import { ConnError } from "../base/errors.ts";
 
-/** What `readable()` needs of a Conn. */
+/** The part of a Conn that `readable()` uses. */
 export interface ReadableConn<In> {
   /** The messages, as iteration of the Conn gives them. */
   [Symbol.asyncIterator](): AsyncIterator<In>;
 }
 
-/** What `writable()` needs of a Conn. */
+/** The part of a Conn that `writable()` uses. */
 export interface WritableConn<Out> {
   /** As `conn.send()`: settles when the connection has room for more. */
   send(value: Out): Promise<void>;
@@ -20,8 +20,11 @@ export interface WritableConn<Out> {
 }
 
 /**
- * The messages of `conn` as a web stream (WHATWG Streams), with true backpressure: nothing is pulled without a reader.
- * It ends and fails as iteration of `conn` does. `cancel()` lets go of the Conn and does not close it.
+ * Creates a web stream of the messages of `conn` (WHATWG Streams), with true backpressure: nothing is pulled without a
+ * reader. The stream ends and fails as iteration of `conn` does. `cancel()` leaves the Conn open.
+ *
+ * @example
+ * await readable(conn).pipeThrough(new TextEncoderStream()).pipeTo(file);
  */
 export function readable<In>(conn: ReadableConn<In>): ReadableStream<In> {
   const messages = conn[Symbol.asyncIterator]();
@@ -36,14 +39,17 @@ export function readable<In>(conn: ReadableConn<In>): ReadableStream<In> {
         await messages.return?.();
       },
     },
-    // The default pulls one message before anybody reads.
+    // Set, because the default pulls one message before the first read.
     { highWaterMark: 0 },
   );
 }
 
 /**
- * A web stream into `conn`: each chunk is sent, and the next is asked for when the connection has taken it and has room.
- * `close()` closes the Conn, after what was written; so does `abort()`. The stream fails when the Conn ends.
+ * Creates a web stream into `conn`: each chunk is sent, and the next is requested when the connection has taken it and has
+ * room. `close()` and `abort()` close the Conn, after the chunks that were written. The stream fails when the Conn ends.
+ *
+ * @example
+ * await file.stream().pipeTo(writable(conn));
  */
 export function writable<Out>(conn: WritableConn<Out>): WritableStream<Out> {
   return new WritableStream<Out>({

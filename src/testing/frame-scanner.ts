@@ -1,6 +1,6 @@
 const HEAD_END = "\r\n\r\n";
 
-/** Finds where frames begin in what one side of a WebSocket sends, from its HTTP head on (RFC 6455, section 5.2). */
+/** Finds where frames begin in the bytes of one side of a WebSocket, from its HTTP head on (RFC 6455, section 5.2). */
 export class FrameScanner {
   /** The end of the HTTP head, or the header of a frame, as far as it has come. */
   #head = Buffer.alloc(0);
@@ -8,7 +8,7 @@ export class FrameScanner {
   /** Bytes of the present frame that are still to come. */
   #left = 0;
 
-  /** Takes what comes next, and gives the frames that begin in it: their first bytes' places, and their lengths. */
+  /** Takes the next chunk, and returns the frames that begin in it: the position of their first byte, and their length. */
   take(chunk: Buffer): { readonly at: number; readonly size: number }[] {
     const frames: { at: number; size: number }[] = [];
     for (let place = 0; place < chunk.length; ) {
@@ -32,7 +32,7 @@ export class FrameScanner {
     return frames;
   }
 
-  /** Where the first frame may begin. */
+  /** Returns where the first frame may begin. */
   #headEnd(chunk: Buffer): number {
     const head = Buffer.concat([this.#head, chunk]);
     const end = head.indexOf(HEAD_END);
@@ -43,7 +43,7 @@ export class FrameScanner {
   }
 }
 
-/** Bytes of the frame that begins with `head`, once that says so. */
+/** Returns the bytes of the frame that begins with `head`, once the head is complete. */
 function sizeOf(head: Buffer): number | undefined {
   const [, second] = head;
   if (second === undefined) return undefined;

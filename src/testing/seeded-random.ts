@@ -1,4 +1,4 @@
-/** Numbers from 0 up to 1 that the seed decides, so that a run can be repeated: mulberry32, by Tommy Ettinger. */
+/** Creates a source of numbers from 0 up to 1 that the seed decides, so that a run can be repeated: mulberry32, by Tommy Ettinger. */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
