@@ -49,6 +49,19 @@ export interface WsSocket {
   removeListener(event: string, listener: (this: any, ...given: any[]) => void): unknown;
 }
 
+/**
+ * Errors of `ws` that another attempt can't cure. The other codes (`WS_ERR_EXPECTED_FIN`, `INVALID_CLOSE_CODE`,
+ * `INVALID_CONTROL_PAYLOAD_LENGTH`, `INVALID_OPCODE`, `INVALID_UTF8`, `UNEXPECTED_RSV_1`, `UNEXPECTED_RSV_2_3`) are retried,
+ * because a gateway that writes into the connection causes them too.
+ */
+const INCURABLE: Readonly<Record<string, string>> = {
+  WS_ERR_EXPECTED_MASK: "The peer does not mask its frames: it is no client (RFC 6455, section 5.1).",
+  WS_ERR_UNEXPECTED_MASK: "The peer masks its frames: it is no server (RFC 6455, section 5.1).",
+  WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: "The peer sent a frame of more than 2^53 - 1 bytes.",
+  WS_ERR_TOO_MANY_BUFFERED_PARTS:
+    "The peer sent a message in too many parts: raise maxFragments or maxBufferedChunks in clientOptions.",
+};
+
 type SocketError = Error & { readonly code?: string };
 
 const CONNECTING = 0;
@@ -251,6 +264,10 @@ export class NodeSocket extends BaseSocket {
     this.#failure = error;
     if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") this.refuseTooLarge();
     else if (this.#socket.readyState === CONNECTING) this.#fail({ cause: error });
+    else if (error.code !== undefined && error.code in INCURABLE) {
+      const message = `${INCURABLE[error.code]} (${error.code})`;
+      this.#fail({ cause: new ConnError("refused", message, { cause: error, fatal: true }) }, PROTOCOL_ERROR);
+    }
     // Ended here, because ws has sent its close frame and would wait for the peer's.
     else if (error.code?.startsWith("WS_ERR_")) this.#fail({ cause: error }, PROTOCOL_ERROR);
   }

@@ -321,6 +321,40 @@ test("a breach of the protocol ends the connection at once, though the peer neve
   expect(socket.isTerminated).toBe(true);
 });
 
+describe("an error of ws", () => {
+  const failed = async (code: string) => {
+    const { conn, socket } = await opened();
+    const ends = record(conn, "disconnected");
+    socket.emit("error", Object.assign(new RangeError("Invalid frame"), { code }));
+    return { conn, ends };
+  };
+
+  test.for([
+    "WS_ERR_EXPECTED_FIN",
+    "WS_ERR_INVALID_CLOSE_CODE",
+    "WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH",
+    "WS_ERR_INVALID_OPCODE",
+    "WS_ERR_INVALID_UTF8",
+    "WS_ERR_UNEXPECTED_RSV_1",
+    "WS_ERR_UNEXPECTED_RSV_2_3",
+  ])("%s is retried", async (code) => {
+    const { conn, ends } = await failed(code);
+    expect(ends).toMatchObject([{ code: 1006, willRetry: true, cause: { code } }]);
+    expect(conn.state).toBe("waiting");
+  });
+
+  test.for([
+    ["WS_ERR_EXPECTED_MASK", /no client/],
+    ["WS_ERR_UNEXPECTED_MASK", /no server/],
+    ["WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH", /2\^53/],
+    ["WS_ERR_TOO_MANY_BUFFERED_PARTS", /clientOptions/],
+  ] as const)("%s is final, and says why", async ([code, message]) => {
+    const { conn, ends } = await failed(code);
+    expect(ends).toMatchObject([{ willRetry: false, cause: { code: "refused", cause: { code } } }]);
+    expect(await conn.closed).toMatchObject({ by: "policy", error: { message: expect.stringMatching(message) } });
+  });
+});
+
 test("the cause of an end is reported where ws knows it", async () => {
   const conn = dial();
   const lost = record(conn, "disconnected");
