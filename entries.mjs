@@ -18,20 +18,20 @@ export const entries = [
     source: "src/index.ts",
     platform: "any",
     script: "tautline",
-    budget: { code: 'export { Conn, json } from "tautline";', bytes: 12_690 },
+    budget: { code: 'export { Conn, json } from "tautline";', bytes: 15_200 },
   },
   {
     name: "resume",
     source: "src/resume/client/index.ts",
     platform: "any",
     script: "tautline-resume",
-    budget: { code: 'export { resume } from "tautline/resume";', bytes: 4_207 },
+    budget: { code: 'export { resume } from "tautline/resume";', bytes: 4_950 },
   },
   {
     name: "rpc",
     source: "src/rpc/index.ts",
     platform: "any",
-    budget: { code: 'export { rpc, RpcError } from "tautline/rpc";', bytes: 3_640 },
+    budget: { code: 'export { rpc, RpcError } from "tautline/rpc";', bytes: 3_760 },
   },
   {
     name: "store",
@@ -82,7 +82,7 @@ export const entries = [
     source: "src/codec/msgpack.ts",
     platform: "any",
     peers: ["@msgpack/msgpack"],
-    budget: { code: 'export { msgpack } from "tautline/codec/msgpack";', bytes: 900 },
+    budget: { code: 'export { msgpack } from "tautline/codec/msgpack";', bytes: 940 },
   },
   {
     name: "codec/cbor",

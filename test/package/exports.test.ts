@@ -31,7 +31,7 @@ const NAMES: Record<string, readonly string[]> = {
   "tautline/codec/compressed": ["compressed"],
   "tautline/codec/msgpack": ["msgpack"],
   "tautline/codec/cbor": ["cbor"],
-  "tautline/server": ["handle", "handler"],
+  "tautline/server": ["handle", "handler", "refuse"],
   "tautline/testing": ["faultProxy"],
   "tautline/testing/fake": ["fakeServer"],
 };

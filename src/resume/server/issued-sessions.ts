@@ -17,7 +17,7 @@ const ISSUED_MS = 30_000;
 /** Issued sessions that count against no bound, so that new clients get in however few sessions may be away. */
 const RESERVED_SESSIONS = 1_000;
 const RESERVED_BYTES = 4 * 2 ** 20;
-/** Memory of a record, and of a socket besides its request. Rounded up from a heap snapshot. */
+/** Memory of a record, and of a socket besides its request. Estimates, rounded up. */
 const RECORD_BYTES = 512;
 const SOCKET_BYTES = 2_048;
 const HEADER_BYTES = 32;
