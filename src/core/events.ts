@@ -6,32 +6,32 @@ import type { ClosedBy, StateName, WaitReason } from "./state-machine.ts";
 
 /** How a Conn ended. */
 export interface CloseInfo {
-  /** RFC 6455, section 7.4: of the close frame that ended it, 1006 where there was none. */
+  /** The code of the close frame that ended the Conn, 1006 where there was none (RFC 6455, section 7.4). */
   readonly code: number;
-  /** The reason that came with the code, `""` for none: at most 123 bytes of UTF-8 (RFC 6455, section 5.5.1). */
+  /** The reason that came with the code, at most 123 bytes of UTF-8 (RFC 6455, section 5.5.1). Default `""`. */
   readonly reason: string;
   /** Whether the closing handshake was completed, or there was no connection to close. */
   readonly clean: boolean;
-  /** Who ended it, or what. */
+  /** The side, or the rule, that ended the Conn. */
   readonly by: ClosedBy;
   /** Messages that no connection ever took, in order. */
   readonly unsent: readonly Payload[];
   /** Messages that a connection took and the peer did not acknowledge (resume). */
   readonly inDoubt: readonly Payload[];
-  /** Why it ended, unless `close()` was called or the peer said goodbye with 1000. */
+  /** The reason of the end as an error; absent after `close()`, and after a close frame of the peer with 1000. */
   readonly error?: ConnError | undefined;
 }
 
-/** What is told, by name of the event: one plain object each. */
+/** The payload of each event, by the name of the event: one plain object, or the message itself. */
 export interface ConnEvents<In> {
-  /** The Conn went from one state to another. */
+  /** Emitted when the Conn went from one state to another. */
   state: {
     /** The state it left. */
     readonly from: StateName;
     /** The state it is in. */
     readonly to: StateName;
   };
-  /** A connection is usable: setup is over, and what waited is on its way. */
+  /** Emitted when a connection is usable: setup is over, and the messages that waited are written next. */
   open: {
     /** The subprotocol that was selected, `""` for none. */
     readonly protocol: string;
@@ -43,42 +43,42 @@ export interface ConnEvents<In> {
     readonly reconnected: boolean;
     /** Whether a session is in force, so that drops lose nothing (resume). */
     readonly session: boolean;
-    /** Whether the session goes on from where it stood: nothing was lost (resume). */
+    /** Whether the session continues an earlier one, so that nothing was lost (resume). */
     readonly resumed: boolean;
     /** Milliseconds without a usable connection until now. */
     readonly downMs: number;
   };
-  /** A message has come: the value that the codec made of it. */
+  /** Emitted for each message, with the value that the codec made of the payload. */
   message: In;
-  /** A connection, or an attempt at one, ended without being asked to. */
+  /** Emitted when a connection, or an attempt at one, ended without a call of `close()` or `reconnect()`. */
   disconnected: DisconnectInfo;
-  /** The Conn waits before it dials again. */
+  /** Emitted when the Conn begins to wait before the next dial. */
   waiting: {
     /** The number of the retry that comes next. */
     readonly attempt: number;
     /** Milliseconds until then. Infinite for a page that is cached: its return ends the wait. */
     readonly delayMs: number;
-    /** What is waited for. */
+    /** The reason of the wait. */
     readonly reason: WaitReason;
   };
-  /** A session could not be resumed: what became of each message that was not acknowledged (resume). */
+  /** Emitted when a session could not be resumed, with the outcome of each message without acknowledgement (resume). */
   "session-lost": SessionLoss;
-  /** The Conn has ended, for good: the last event. */
+  /** Emitted once, when the Conn has ended: the last event. */
   closed: CloseInfo;
-  /** News of something that went wrong and did not end the Conn: nothing is thrown when nobody listens. */
+  /** Emitted when something went wrong that did not end the Conn. Nothing is thrown where no listener exists. */
   error: ConnError;
-  /** A message that will not arrive; a send's promise rejects with the same error. */
+  /** Emitted for a message that will not arrive. The promise of its `send()` rejects with the same error. */
   dropped: {
-    /** The message as it would have travelled, or came. */
+    /** The message as a payload. */
     readonly payload: Payload;
-    /** Why it was given up. */
+    /** The reason why the message was given up. */
     readonly error: ConnError;
-    /** Whether it was to be received or to be sent. */
+    /** Whether the message came in or was to go out. */
     readonly direction: "in" | "out";
   };
-  /** The connection buffers less than the high-water mark again, and nothing waits. */
+  /** Emitted when the connection buffers less than the high-water mark again, and no message waits. */
   drained: undefined;
-  /** The peer answered a ping. */
+  /** Emitted when the peer answered a ping. */
   latency: {
     /** Milliseconds from the last ping to an answer: the round trip, where that is shorter than `intervalMs`. */
     readonly rttMs: number;
@@ -89,21 +89,21 @@ export interface ConnEvents<In> {
 export interface Waiting {
   /** The number of the retry that comes next. */
   readonly attempt: number;
-  /** When it comes, in milliseconds of `Date.now()`; infinite for a page that is suspended. */
+  /** The time of the next dial, in milliseconds of `Date.now()`; infinite for a page that is suspended. */
   readonly retryAt: number;
-  /** What is waited for. */
+  /** The reason of the wait. */
   readonly reason: WaitReason;
 }
 
-/** How much of something there is. */
+/** The size of a queue. */
 export interface QueueSize {
-  /** Their number. */
+  /** The number of messages. */
   readonly messages: number;
-  /** Their bytes, as the bound that they count against weighs them. */
+  /** Bytes of the messages, as the bound of the queue counts them. */
   readonly bytes: number;
 }
 
-/** Figures since the Conn was made, and what waits now. */
+/** Figures since the Conn was made, and the queues of this moment. */
 export interface Stats {
   /** Messages handed to a connection by the Conn, those that `setup` sends aside. */
   readonly sent: number;
@@ -115,11 +115,11 @@ export interface Stats {
   readonly discarded: number;
   /** Connections that became usable. */
   readonly opens: number;
-  /** What waits to be written. */
+  /** Messages that wait to be written. */
   readonly outbox: QueueSize;
-  /** What waits to be received. */
+  /** Messages that wait to be received. */
   readonly inbox: QueueSize;
-  /** Written and not acknowledged by the peer (resume). */
+  /** Messages that were written and are not acknowledged by the peer (resume). */
   readonly unacknowledged: QueueSize;
   /** Bytes that the connection has taken and not yet handed to the network. */
   readonly bufferedAmount: number;

@@ -3,94 +3,94 @@ import type { Payload } from "../base/payload.ts";
 import type { SendOptions, SendOutcome } from "../base/send-options.ts";
 import type { Transport } from "./outbox.ts";
 
-/** How a session took to a fresh connection. */
+/** A session on a fresh connection. */
 export interface SessionStart {
-  /** What to write to from here on: the connection itself, or a wrapping of it. */
+  /** The transport for all messages from here on: the connection itself, or a wrapper of it. */
   readonly transport: Transport;
-  /** The subprotocol as the application knows it. */
+  /** The subprotocol without the part that belongs to the session; `""` for none. */
   readonly protocol: string;
-  /** Whether messages go on from where they stood. */
+  /** Whether the session continues an earlier one, so that no message is lost. */
   readonly resumed: boolean;
   /** Whether a session is in force. Default false. */
   readonly session?: boolean;
 }
 
-/** What became of the messages that a lost session had not seen acknowledged, each in order. */
+/** The messages that were not acknowledged when a session was lost, by what is known of each, in order. */
 export interface SessionLoss<T = Payload> {
-  /** The peer had counted them. */
+  /** The peer had received these messages. */
   readonly delivered: readonly T[];
-  /** The peer had not counted them: they are sent in the next session. */
+  /** The peer had not received these messages: the Conn sends them in the next session. */
   readonly undelivered: readonly T[];
-  /** Nobody knows. They are sent again only where `resend` said so. */
+  /** The peer may have received these messages. The Conn sends again only those with the option `resend`. */
   readonly inDoubt: readonly T[];
 }
 
-/** What a session did not get through by the end of the Conn, in order. */
+/** The messages that a session had not delivered at the end of the Conn, in order. */
 export interface Undelivered {
   /** Certainly not delivered. */
   readonly unsent: readonly Payload[];
   readonly inDoubt: readonly Payload[];
 }
 
-/** What a session needs of the Conn. */
+/** The part of a Conn that a session needs. */
 export interface SessionOwner {
-  /** What the application has not taken in yet. */
+  /** Returns how many messages the application has not consumed yet, and their bytes. */
   unconsumed(): { readonly messages: number; readonly bytes: number };
-  /** The peer answered a ping. */
+  /** Called when the peer answered a ping. */
   onPong(): void;
   onSessionLost(report: SessionLoss): void;
   onDropped(payload: Payload, why: ConnError): void;
-  /** Reports what became of a message to its sender. */
+  /** Reports the outcome of a message to the listener of its sender. */
   onOutcome(listener: SendOptions["onOutcome"], outcome: SendOutcome, error?: ConnError): void;
-  /** The peer broke the rules: the connection ends, and the Conn with it. */
+  /** Called when the peer broke the protocol: the connection ends, and the Conn with it. */
   onProtocolError(why: string): void;
-  /** The peer asks for another connection. */
+  /** Called when the peer asks for another connection. */
   onMoveRequested(): void;
   createError(code: ConnErrorCode, message: string, payload?: Payload): ConnError;
 }
 
 /**
- * What a resume layer may do. On each connection the core calls `offer` before the dial, `begin` when the socket is
- * open, `serve` when setup is over, `incoming` for every payload, and `left` when the connection is gone.
+ * The port of a resume layer. On each connection the core calls `protocolsToOffer()` before the dial, `start()` when the
+ * socket is open, `activate()` when setup is over, `receive()` for every payload, and `onDisconnected()` at the end.
  */
 export interface Session {
-  /** The subprotocols to offer, given the application's own. */
+  /** Returns the subprotocols to offer, given those of the application. */
   protocolsToOffer(protocols: readonly string[]): readonly string[];
-  /** The handshake failed, with an HTTP status where the platform tells it. Answers whether to dial again at once. */
+  /** Called when the handshake failed, with the HTTP status where the platform has it. Returns whether to dial at once. */
   onHandshakeFailed(cause: unknown, status: number | undefined): boolean;
   /**
-   * Settles when messages may flow; with `undefined` where another dial at once tells more. `protocol` is what the
-   * server selected, `""` for none.
+   * Starts the session. Settles when messages may flow; with `undefined` where another dial at once is needed.
+   * `protocol` is the subprotocol that the server selected, `""` for none.
    */
-  start(line: Transport, protocol: string): SessionStart | Promise<SessionStart | undefined>;
+  start(transport: Transport, protocol: string): SessionStart | Promise<SessionStart | undefined>;
   activate(): void;
-  /** The payload as the application sees it, or `undefined` for one that was the session's own. */
+  /** Returns the payload for the application, or `undefined` for a control frame of the session. */
   receive(payload: Payload): Payload | undefined;
-  /** The application may have taken messages in. */
+  /** Called when the application may have consumed messages. */
   onConsumed(): void;
   onDisconnected(): void;
-  /** Resolves when all that was written is acknowledged; rejects where that will never be known. */
+  /** Resolves when all written messages are acknowledged; rejects where an acknowledgement can never come. */
   flush(): Promise<void>;
-  /** Before our close frame with this code: nothing is taken in from here on. */
+  /** Called before our close frame with this code: the session receives nothing from here on. */
   beforeClose(code: number): void;
-  /** The Conn has ended, closed by the peer or not, with this code; `error` is what those who wait get. */
+  /** Ends the session with its Conn. `error` makes the errors of pending calls; `isByPeer` and `code` tell how it ended. */
   dispose(error: (payload?: Payload) => ConnError, isByPeer: boolean, code: number): Undelivered;
   /** Whether there is a session that the next connection can resume. */
   readonly isInForce: boolean;
-  /** What was written and is not acknowledged. */
+  /** Messages that were written and are not acknowledged, and their bytes. */
   readonly unacknowledged: { readonly messages: number; readonly bytes: number };
 }
 
-/** Makes the session of one Conn. */
+/** Creates the session of one Conn. */
 export type Resume = (owner: SessionOwner) => Session;
 
 const NOTHING: readonly Payload[] = [];
 
-/** No session: nothing is kept, nothing is changed. */
+/** No session: no message is retained, and none is changed. */
 export const noSession: Session = {
   protocolsToOffer: (protocols) => protocols,
   onHandshakeFailed: () => false,
-  start: (line, protocol) => ({ transport: line, protocol, resumed: false }),
+  start: (transport, protocol) => ({ transport, protocol, resumed: false }),
   activate() {},
   receive: (payload) => payload,
   onConsumed() {},

@@ -7,7 +7,7 @@ import type { DisconnectInfo } from "./disconnect-info.ts";
  * back/forward cache. On a server: the peer is away, and its session is kept.
  */
 export type WaitReason = "backoff" | "offline" | "server" | "suspended" | "peer";
-/** Who ended the Conn. */
+/** The side, or the rule, that ended the Conn. */
 export type ClosedBy = "local" | "peer" | "policy" | "gave-up" | "signal";
 
 /** The code and reason of a close frame. */
@@ -37,7 +37,7 @@ export type State =
  */
 export type StateName = "idle" | "connecting" | "open" | "waiting" | "closing" | "closed";
 
-/** What follows an ending. The owner decides it, because that takes randomness and functions of the user. */
+/** The decision after an ending. The owner makes the decision, because it takes randomness and functions of the user. */
 export type RetryDecision =
   | { readonly retry: true; readonly delayMs: number; readonly reason: WaitReason }
   | { readonly retry: false; readonly by: ClosedBy; readonly error: ConnError | undefined };
@@ -58,7 +58,7 @@ export type MachineEvent =
   | { readonly type: "wakeUp"; readonly floorMs: number }
   | { readonly type: "aborted"; readonly error: ConnError };
 
-/** What to do. `dial`, `wait` and `finish` first leave the connection, with a close frame where there is a `frame`. */
+/** An action for the owner to perform. `dial`, `wait` and `finish` first leave the connection, with a close frame where there is a `frame`. */
 export type Effect =
   | { readonly type: "dial"; readonly attempt: number; readonly frame: CloseFrame | undefined }
   | { readonly type: "wait"; readonly delayMs: number; readonly frame: CloseFrame | undefined }

@@ -23,7 +23,8 @@ function relayOf<In>(source: MessageSource<In>): Emitter<Messages<In>> {
 /**
  * Calls `listener` on each message of `source` while the component is shown, without a render: always the function of
  * the newest render. Messages that come while no component listens are dropped, except those from before the first. Does
- * nothing for null. Give it the same source at each render: a source keeps the listener that it got. What `listener` throws is reported as uncaught.
+ * nothing for null. Give it the same source at each render: a source keeps the listener that it got. An error that
+ * `listener` throws is reported as uncaught.
  *
  * @throws ConnError `misuse`
  *
