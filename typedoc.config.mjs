@@ -10,7 +10,11 @@ export default {
   disableSources: true,
   excludePrivate: true,
   excludeInternal: true,
-  intentionallyNotExported: ["src/core/session.ts:Resume"],
+  intentionallyNotExported: [
+    "src/core/session.ts:Resume",
+    "src/core/conn.ts:OptionsWithoutCodec",
+    "src/codec/decode-bounds.ts:DecodeBounds",
+  ],
   requiredToBeDocumented: [
     "Enum",
     "EnumMember",

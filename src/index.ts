@@ -7,6 +7,7 @@ export {
   Codec,
   type CodecConn,
   type CodecLike,
+  type DecodeLimits,
   type JsonOptions,
   json,
   message,

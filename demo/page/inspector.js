@@ -66,7 +66,7 @@ export class Inspector {
     });
     conn.on("session-lost", ({ delivered, undelivered, inDoubt }) => {
       const fates = `${delivered.length} had arrived, ${undelivered.length} are sent now, ${inDoubt.length} in doubt`;
-      this.tell(name, `lost-session: ${fates}`);
+      this.tell(name, `session-lost: ${fates}`);
     });
     conn.on("error", ({ message }) => this.tell(name, message));
     conn.on("closed", ({ by, code }) => by !== "local" && this.tell(name, `closed by ${by}, ${code}`));

@@ -5,7 +5,7 @@ import { Codec } from "./codec.ts";
 import { BOUND_RULES, type DecodeBounds, ElementCounter } from "./decode-bounds.ts";
 
 /** The bounds of a decoded message. */
-export type CborOptions = DecodeBounds;
+export interface CborOptions extends DecodeBounds {}
 
 /** Tag of a date as seconds since 1970 (RFC 8949, section 3.4.2). */
 const EPOCH_TAG = 1;

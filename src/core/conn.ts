@@ -61,6 +61,11 @@ export class Conn<In = Payload, Out = In> {
    * @throws ConnError `bad-url`, `bad-option`, `unsupported`
    */
   constructor(url: Provider<Url>, options: ConnOptionsWithCodec<In, Out>);
+  /**
+   * As above, for strings and bytes as they are: without a codec.
+   *
+   * @throws ConnError `bad-url`, `bad-option`, `unsupported`
+   */
   constructor(url: Provider<Url>, ...options: OptionsWithoutCodec<In, Out>);
   constructor(url: Provider<Url>, options: ConnOptions<In, Out> = {}, source: ConnectionSource = CLIENT) {
     const resolved = resolveOptions(options);

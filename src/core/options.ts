@@ -133,7 +133,10 @@ export interface ConnOptions<In = Payload, Out = In> {
 }
 
 /** Options with a codec, which a Conn needs unless strings and bytes go both ways. */
-export type ConnOptionsWithCodec<In, Out> = ConnOptions<In, Out> & { readonly codec: CodecLike<In, Out> };
+export type ConnOptionsWithCodec<In, Out> = ConnOptions<In, Out> & {
+  /** How values become payloads. */
+  readonly codec: CodecLike<In, Out>;
+};
 
 /** The options, checked, with a value for each that has a default. Frozen. */
 export interface ResolvedOptions<In, Out> {

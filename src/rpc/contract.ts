@@ -17,8 +17,11 @@ export type MethodType<Method> = Method extends () => unknown
     : never;
 
 /** Any methods, with any parameters and results. */
-// biome-ignore lint/suspicious/noExplicitAny: without a contract, parameters and results are the caller's to name
-export type AnyContract = { readonly [method: string]: (params?: any) => any };
+export type AnyContract = {
+  /** A method by its name. */
+  // biome-ignore lint/suspicious/noExplicitAny: without a contract, parameters and results are the caller's to name
+  readonly [method: string]: (params?: any) => any;
+};
 
 /** The names of the methods of a contract. */
 export type MethodName<Api> = keyof Api & string;

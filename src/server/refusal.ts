@@ -21,9 +21,13 @@ const CONTROLS = /[\0\r\n]/;
 
 /** An answer of `authenticate`: the client may not connect. Made by {@link refuse}. */
 export class Refusal {
+  /** The HTTP status, 400 to 599. */
   readonly status: number;
+  /** The close code for pages. */
   readonly code: number;
+  /** The close reason for pages, `""` for none. */
   readonly reason: string;
+  /** Headers of the HTTP response. */
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(status: number, { code, reason = "", headers = {} }: RefusalOptions) {

@@ -16,7 +16,13 @@ export interface Store<T> {
   /** Calls `changed` after each change and returns an unsubscribe function. */
   onChange(this: void, changed: () => void): () => void;
   /** Calls `run`, or its `next`, with the value at once and after each change. Returns an unsubscribe function. */
-  subscribe(this: void, run: ((value: T) => void) | { next?(value: T): void }): (() => void) & { unsubscribe(): void };
+  subscribe(
+    this: void,
+    run: ((value: T) => void) | { next?(value: T): void },
+  ): (() => void) & {
+    /** Ends the subscription, as a call of the function does. */
+    unsubscribe(): void;
+  };
   /** Returns the store, for `from()` of RxJS. */
   [Symbol.observable](): Store<T>;
 }

@@ -24,9 +24,18 @@ export interface Status {
 
 /** A Conn, or anything that has these members of it. */
 export interface StatusSource {
+  /** As `conn.state`. */
   readonly state: StateName;
-  readonly waiting: { readonly attempt: number; readonly retryAt: number } | null;
+  /** As `conn.waiting`. */
+  readonly waiting: {
+    /** The number of the retry that comes next. */
+    readonly attempt: number;
+    /** The time of the next dial, in milliseconds of `Date.now()`. */
+    readonly retryAt: number;
+  } | null;
+  /** As `conn.on()`. */
   on(event: "state" | "waiting", listener: () => void): () => void;
+  /** As `conn.on()`. */
   on(event: "open", listener: (open: { readonly resumed: boolean }) => void): () => void;
 }
 

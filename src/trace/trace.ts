@@ -6,13 +6,17 @@ import type { ConnEvents, Stats } from "../core/events.ts";
 
 /** The part of a Conn that a trace uses. */
 export interface TraceableConn {
+  /** As `conn.url`. */
   readonly url: string;
+  /** As `conn.state`. */
   readonly state: string;
+  /** As `conn.stats`. */
   readonly stats: Pick<Stats, "sent" | "received" | "opens" | "outbox" | "inbox" | "unacknowledged">;
   /** As `conn.on()`. */
   on<Name extends TracedEvent>(event: Name, listener: (payload: ConnEvents<unknown>[Name]) => void): () => void;
 }
 
+/** The size of a trace, and whether it may hold payloads. */
 export interface TraceOptions {
   /** How many entries are kept: the newest. From 1 to 100,000; default 200. */
   readonly last?: number | undefined;
@@ -30,6 +34,7 @@ export interface TraceEntry {
   readonly text: string;
   /** Messages sent and received since the entry before. */
   readonly sent: number;
+  /** Messages received since the entry before. */
   readonly received: number;
 }
 

@@ -22,7 +22,7 @@ test("the service prints the top three, is back within 5 s of a killed server's 
   await client.line(TOP_THREE);
 
   await killed.end("SIGKILL");
-  await client.line(/lost 1006/);
+  await client.line(/disconnected 1006/);
   await client.line(/waiting \d\.\d s \(backoff\)/);
   const before = client.linesLike(TOP_THREE).length;
 

@@ -40,14 +40,14 @@ describe.skipIf(!executablePath)("the demo's line", () => {
   ])("resumes all connections after %s", async (name, fault) => {
     await press(page, name);
     await server.line(new RegExp(`fault: ${fault}$`));
-    await expect.poll(() => linesLike(page, /lost 1006/), SOON).toHaveLength(CONNS);
+    await expect.poll(() => linesLike(page, /disconnected 1006/), SOON).toHaveLength(CONNS);
     await expect.poll(() => linesLike(page, /back after .+, resumed$/), SOON).toHaveLength(CONNS);
     await expectWell(page);
   });
 
   test.each(["Black hole", "Half-open"])("notices the silence of %s by heartbeat, and leaves it", async (name) => {
     await press(page, name);
-    expect(await linesLike(page, /lost/)).toEqual([]);
+    expect(await linesLike(page, /disconnected/)).toEqual([]);
     await expect
       .poll(() => linesLike(page, /(lost|failed) /).then(({ length }) => length), NOTICED)
       .toBeGreaterThanOrEqual(CONNS);
@@ -64,7 +64,7 @@ describe.skipIf(!executablePath)("the demo's line", () => {
     expect(await page.locator("#fault-text").textContent()).toMatch(/^Slow: heals in \d\.\d s$/);
     await press(page, "Heal now");
     await expect.poll(roundTrip, NOTICED).toBeLessThan(500);
-    expect(await linesLike(page, /lost/)).toEqual([]);
+    expect(await linesLike(page, /disconnected/)).toEqual([]);
     await expectWell(page);
   });
 
@@ -91,7 +91,7 @@ describe.skipIf(!executablePath)("the demo's line", () => {
     await press(page, "Flood");
     await press(page, "Restart");
     await expect
-      .poll(() => linesLike(page, /lost-session: \d+ had arrived, \d+ are sent now, \d+ in doubt/), NOTICED)
+      .poll(() => linesLike(page, /session-lost: \d+ had arrived, \d+ are sent now, \d+ in doubt/), NOTICED)
       .toContainEqual(expect.stringContaining("Meter"));
     await expectWell(page);
     expect(await linesLike(page, /Meter\s*back after .+, resumed/)).toEqual([]);

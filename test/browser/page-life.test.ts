@@ -124,11 +124,21 @@ describe.skipIf(!executablePath)("a page", () => {
       // Playwright receives it later than the server.
       await expect.poll(() => page.url(), SOON).toBe(server.url);
       expect(await told(page, "pageshow")).toEqual([{ persisted: true, notRestoredReasons: null }]);
-      expect(await told(page, "waiting")).toMatchObject([{ reason: "suspended" }]);
+      const [suspended, ...rest] = (await told(page, "waiting")) as { delayMs: number; reason: string }[];
+      expect(suspended).toMatchObject({ reason: "suspended", delayMs: Number.POSITIVE_INFINITY });
+      // A page that is back within 250 ms of its dial waits for the rest of the floor.
+      for (const { delayMs } of rest) expect(delayMs).toBeLessThanOrEqual(250);
       await expectBothWays(page, line(1));
       expect(server.lines).toHaveLength(2);
     },
   );
+
+  test("sends the final close code when it is reloaded, so that the server can end its session at once", async () => {
+    const { page, server, line } = await visit();
+    await page.reload();
+    await expect.poll(() => line(0).code, SOON).toBe(1000);
+    expect(server.lines).toHaveLength(1);
+  });
 
   test("keeps a healthy connection in a background tab that is throttled for longer than its heartbeat", async () => {
     const { page, server, line } = await visit(QUICK);

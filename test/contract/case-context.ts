@@ -31,6 +31,8 @@ export interface Platform {
   readonly origin?: string | undefined;
   /** Codes of close frames that the platform tells as 1006. */
   readonly hides?: readonly number[] | undefined;
+  /** Whether an end is called unclean where data was on its way to a server that closed. */
+  readonly unclean?: boolean | undefined;
   /** Whether a byte order mark at the start of a text is lost on the way in. */
   readonly eatsBom?: boolean | undefined;
   /** Whether an upgrade that is answered with 401 is sent once more without a word. */

@@ -48,7 +48,8 @@ export const closedAtOnce: readonly Case[] = each(
     const end = await next(conn, "disconnected");
     if (context.env.hides?.includes(code)) return matches(end, { code: 1006, willRetry: true });
     const mayRenew = given.setup !== undefined;
-    matches(end, { code, reason, clean: true, willRetry: code === 4401 ? mayRenew : code < 4000 });
+    const clean = context.env.unclean && given.setup !== undefined ? end.clean : true;
+    matches(end, { code, reason, clean, willRetry: code === 4401 ? mayRenew : code < 4000 });
     if (code === 1013) {
       equal(conn.waiting?.reason, "server");
       between(4_000, (conn.waiting?.retryAt ?? 0) - Date.now(), 6_000);

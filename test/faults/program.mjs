@@ -39,7 +39,7 @@ export function run([url, options, user], way) {
     tell("closed", { code, by, clean, error: plain(error), unsent: given, state: conn.state });
   });
   conn.on("error", (error) => tell("error", { error: plain(error) }));
-  conn.on("dropped", ({ why, direction }) => tell("dropped", { why: why.code, direction }));
+  conn.on("dropped", ({ error, direction }) => tell("dropped", { why: error.code, direction }));
   if (!extra.pulls) {
     conn.on("message", (message) => {
       if (message.length < 20) heard.push(Number(message));

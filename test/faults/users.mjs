@@ -5,9 +5,9 @@ const forever = () => new Promise(() => {});
 /** Has a token that is refreshed after a refusal. */
 const withToken = (_url, tell) => ({
   options: {
-    headers: ({ attempt, last }) => {
-      tell({ attempt, status: last?.status, code: last?.code });
-      return { authorization: last ? "fresh" : "stale" };
+    headers: ({ attempt, previous }) => {
+      tell({ attempt, status: previous?.status, code: previous?.code });
+      return { authorization: previous ? "fresh" : "stale" };
     },
   },
 });

@@ -68,11 +68,15 @@ const TEXT_FIELDS: { readonly [name in string]?: string } = {
 /** Fields that can't be 0. */
 const POSITIVE_FIELD = /win|gen/;
 
+/** The expression of each frame, and its fields in order: older engines of React Native have no named groups. */
 const patterns = new Map(
   Object.entries(SHAPES).map(([type, shape]) => {
-    const field = (name: string) =>
-      `(?<${name}>${TEXT_FIELDS[name] ?? `${POSITIVE_FIELD.test(name) ? "(?!0+\\b)" : ""}[0-9a-z]{1,10}`})`;
-    return [type, new RegExp(`^${shape.replace(/[a-z]+/g, field)}$`)] as const;
+    const names: string[] = [];
+    const field = (name: string) => {
+      names.push(name);
+      return `(${TEXT_FIELDS[name] ?? `${POSITIVE_FIELD.test(name) ? "(?!0+\\b)" : ""}[0-9a-z]{1,10}`})`;
+    };
+    return [type, { expression: new RegExp(`^${shape.replace(/[a-z]+/g, field)}$`), names }] as const;
   }),
 );
 
@@ -89,10 +93,12 @@ export function encode(frame: ControlFrame): string {
 /** Reads `text`; `undefined` for anything malformed or unknown. */
 export function decode(text: string): ControlFrame | undefined {
   const type = text[1] as string;
-  const match = text.length <= MAX_LENGTH && isControl(text) && patterns.get(type)?.exec(text.slice(2));
+  const pattern = text.length <= MAX_LENGTH && isControl(text) && patterns.get(type);
+  const match = pattern && pattern.expression.exec(text.slice(2));
   if (!match) return undefined;
   const frame: Record<string, unknown> = { type };
-  for (const [name, field] of Object.entries(match.groups ?? {})) {
+  for (const [index, name] of pattern.names.entries()) {
+    const field = match[index + 1];
     frame[name] = name in TEXT_FIELDS || field === undefined ? field : Number.parseInt(field, 36);
   }
   return frame as unknown as ControlFrame;
