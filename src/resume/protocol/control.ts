@@ -93,9 +93,9 @@ export function encode(frame: ControlFrame): string {
 /** Reads `text`; `undefined` for anything malformed or unknown. */
 export function decode(text: string): ControlFrame | undefined {
   const type = text[1] as string;
-  const pattern = text.length <= MAX_LENGTH && isControl(text) && patterns.get(type);
-  const match = pattern && pattern.expression.exec(text.slice(2));
-  if (!match) return undefined;
+  const pattern = text.length <= MAX_LENGTH && isControl(text) ? patterns.get(type) : undefined;
+  const match = pattern?.expression.exec(text.slice(2));
+  if (!pattern || !match) return undefined;
   const frame: Record<string, unknown> = { type };
   for (const [index, name] of pattern.names.entries()) {
     const field = match[index + 1];
