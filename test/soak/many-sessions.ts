@@ -51,7 +51,8 @@ const sessions = new SessionRegistry({ ttlMs: TTL_MS, maxSessions: 1_000 }, 2 **
   const conn = createConn<never, never>("ws://x.test/", { resume, lifecycle: false, heartbeat: false }, source);
   conns.add(conn);
   conn.closed.then(() => conns.delete(conn));
-  return Object.assign(conn, upgrade);
+  const { request, principal } = upgrade;
+  return Object.assign(conn, { request, principal });
 });
 const request = { socket: {}, headers: {}, rawHeaders: [] as string[] } as IncomingMessage;
 
@@ -62,19 +63,24 @@ function arrive(): Accepted {
   return accepted;
 }
 
+/** Resolves when a Conn that has its socket is open, which takes some microtasks. */
+async function settled(): Promise<void> {
+  for (let n = 0; n < 20; n++) await null;
+}
+
 const lives: Record<string, (accepted: Accepted) => Promise<void> | void> = {
   /** Takes its session, says something, is gone without a word, comes back and ends well. */
   async short(accepted) {
     accepted.message(encode({ type: "N", win: 1_000 }));
     accepted.message("hello");
-    await null;
+    await settled();
     const greeting = decode(accepted.greeting);
     accepted.end(1006);
     if (greeting?.type !== "H") throw new Error("no greeting");
     const { sid, secret } = greeting;
     const again = arrive();
     again.message(encode({ type: "R", sid, secret, gen: 1, rx: 0, win: 1_000 }));
-    await null;
+    await settled();
     again.end(1000);
   },
   /** Never says which session it wants. */
