@@ -49,7 +49,7 @@ describe.skipIf(!executablePath)("the demo's line", () => {
     await press(page, name);
     expect(await linesLike(page, /disconnected/)).toEqual([]);
     await expect
-      .poll(() => linesLike(page, /(lost|failed) /).then(({ length }) => length), NOTICED)
+      .poll(() => linesLike(page, /(disconnected|failed) /).then(({ length }) => length), NOTICED)
       .toBeGreaterThanOrEqual(CONNS);
     await picture(page, `inspector-${name}`, "#inspector");
     if (name === "Black hole") await press(page, "Heal now");
