@@ -16,7 +16,7 @@ const PING = 9;
 const PONG = 10;
 const NOTHING = Buffer.alloc(0);
 const PAGE = '<!doctype html><script type="module" src="/bench/page.mjs"></script>';
-const SCRIPTS = ["/bench/page.mjs", "/bench/tasks.mjs", "/dist/tautline.min.mjs"];
+const SCRIPTS = ["/bench/page.mjs", "/bench/workloads.mjs", "/dist/tautline.min.mjs"];
 
 const behaviours = { sink, flood, echo };
 
