@@ -207,7 +207,8 @@ describe.each([false, true])("with resume: %s", (isResumed) => {
     await line.conn.ready();
     const { outcomes, done } = callAll(line, { timeoutMs: 150 });
     await untilAllRun(line);
-    line.proxy.delay(100);
+    // Longer than the deadline, so that every answer is late, however soon the handlers ran.
+    line.proxy.delay(300);
     line.release();
     await done;
     expect(outcomes).toEqual(allOf("timeout"));
