@@ -10,11 +10,7 @@ export default {
   disableSources: true,
   excludePrivate: true,
   excludeInternal: true,
-  intentionallyNotExported: [
-    "src/core/session.ts:Resume",
-    "src/core/conn.ts:OptionsWithoutCodec",
-    "src/codec/decode-bounds.ts:DecodeBounds",
-  ],
+  intentionallyNotExported: ["src/core/session.ts:Resume", "src/core/conn.ts:OptionsWithoutCodec"],
   requiredToBeDocumented: [
     "Enum",
     "EnumMember",

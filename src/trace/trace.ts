@@ -32,7 +32,7 @@ export interface TraceEntry {
   readonly event: TracedEvent;
   /** The event in words: states, codes, reasons, causes, sizes. */
   readonly text: string;
-  /** Messages sent and received since the entry before. */
+  /** Messages sent since the entry before. */
   readonly sent: number;
   /** Messages received since the entry before. */
   readonly received: number;
