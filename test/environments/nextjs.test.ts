@@ -2,12 +2,13 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { json } from "../../src/index.ts";
 import { handle, handler } from "../../src/server/index.ts";
 import { consumer } from "../consumers/packed.ts";
+import { freePort } from "../support/free-port.ts";
 
 const MODULES = join(import.meta.dirname, "node_modules");
 // Beside the modules that it needs, because the bundlers follow no link out of the app.
@@ -80,11 +81,3 @@ test.each(["webpack", "turbopack"])(
     }
   },
 );
-
-async function freePort(): Promise<number> {
-  const probe = createTcpServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  return port;
-}

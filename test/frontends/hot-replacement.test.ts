@@ -1,12 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { CHROMIUM_ARGS, findChromium } from "../../scripts/browsers.mjs";
+import { freePort } from "../support/free-port.ts";
 import { type LiveServer, liveServer } from "./live-server.ts";
 import { workplace } from "./workplace.ts";
 
@@ -24,14 +23,6 @@ afterAll(remove);
 function edit(file: string, number: number): void {
   const path = join(folder, file);
   writeFileSync(path, readFileSync(path, "utf8").replace(/edit \d+/, `edit ${number}`));
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  return port;
 }
 
 // Where Chromium is not installed: apt-get install chromium, or set CHROMIUM to its path.

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
-import { createServer } from "node:net";
 import { chromium } from "playwright-core";
 import { findChromium } from "../../scripts/browsers.mjs";
+import { freePort } from "../support/free-port.ts";
 
 /** A browser that opens pages. */
 export interface Engine {
@@ -163,15 +163,6 @@ export async function answers(url: string): Promise<void> {
     if (performance.now() > end) throw new Error(`No answer from ${url} within ${START_MS} ms.`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 function firstLine(child: ChildProcess): Promise<string> {

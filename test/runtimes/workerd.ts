@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import type { Platform, Urls } from "../contract/case-context.ts";
-import { answers, ended, freePort } from "./engines.ts";
+import { freePort } from "../support/free-port.ts";
+import { answers, ended } from "./engines.ts";
 import type { ProcessRun } from "./processes.ts";
 
 const COMMAND = join(process.cwd(), "test/runtimes/node_modules/.bin/workerd");

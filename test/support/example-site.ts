@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
-import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import type { Payload } from "../../src/index.ts";
 import { handler } from "../../src/server/index.ts";
+import { freePort } from "./free-port.ts";
 
 /** Replaces example.com, and the reader's own server at port 8080, while examples run. */
 export interface ExampleSite {
@@ -50,12 +51,4 @@ export async function exampleSite(): Promise<ExampleSite> {
       server.closeAllConnections();
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createTcpServer();
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
 }
