@@ -1,0 +1,100 @@
+import type { Payload } from "../base/payload.ts";
+
+/**
+ * The name of an entry in a channel's log: a counter in base 36, a hyphen and a random tag, as in `2x-k7f3q`. The counter
+ * orders the entries of one log; the tag tells two logs apart that use the same numbers, as after a failover that lost
+ * the last writes.
+ */
+export type Position = string;
+
+/** How much of a channel the engine keeps. */
+export interface History {
+  /** Entries. At least 1. */
+  readonly size: number;
+  /** Milliseconds from the last publish after which the whole log is forgotten. At least 1. */
+  readonly ttlMs: number;
+}
+
+/** One published message. Both positions are null in a channel without history. */
+export interface LogEntry {
+  readonly position: Position | null;
+  /** The position of the entry before it in the log, or of the empty log's head. */
+  readonly previous: Position | null;
+  readonly data: Payload;
+}
+
+/** Where a read begins: after an entry, or with the last `last` entries. */
+export type ReadFrom = { readonly after: Position } | { readonly last: number };
+
+/** How much one read returns at most. It always returns at least one entry where there is one. */
+export interface ReadLimit {
+  readonly messages: number;
+  /** Bytes of data. */
+  readonly bytes: number;
+}
+
+/** A part of a log, in order. */
+export interface LogPart {
+  readonly entries: readonly LogEntry[];
+  /** The position of the last entry of the whole log at the time of the read. */
+  readonly head: Position;
+}
+
+/** The members of a channel: the info of each client id, as the application gave it, serialized. */
+export type EngineMembers = ReadonlyMap<string, string>;
+
+/** Whether the engine can be reached: while it is `down`, publishes and reads reject with `unavailable`. */
+export type EngineState = "up" | "down";
+
+/**
+ * What channels stand on: a log for each channel with history, a live feed for each channel, and the members of channels
+ * by node. One engine object is one node; several nodes on one store are one cluster.
+ *
+ * Every method that returns a promise rejects with ConnError `unavailable` when the engine can't be reached within its
+ * own deadline. A publish that rejects so may have been appended: the same `id` makes a repeat safe.
+ */
+export interface Engine {
+  /** The name of this node, random and new with each engine object. */
+  readonly node: string;
+  /**
+   * Appends a message to the log of the channel, and sends it to the feed of each node that subscribed. Without `history`
+   * nothing is kept and the result is null. A repeated `id` (remembered for 5 minutes) returns the position of the first
+   * publish and appends nothing.
+   */
+  publish(
+    channel: string,
+    data: Payload,
+    options: { readonly history?: History | undefined; readonly id?: string | undefined },
+  ): Promise<Position | null>;
+  /**
+   * Reads the log. Resolves with undefined where the log does not reach back to `after`: it neither is the head nor the
+   * `previous` of an entry. `last` never is a gap.
+   */
+  read(channel: string, from: ReadFrom, limit: ReadLimit): Promise<LogPart | undefined>;
+  /**
+   * Attaches the feed of a channel. Resolves with the head once each later publish reaches `onEntry`, and with null for
+   * a channel without history. A feed may lose entries, repeat them and reorder them: its reader compares `previous`.
+   */
+  subscribe(
+    channel: string,
+    history: History | undefined,
+    onEntry: (entry: LogEntry) => void,
+  ): Promise<Position | null>;
+  /** Detaches the feed of a channel. */
+  unsubscribe(channel: string): void;
+  /** Makes heads where there are none, refreshes their time to live, and returns them in the order of `channels`. */
+  heads(channels: readonly { readonly channel: string; readonly history: History }[]): Promise<readonly Position[]>;
+  /** Makes `client` a member by this node, or changes its info. A member of two nodes stays until both removed it. */
+  setMember(channel: string, client: string, info: string): Promise<void>;
+  /** Ends the membership of `client` by this node. */
+  removeMember(channel: string, client: string): Promise<void>;
+  /** Lists the members by all nodes that are alive. */
+  members(channel: string): Promise<EngineMembers>;
+  /**
+   * Calls `listener` with each change of state, and with `up` again after each reconnect, when feeds may have missed
+   * entries. Returns an unsubscribe function.
+   */
+  onState(listener: (state: EngineState) => void): () => void;
+  /** Ends feeds, timers and connections of this node. Its memberships end at once. */
+  close(): Promise<void>;
+}
