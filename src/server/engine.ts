@@ -47,8 +47,8 @@ export type EngineMembers = ReadonlyMap<string, string>;
 export type EngineState = "up" | "down";
 
 /**
- * What channels stand on: a log for each channel with history, a live feed for each channel, and the members of channels
- * by node. One engine object is one node; several nodes on one store are one cluster.
+ * The store under channels: a log for each channel with history, a live feed for each channel, and the members of
+ * channels by node. One engine object is one node; several nodes on one store are one cluster.
  *
  * Every method that returns a promise rejects with ConnError `unavailable` when the engine can't be reached within its
  * own deadline. A publish that rejects so may have been appended: the same `id` makes a repeat safe.
