@@ -91,6 +91,11 @@ const FORBIDDEN: readonly (readonly [file: string, source: string, violation: st
     "channels/index.ts may not import store/index.ts: channels stands below store or beside it",
   ],
   [
+    "channels/protocol/frames.ts",
+    'import "../../rpc/index.ts";',
+    "channels/protocol/frames.ts may not import rpc/index.ts: channels/protocol stands below rpc or beside it",
+  ],
+  [
     "store/index.ts",
     'import "../rpc/index.ts";',
     "store/index.ts may not import rpc/index.ts: store stands below rpc or beside it",
