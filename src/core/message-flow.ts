@@ -1,5 +1,5 @@
 import { ABNORMAL, INBOX_FULL, RESUME_PROTOCOL_ERROR } from "../base/close-codes.ts";
-import type { Emitter } from "../base/emitter.ts";
+import { type Emitter, throwAsync } from "../base/emitter.ts";
 import { ConnError, textOf } from "../base/errors.ts";
 import type { Payload } from "../base/payload.ts";
 import type { SendOptions, SendOutcome } from "../base/send-options.ts";
@@ -11,7 +11,7 @@ import type { ConnEvents } from "./events.ts";
 import { Heartbeat, type HeartbeatOwner } from "./heartbeat.ts";
 import { Inbox, type InboxOwner } from "./inbox.ts";
 import type { ResolvedOptions } from "./options.ts";
-import { callOutcome, Outbox, type OutboxOwner } from "./outbox.ts";
+import { Outbox, type OutboxOwner } from "./outbox.ts";
 import { noSession, type Session, type SessionOwner, type Undelivered } from "./session.ts";
 import type { CloseFrame, StateName } from "./state-machine.ts";
 
@@ -223,14 +223,16 @@ export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, Outbox
 
   onOutcome(listener: SendOptions["onOutcome"], outcome: SendOutcome, error?: ConnError): void {
     if (!listener) return;
-    const call = () => {
-      this.#isInOutcome = true;
-      callOutcome(listener, outcome, error);
-      this.#isInOutcome = false;
-    };
+    const call = () => this.#callOutcome(listener, outcome, error);
     // In a turn of its own, because a listener that sends again at each refusal would otherwise block its process.
-    if (this.#isInOutcome) setTimeout(() => this.#owner.emitter.enqueueLater(call));
+    if (this.#isInOutcome && outcome === "refused") setTimeout(() => this.#owner.emitter.enqueueLater(call));
     else this.#owner.emitter.enqueueLater(call);
+  }
+
+  onWritten(listener: SendOptions["onOutcome"]): void {
+    // Not nested, because a listener that sends the next message would otherwise exhaust the stack.
+    if (this.#isInOutcome) this.onOutcome(listener, "written");
+    else this.#callOutcome(listener, "written");
   }
 
   onDrained(): void {
@@ -247,6 +249,17 @@ export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, Outbox
     this.#hold = undefined;
     this.session.activate();
     this.outbox.attach((this.connection as ActiveConnection).transport);
+  }
+
+  /** Calls a sender's listener, and reports what it throws as uncaught. */
+  #callOutcome(listener: SendOptions["onOutcome"], outcome: SendOutcome, error?: ConnError): void {
+    this.#isInOutcome = true;
+    try {
+      listener?.(outcome, error);
+    } catch (cause) {
+      throwAsync(cause);
+    }
+    this.#isInOutcome = false;
   }
 
   #sessionOwner(): SessionOwner {

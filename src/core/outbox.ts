@@ -1,5 +1,4 @@
 import { type Deferred, deferred, noop } from "../base/deferred.ts";
-import { throwAsync } from "../base/emitter.ts";
 import { aborted, type ConnError, type ConnErrorCode, createRefusal, onAbort } from "../base/errors.ts";
 import { byteLength, type Payload } from "../base/payload.ts";
 import type { SendOptions, SendOutcome } from "../base/send-options.ts";
@@ -40,6 +39,8 @@ export interface Transport {
 export interface OutboxOwner {
   /** Called when a message will not be sent. */
   onRefused(payload: Payload, error: ConnError): void;
+  /** Called within `send()`, when a message that has a listener was written at once. */
+  onWritten(listener: SendOptions["onOutcome"]): void;
   /** Called when something becomes known of a message that has a listener for it. */
   onOutcome(listener: SendOptions["onOutcome"], outcome: SendOutcome, error?: ConnError): void;
   /** Called when the connection has room again, and nothing waits. */
@@ -115,8 +116,7 @@ export class Outbox {
     const isAborted = options.signal?.aborted === true;
     const canWrite = !isAborted && this.#canWrite;
     if (canWrite && !options.confirm && this.#write(payload, options)) {
-      // At once, because the sender is on the stack.
-      if (options.onOutcome) callOutcome(options.onOutcome, "written");
+      if (options.onOutcome) this.#owner.onWritten(options.onOutcome);
       return this.#pressure ?? DONE;
     }
     const entry = this.#createEntry(payload, options);
@@ -309,14 +309,5 @@ export class Outbox {
     settled.catch(noop);
     this.#flushed = { done: settled, upTo: this.#sequence };
     return settled;
-  }
-}
-
-/** Calls a sender's listener, and reports what it throws as uncaught. */
-export function callOutcome(listener: SendOptions["onOutcome"], outcome: SendOutcome, error?: ConnError): void {
-  try {
-    listener?.(outcome, error);
-  } catch (cause) {
-    throwAsync(cause);
   }
 }

@@ -97,6 +97,22 @@ describe("onOutcome", () => {
     expect(conn.state).toBe("closed");
   });
 
+  test("is not nested: the outcome of a message that it sends comes after it, for any number of messages", async () => {
+    const { conn, socket } = await openConn();
+    const list: string[] = [];
+    let left = 20_000;
+    const onOutcome = () => {
+      list.push("in");
+      if (--left > 0) conn.send("a", { onOutcome });
+      list.push("out");
+    };
+    conn.send("a", { onOutcome });
+    expect(list).toEqual(["in", "out"]);
+    await settleMicrotasks();
+    expect(socket.sent).toHaveLength(20_000);
+    expect(list.slice(2, 6)).toEqual(["in", "out", "in", "out"]);
+  });
+
   test("is a function", async () => {
     const { conn } = await openConn();
     expect(thrown(() => conn.send("a", { onOutcome: 5 as never }))).toMatchObject({ code: "bad-option" });
