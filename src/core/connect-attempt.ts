@@ -13,6 +13,9 @@ import type { Session, SessionStart } from "./session.ts";
 import type { CloseFrame, WaitReason } from "./state-machine.ts";
 import { parseUrl } from "./url.ts";
 
+/** Milliseconds for the close frame of a server that selected no protocol. */
+const LAST_WORD_MS = 100;
+
 /** Where connections come from: a client opens them, a server accepts them. */
 export interface ConnectionSource {
   /** Starts to open a connection. Calls the owner only after this function has returned. */
@@ -89,6 +92,8 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
   /** Whether the connection refused a message of `setup`: its end, and with it the reason, is on the way. */
   #isCutOff = false;
   #setupError: unknown;
+  /** Whether the server selected no protocol, so that its messages are for nobody. */
+  #isRefused = false;
   #hasReceived = false;
   /** The end of a connection that was about to be ready. */
   #ending: ConnectionEnd | undefined;
@@ -155,7 +160,11 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
     this.isOpen = true;
     this.#extensions = extensions;
     if (protocols.length > 0 && !this.#offered.includes(protocol)) {
-      return this.#fail(new ConnError("refused", "The server selected none of the offered protocols."));
+      const refusal = new ConnError("refused", "The server selected none of the offered protocols.");
+      this.#isRefused = true;
+      // Not at once, because a close frame may follow the upgrade, with the server's own reason.
+      setTimeout(() => this.#fail(refusal), LAST_WORD_MS);
+      return;
     }
     const start = session.start(this.#socket as Socket, protocol);
     this.#isAboutToBeReady = !options.setup && !(start instanceof Promise);
@@ -163,6 +172,7 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
   }
 
   onMessage(payload: Payload): void {
+    if (this.#isRefused) return;
     const message = this.#owner.session.receive(payload);
     if (message === undefined) return;
     this.#hasReceived = true;

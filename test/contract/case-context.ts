@@ -37,6 +37,8 @@ export interface Platform {
   readonly eatsBom?: boolean | undefined;
   /** Whether an upgrade that is answered with 401 is sent once more without a word. */
   readonly repeatsOn401?: boolean | undefined;
+  /** Whether a connection opens whose server selected none of the protocols that were offered. */
+  readonly opensUnselected?: boolean | undefined;
   /** Whether `bufferedAmount` stands still, so that no send waits for the network. */
   readonly hidesBuffer?: boolean | undefined;
 }

@@ -38,8 +38,20 @@ const CODES = [
 
 const rows = Object.entries(KINDS).flatMap(([kind, options]) => CODES.map((end) => ({ kind, options, ...end })));
 
-/** An ending that comes right after the upgrade is the ending that is reported. */
-export const closedAtOnce: readonly Case[] = each(
+const WITHOUT_PROTOCOL: readonly Case[] = each(
+  CODES,
+  ({ code }) => `closed with ${code} by a server that selects no protocol, reports that where the connection opens`,
+  async (context, { code, reason }) => {
+    const url = context.url("/close", { code, reason });
+    const conn = context.conn<Payload, string>(url, { protocols: ["one", "two"] });
+    const end = await next(conn, "disconnected");
+    const { opensUnselected, hides } = context.env;
+    if (!opensUnselected || hides?.includes(code)) return matches(end, { code: 1006, wasOpen: false, willRetry: true });
+    matches(end, { code, reason, wasOpen: false, willRetry: code < 4000 });
+  },
+);
+
+const AT_ONCE: readonly Case[] = each(
   rows,
   ({ kind, code }) => `closed with ${code} right after the upgrade, reports that, with ${kind}`,
   async (context, { options, code, reason }) => {
@@ -57,3 +69,6 @@ export const closedAtOnce: readonly Case[] = each(
     if (!end.willRetry) matches(await conn.closed, { code, reason, by: "policy" });
   },
 );
+
+/** An ending that comes right after the upgrade is the ending that is reported. */
+export const closedAtOnce: readonly Case[] = [...AT_ONCE, ...WITHOUT_PROTOCOL];

@@ -18,7 +18,8 @@ const built = join(root, ".matrix");
 const WAYS: readonly Way[] = ["script", "modules", "worker", "shared worker"];
 /** Which platforms differ from the others, and in what: see docs/reference/platforms.md. */
 const HIDES: Readonly<Record<string, Partial<Platform>>> = {
-  WebKitGTK: { hides: [1012, 1013], hidesBuffer: true, unclean: true },
+  Firefox: { opensUnselected: true },
+  WebKitGTK: { hides: [1012, 1013], hidesBuffer: true, unclean: true, opensUnselected: true },
 };
 
 /** Names to run alone, from the command line. */
@@ -54,7 +55,7 @@ for (const kind of processes(server)) {
   await matrix.run(kind.name, kind.way, "npm ci --prefix test/runtimes", () => runProcess(kind, server));
 }
 if (isChosen("workerd")) {
-  const platform = { isNode: false, knowsStatus: false };
+  const platform = { isNode: false, knowsStatus: false, opensUnselected: true };
   await matrix.run("workerd", "its own WebSocket", "npm ci --prefix test/runtimes", () => runWorkerd(platform, server));
 }
 for (const { name, advice, start } of engines) {

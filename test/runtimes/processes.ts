@@ -48,7 +48,7 @@ export function processes(urls: Urls): readonly ProcessKind[] {
       way: "its own WebSocket",
       command: join(MODULES, ".bin/deno"),
       args: ["run", "--allow-all", "--no-remote", RUN],
-      platform: page,
+      platform: { ...page, opensUnselected: true },
       lingers: true,
     },
     {

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { StateName } from "../../../src/index.ts";
 import {
   advance,
@@ -274,4 +274,52 @@ test("has the state that it tells of", async () => {
     ["connecting", "connecting"],
     ["closed", "closed"],
   ]);
+});
+
+describe("a server that selects none of the protocols", () => {
+  const dial = async () => {
+    const { conn, net } = createConn({ protocols: ["a", "b"] });
+    const ends = record(conn, "disconnected");
+    const messages = record(conn, "message");
+    await settleMicrotasks();
+    net.last.open();
+    return { conn, net, ends, messages };
+  };
+
+  test.each([1000, 1005, 1006, 1013, 4401, 4404])("and closes with %i ends the attempt with this code", async (code) => {
+    const { net, ends } = await dial();
+    await advance(99);
+    net.last.drop(code, "why", true);
+    await advance(1);
+    expect(ends).toMatchObject([{ code, reason: "why", clean: true, wasOpen: false }]);
+  });
+
+  test("and does not close is left after 100 ms", async () => {
+    const { net, ends } = await dial();
+    await advance(99);
+    expect(ends).toEqual([]);
+    await advance(1);
+    expect(ends).toMatchObject([{ code: 1006, clean: false, willRetry: true, cause: { code: "refused" } }]);
+    expect(net.last.closedWith).toEqual({});
+  });
+
+  test("brings no message to the application", async () => {
+    const { net, messages } = await dial();
+    net.last.message("not for this protocol");
+    net.last.drop();
+    await settleMicrotasks();
+    expect(messages).toEqual([]);
+  });
+
+  test("does not fail the attempt that follows its own", async () => {
+    const { conn, net, ends } = await dial();
+    net.last.drop(1012);
+    await settleMicrotasks();
+    conn.connect();
+    await advance(250);
+    net.last.open({ protocol: "a" });
+    await advance(1_000);
+    expect(conn.state).toBe("open");
+    expect(ends).toHaveLength(1);
+  });
 });
