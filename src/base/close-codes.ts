@@ -13,6 +13,8 @@ export const POLICY_VIOLATION = 1008;
 export const MESSAGE_TOO_BIG = 1009;
 export const INTERNAL_ERROR = 1011;
 export const TRY_AGAIN_LATER = 1013;
+/** Never on the wire: the server's certificate was refused. Only Node exposes it; pages see 1006. */
+export const BAD_CERTIFICATE = 1015;
 
 /** Sent to a peer when its connection is replaced by another one, or the page goes to the back/forward cache. */
 export const LEAVING = 4001;
@@ -30,7 +32,7 @@ export const INBOX_FULL = 4413;
 
 /** Whether `code` means that no close frame came (RFC 6455, section 7.4.1). Deno gives 0 where others give 1006. */
 export function isUnclean(code: number): boolean {
-  return code === 0 || code === ABNORMAL || code === 1015;
+  return code === 0 || code === ABNORMAL || code === BAD_CERTIFICATE;
 }
 
 /** Bytes of UTF-8 that a reason may have beside its code (RFC 6455, section 5.5.1). */

@@ -1,4 +1,4 @@
-import { NORMAL } from "../base/close-codes.ts";
+import { BAD_CERTIFICATE, NORMAL } from "../base/close-codes.ts";
 import { ConnError, textOf } from "../base/errors.ts";
 import { MAX_TIMER_MS } from "../base/timer.ts";
 import type { ConnectionEnd } from "../socket/socket.ts";
@@ -77,6 +77,8 @@ export function isAuth(end: ConnectionEnd): boolean {
 export function isRetryable(end: ConnectionEnd, history: RetryHistory): boolean {
   const { code, status } = end;
   if (isAuth(end)) return history.canRenew && history.refusals === 0;
+  // A server that was reached before may renew its certificate, and another network may not intercept TLS.
+  if (code === BAD_CERTIFICATE) return history.everOpened;
   if (status !== undefined) return status < 400 || status >= 500 || CURABLE.has(status) || history.everOpened;
   const isFinal = code >= 4400 && code < 4500 ? !CURABLE.has(code - 4000) : FINAL.has(code);
   return !isFinal || requestedDelay(end) !== undefined;

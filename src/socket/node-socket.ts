@@ -2,7 +2,7 @@ import { constants, isUtf8 } from "node:buffer";
 import { EventEmitter } from "node:events";
 import type { ClientRequest, IncomingMessage } from "node:http";
 import Platform from "isomorphic-ws";
-import { ABNORMAL, INVALID_UTF8, isUnclean, PROTOCOL_ERROR } from "../base/close-codes.ts";
+import { ABNORMAL, BAD_CERTIFICATE, INVALID_UTF8, isUnclean, PROTOCOL_ERROR } from "../base/close-codes.ts";
 import { ConnError } from "../base/errors.ts";
 import type { Payload } from "../base/payload.ts";
 import { Timer } from "../base/timer.ts";
@@ -61,6 +61,13 @@ const INCURABLE: Readonly<Record<string, string>> = {
   WS_ERR_TOO_MANY_BUFFERED_PARTS:
     "The peer sent a message in too many parts: raise maxFragments or maxBufferedChunks in clientOptions.",
 };
+
+/**
+ * Codes of Node for certificates that were refused, on either side (tls, "X509 certificate error codes"). Without
+ * `CERT_NOT_YET_VALID`, because a machine that has just started may have no time yet.
+ */
+const CERTIFICATE_ERROR =
+  /^(?!.*NOT_YET_VALID)(?:ERR_\w+_)?(?:\w+_)?(?:CERT|CRL|UNABLE_TO|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH|HOSTNAME)/;
 
 type SocketError = Error & { readonly code?: string };
 
@@ -263,6 +270,7 @@ export class NodeSocket extends BaseSocket {
   #onError(error: SocketError): void {
     this.#failure = error;
     if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") this.refuseTooLarge();
+    else if (CERTIFICATE_ERROR.test(error.code ?? "")) this.#refuseCertificate(error);
     else if (this.#socket.readyState === CONNECTING) this.#fail({ cause: error });
     else if (error.code !== undefined && error.code in INCURABLE) {
       const message = `${INCURABLE[error.code]} (${error.code})`;
@@ -270,6 +278,12 @@ export class NodeSocket extends BaseSocket {
     }
     // Ended here, because ws has sent its close frame and would wait for the peer's.
     else if (error.code?.startsWith("WS_ERR_")) this.#fail({ cause: error }, PROTOCOL_ERROR);
+  }
+
+  #refuseCertificate(error: SocketError): void {
+    const message = `A certificate was refused: ${error.message} (${error.code}). clientOptions takes ca, cert and key.`;
+    const cause = new ConnError("refused", message, { cause: error });
+    this.end({ code: BAD_CERTIFICATE, reason: "", clean: false, cause });
   }
 
   #onClose(code: number, reason: Uint8Array): void {

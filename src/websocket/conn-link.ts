@@ -1,4 +1,4 @@
-import { ABNORMAL } from "../base/close-codes.ts";
+import { ABNORMAL, BAD_CERTIFICATE } from "../base/close-codes.ts";
 import { ConnError } from "../base/errors.ts";
 import type { Payload } from "../base/payload.ts";
 import type { ConnEvents, Stats } from "../core/events.ts";
@@ -129,7 +129,9 @@ export class ConnLink implements Link {
   #onDisconnected(info: ConnEvents<Payload>["disconnected"]): void {
     if (this.#drops !== "reopen" || !info.willRetry) return;
     this.#takeBack();
-    const { code, reason, clean, wasOpen, cause } = info;
+    const { reason, clean, wasOpen, cause } = info;
+    // A page sees no other code for a dial that failed (WHATWG WebSockets, "fail the WebSocket connection").
+    const code = info.code === BAD_CERTIFICATE ? ABNORMAL : info.code;
     const failure = wasOpen && !isFailed(cause) ? undefined : toFailure(cause);
     this.#owner.reconnecting({ code, reason, wasClean: clean, failure });
   }

@@ -286,13 +286,16 @@ describe("a server that selects none of the protocols", () => {
     return { conn, net, ends, messages };
   };
 
-  test.each([1000, 1005, 1006, 1013, 4401, 4404])("and closes with %i ends the attempt with this code", async (code) => {
-    const { net, ends } = await dial();
-    await advance(99);
-    net.last.drop(code, "why", true);
-    await advance(1);
-    expect(ends).toMatchObject([{ code, reason: "why", clean: true, wasOpen: false }]);
-  });
+  test.each([1000, 1005, 1006, 1013, 4401, 4404])(
+    "and closes with %i ends the attempt with this code",
+    async (code) => {
+      const { net, ends } = await dial();
+      await advance(99);
+      net.last.drop(code, "why", true);
+      await advance(1);
+      expect(ends).toMatchObject([{ code, reason: "why", clean: true, wasOpen: false }]);
+    },
+  );
 
   test("and does not close is left after 100 ms", async () => {
     const { net, ends } = await dial();

@@ -34,6 +34,11 @@ describe("isRetryable()", () => {
     expect(isRetryable(refused(status), FRESH)).toBe(false);
   });
 
+  test("is true for a certificate that was refused only after a first open: the server may renew it", () => {
+    expect(isRetryable(ended(1015), FRESH)).toBe(false);
+    expect(isRetryable(ended(1015), { ...FRESH, everOpened: true })).toBe(true);
+  });
+
   test.for([400, 404, 410, 499])("is true for %i after a first open: the server may be deploying", (status) => {
     expect(isRetryable(refused(status), { ...FRESH, everOpened: true })).toBe(true);
   });
