@@ -85,7 +85,7 @@ describe("a certificate", () => {
       return new Promise<void>((resolve) => server.close(() => resolve()));
     };
     const sockets = new WebSocketServer({ server });
-    sockets.on("connection", (socket) => socket.on("message", (data) => socket.send(data)));
+    sockets.on("connection", (socket) => socket.on("message", (data) => socket.send(String(data))));
     await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
     onTestFinished(stop);
     return { stop, port: (server.address() as AddressInfo).port };

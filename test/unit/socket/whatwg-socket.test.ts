@@ -142,7 +142,7 @@ describe("an attempt", () => {
     const [lost, opens] = [record(conn, "disconnected"), record(conn, "open")];
     await settleMicrotasks();
     net.last.open();
-    await settleMicrotasks();
+    await advance(100);
     expect(opens).toEqual([]);
     expect(lost).toMatchObject([{ wasOpen: false, willRetry: true, cause: { code: "refused" } }]);
     expect(net.last.closedWith).toEqual({});
@@ -152,7 +152,7 @@ describe("an attempt", () => {
     const { conn, net } = createConn({ protocols: ["a", "b"] });
     await settleMicrotasks();
     net.last.open({ protocol: "c" });
-    await settleMicrotasks();
+    await advance(100);
     expect(conn.state).toBe("waiting");
   });
 
