@@ -47,14 +47,18 @@ export async function createBackend({ everyMs, print, countSockets }) {
       "/system": handler(
         (conn, request) => {
           const page = pageOf(request);
-          const count = () => ({ conns: countConns(), sockets: countSockets(), ticker: ticker.progressOf(page) });
+          const count = () => ({ ...countConns(), sockets: countSockets(), ticker: ticker.progressOf(page) });
           system.serve(conn, count);
         },
         { ...json, codec: { marshal: JSON.stringify, unmarshal: nothing } },
       ),
     };
     const handlers = Object.values(paths);
-    const countConns = () => handlers.reduce((sum, { conns }) => sum + conns.size, 0);
+    const countConns = () => {
+      const conns = handlers.flatMap((served) => [...served.conns]);
+      const open = conns.filter(({ state }) => state === "open").length;
+      return { open, away: conns.length - open };
+    };
     const server = createServer((_request, response) => response.writeHead(404).end());
     for (const [path, served] of Object.entries(paths)) handle(server, path, served);
     return { server, handlers };

@@ -13,7 +13,7 @@ const SCRIPT = "text/javascript";
 const FILES = new Map([
   ["/", file("page/index.html", "text/html")],
   ["/style.css", file("page/style.css", "text/css")],
-  ...["page", "inspector", "chat", "game", "ticker", "system", "meter", "chart"].map(
+  ...["page", "inspector", "lane", "log", "faults", "chat", "game", "ticker", "system", "meter", "chart"].map(
     (name) => /** @type {const} */ ([`/${name}.js`, file(`page/${name}.js`, SCRIPT)]),
   ),
   ["/shared/frames.js", file("shared/frames.js", SCRIPT)],

@@ -16,6 +16,7 @@ function chatWindow({ connect, isResuming, signal }, firstName, number) {
   const [log, list, here, typing] = [".scroll", "ol", ".here", ".typing"].map((part) => root.querySelector(part));
   root.ariaLabel = `Chat window ${number}`;
   log.ariaLabel = `Messages in chat window ${number}`;
+  root.querySelector(".notice").dataset.conn = `Chat ${number}`;
   who.elements.name.value = firstName;
   who.elements.room.value = "harbour";
 
@@ -45,7 +46,7 @@ function chatWindow({ connect, isResuming, signal }, firstName, number) {
       list.insertBefore(line(message.said), before);
       typing.textContent = "";
     } else if (message.type === "people") {
-      here.textContent = `Here: ${message.names.join(", ")}`;
+      here.textContent = inRoom(message.names);
     } else if (message.type === "typing") {
       typing.textContent = `${message.name} is typing …`;
       clearTimeout(quiet);
@@ -105,6 +106,14 @@ function chatWindow({ connect, isResuming, signal }, firstName, number) {
     { signal },
   );
   return root;
+}
+
+/** Those in the room by name: a name that several windows have is not several people, as far as anybody knows. */
+function inRoom(names) {
+  const windows = new Map();
+  for (const name of names) windows.set(name, (windows.get(name) ?? 0) + 1);
+  const all = [...windows].map(([name, count]) => (count > 1 ? `${name} in ${count} windows` : name));
+  return all.length > 0 ? `In this room: ${all.join(", ")}` : "Nobody is here yet";
 }
 
 function line({ name, text, at, mine }) {

@@ -33,9 +33,8 @@ export function startGame({ connect, signal }) {
     updates = 0;
     if (!now) return;
     const ranked = [...now.boats].sort((a, b) => b.score - a.score);
-    document.getElementById("scores").textContent = ranked
-      .map((boat) => `${nameOf(boat, now)} ${boat.score}`)
-      .join(" · ");
+    const scores = ranked.map((boat) => `${nameOf(boat, now)}: ${boat.score}`).join(", ");
+    document.getElementById("scores").textContent = `Buoys reached. ${scores}`;
   }, 1_000);
 
   // Only the latest matters: of all that is steered while the line is away, one message goes out.

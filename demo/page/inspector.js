@@ -1,38 +1,33 @@
-import { colour, drawLine, paper } from "./chart.js";
+import { drawLine } from "./chart.js";
+import { Faults } from "./faults.js";
+import { Lane, seconds } from "./lane.js";
+import { EventLog } from "./log.js";
 
-const SPAN_MS = 60_000;
 const SHOW_EVERY_MS = 250;
-/** A blink of the line is not read out: only what lasts. */
+/** A blink of the line is shown and not read out: only what lasts is. */
 const SETTLED_MS = 600;
-const MAX_LOG = 60;
 const RTT_SLOTS = 60;
-const TONES = { open: "good", connecting: "busy", waiting: "wait", closing: "faint", closed: "bad", idle: "faint" };
-const FINE = "The line is fine: 40 ms each way.";
 
-const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 const whole = new Intl.NumberFormat("en");
 const element = (id) => document.getElementById(id);
-const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
+const sum = (values) => values.reduce((total, value) => total + value, 0);
 
 /** Watches every Conn of the page by what it tells, and breaks the line under all of them. */
 export class Inspector {
-  /** By name, so that a Conn that takes another's place keeps its timeline. */
+  /** By name, so that a Conn that takes another's place keeps its timeline. @type {Map<string, Lane>} */
   #lanes = new Map();
+  #log = new EventLog(element("log"), () => this.#lanes.size);
+  #faults = new Faults((what) => this.tell("Line", what));
   #rtts = [];
   #isResuming = true;
-  #status = "";
-  #statusSince = 0;
-  #fault = "";
-  #healAt = 0;
+  #announced = "";
+  #settlesAt = 0;
 
   constructor() {
     setInterval(() => this.#show(), SHOW_EVERY_MS);
-    for (const button of document.querySelectorAll("[data-fault]")) {
-      button.addEventListener("click", () => this.#cause(button.dataset.fault, button.textContent));
-    }
-    element("heal").addEventListener("click", () => {
-      this.#cause("heal", "Heal");
-      // A button that goes would take the keyboard's focus with it.
+    element("retry").addEventListener("click", () => {
+      for (const lane of this.#lanes.values()) lane.retry();
+      this.tell("You", "retried at once");
       document.querySelector("[data-fault]").focus();
     });
   }
@@ -41,40 +36,51 @@ export class Inspector {
   begin(isResuming) {
     this.#isResuming = isResuming;
     this.#rtts.length = 0;
-    this.#tellCounts({ received: 0, lost: 0, doubled: 0 });
+    this.#showCounts({ received: 0, lost: 0, doubled: 0 });
   }
 
   watch(name, conn) {
-    const lane = this.#lanes.get(name) ?? newLane(name);
-    Object.assign(lane, { conn, attempt: 0, dueAt: 0, reason: "" });
+    const lane = this.#lanes.get(name) ?? new Lane(name, element("lanes").tBodies[0]);
     this.#lanes.set(name, lane);
-    mark(lane, conn.state);
+    lane.take(conn);
     const isCurrent = () => lane.conn === conn;
+    const tell = (kind, value, inWords) => this.#log.tellOf(name, kind, value, inWords);
 
     conn.on("state", ({ to }) => {
-      if (isCurrent()) mark(lane, to);
+      if (!isCurrent()) return;
+      lane.mark(to);
+      lane.show();
+      this.#showStatus();
     });
     conn.on("open", ({ reconnected, resumed, downMs }) => {
       lane.attempt = 0;
-      if (reconnected) this.tell(name, `back after ${seconds(downMs)}${resumed ? ", resumed" : ""}`);
+      if (reconnected) tell(`back ${resumed}`, downMs, (all) => `back after ${span(all)}${resumed ? ", resumed" : ""}`);
     });
-    conn.on("disconnected", ({ code, reason, wasOpen }) =>
-      this.tell(name, `${wasOpen ? "disconnected" : "failed"} ${code} ${reason}`),
+    conn.on("disconnected", ({ code, reason, wasOpen }) => {
+      const what = `${wasOpen ? "disconnected" : "failed"}, ${code}${reason && ` ${reason}`}`;
+      tell(what, code, () => what);
+    });
+    conn.on("waiting", ({ attempt }) => {
+      lane.attempt = attempt;
+    });
+    conn.on("session-lost", (loss) =>
+      tell("session-lost", loss, (all) => {
+        const [arrived, resent, inDoubt] = ["delivered", "undelivered", "inDoubt"].map((part) =>
+          whole.format(sum(all.map((one) => one[part].length))),
+        );
+        return `session lost: ${arrived} messages had arrived, ${resent} are sent now, ${inDoubt} in doubt`;
+      }),
     );
-    conn.on("waiting", ({ attempt, delayMs, reason }) => {
-      Object.assign(lane, { attempt, dueAt: performance.now() + delayMs, reason });
+    conn.on("error", ({ message }) => tell(message, message, () => message));
+    conn.on("closed", ({ by, code, reason }) => {
+      lane.end = `${code}${reason && ` ${reason}`}`;
+      if (by !== "local" && isCurrent()) tell(`closed ${by}`, code, () => `ended by ${by}, ${lane.end}`);
     });
-    conn.on("session-lost", ({ delivered, undelivered, inDoubt }) => {
-      const fates = `${delivered.length} had arrived, ${undelivered.length} are sent now, ${inDoubt.length} in doubt`;
-      this.tell(name, `session-lost: ${fates}`);
-    });
-    conn.on("error", ({ message }) => this.tell(name, message));
-    conn.on("closed", ({ by, code }) => by !== "local" && this.tell(name, `closed by ${by}, ${code}`));
   }
 
   /** Numbered messages that were counted here, and those that the server counted. */
   count(down, up) {
-    this.#tellCounts({
+    this.#showCounts({
       received: down.received + up.received,
       lost: down.lost + up.lost,
       doubled: down.doubled + up.doubled,
@@ -87,47 +93,25 @@ export class Inspector {
   }
 
   tell(name, what) {
-    const item = document.createElement("li");
-    const time = Object.assign(document.createElement("time"), { textContent: clock.format(Date.now()) });
-    item.append(time, Object.assign(document.createElement("b"), { textContent: name }), what);
-    element("log").prepend(item);
-    while (element("log").childElementCount > MAX_LOG) element("log").lastElementChild.remove();
+    this.#log.tell(name, what);
   }
 
-  #tellCounts({ received, lost, doubled }) {
-    element("lost").textContent = whole.format(lost);
-    element("doubled").textContent = whole.format(doubled);
-    element("figures").classList.toggle("harmed", lost + doubled > 0);
+  #showCounts({ received, lost, doubled }) {
+    for (const [id, count] of Object.entries({ lost, doubled })) {
+      element(id).textContent = whole.format(count);
+      element(id).dataset.tone = count > 0 ? "bad" : "good";
+    }
     const row = element(this.#isResuming ? "with-resume" : "without-resume");
     [received, lost, doubled].forEach((figure, index) => {
       row.cells[index + 1].textContent = whole.format(figure);
     });
   }
 
-  /** Past the line: over plain HTTP, which the faults don't touch. */
-  async #cause(fault, label) {
-    try {
-      const headers = { "Content-Type": "application/json" };
-      const response = await fetch("/faults", { method: "POST", headers, body: JSON.stringify({ fault }) });
-      const { lastsMs = 0, connections = 0 } = await response.json();
-      this.tell("Line", `${label.toLowerCase()} (${connections} connections)`);
-      if (fault === "heal") this.#healAt = 0;
-      if (lastsMs === 0) return;
-      this.#fault = label;
-      this.#healAt = performance.now() + lastsMs;
-    } catch {
-      this.tell("Line", "the server itself is away");
-    }
-  }
-
   #show() {
-    const now = performance.now();
-    for (const lane of this.#lanes.values()) showLane(lane, now);
+    for (const lane of this.#lanes.values()) lane.show();
     this.#showFigures();
-    this.#showStatus(now);
-    const leftMs = Math.max(0, this.#healAt - now);
-    element("fault-text").textContent = leftMs > 0 ? `${this.#fault}: heals in ${seconds(leftMs)}` : FINE;
-    element("heal").hidden = leftMs === 0;
+    this.#showStatus();
+    this.#faults.show();
     element("rtt").textContent = this.#rtts.length > 0 ? `${this.#rtts.at(-1).toFixed(0)} ms` : "–";
     drawLine(element("rtt-chart"), this.#rtts, { slots: RTT_SLOTS, max: 150 });
   }
@@ -146,56 +130,46 @@ export class Inspector {
     element("acknowledged").textContent = this.#isResuming ? whole.format(acknowledged) : "–";
   }
 
-  #showStatus(now) {
-    const away = [...this.#lanes].filter(([, { conn }]) => conn.state !== "open").map(([name]) => name);
-    const all =
-      away.length === this.#lanes.size ? "All connections are" : `${away.join(", ")} ${away.length > 1 ? "are" : "is"}`;
-    const status = away.length === 0 ? `All ${this.#lanes.size} connections are open` : `${all} away`;
-    if (status !== this.#status) this.#statusSince = now;
-    this.#status = status;
-    if (now - this.#statusSince < SETTLED_MS || element("status").textContent === status) return;
-    element("status").textContent = status;
-    element("status").dataset.tone = away.length === 0 ? "good" : "busy";
+  /** The sentence is true whenever it is read. Only the reading aloud waits for what lasts. */
+  #showStatus() {
+    const lanes = [...this.#lanes.values()];
+    const { text, spoken, tone } = statusOf(lanes);
+    const status = element("status");
+    if (status.textContent !== text) status.textContent = text;
+    status.dataset.tone = tone;
+    // Invisible and not gone, so that nothing moves when it comes.
+    element("retry").style.visibility = lanes.some(({ canRetry }) => canRetry) ? "visible" : "hidden";
+
+    const now = performance.now();
+    if (spoken !== this.#announced) this.#settlesAt = now + SETTLED_MS;
+    this.#announced = spoken;
+    const announce = element("announce");
+    if (now >= this.#settlesAt && announce.textContent !== spoken) announce.textContent = spoken;
   }
 }
 
-function newLane(name) {
-  const row = element("lanes").tBodies[0].insertRow();
-  const heading = Object.assign(document.createElement("th"), { scope: "row", textContent: name });
-  const canvas = document.createElement("canvas");
-  canvas.role = "img";
-  canvas.ariaLabel = `States of ${name} over the last minute`;
-  row.append(heading);
-  row.insertCell().append(canvas);
-  return { row, canvas, words: row.insertCell(), marks: [] };
+function statusOf(lanes) {
+  const ended = lanes.filter(({ conn }) => conn.state === "closed");
+  const away = lanes.filter((lane) => !lane.isOpen && !ended.includes(lane));
+  const silent = lanes.filter(({ silentMs }) => silentMs > 0);
+  const parts = [];
+  if (away.length > 0) parts.push(`${named(away, lanes)} away`);
+  if (ended.length > 0) parts.push(`${ended.map(({ name }) => name).join(", ")} ended`);
+  const isWell = parts.length === 0;
+  const text = isWell ? `All ${lanes.length} connections are open` : parts.join(", ");
+  if (silent.length === 0) return { text, spoken: text, tone: isWell ? "good" : "busy" };
+  const longestMs = Math.max(...silent.map(({ silentMs }) => silentMs));
+  const spoken = `${text}, ${silent.length} of them silent`;
+  return { text: `${spoken} for ${Math.round(longestMs / 1000)} s`, spoken, tone: "busy" };
 }
 
-/** The lane is in `state` from now on. */
-function mark(lane, state) {
-  lane.marks.push({ state, at: performance.now() });
+function named(some, all) {
+  if (some.length === all.length) return "All connections are";
+  return `${some.map(({ name }) => name).join(", ")} ${some.length > 1 ? "are" : "is"}`;
 }
 
-function showLane(lane, now) {
-  const { conn, marks, canvas, words, row } = lane;
-  while (marks.length > 1 && marks[1].at < now - SPAN_MS) marks.shift();
-  row.dataset.state = conn.state;
-  words.textContent = inWords(lane, now);
-  const sheet = paper(canvas);
-  if (!sheet) return;
-  const { context, width, height } = sheet;
-  const x = (at) => Math.max(0, width * (1 - (now - at) / SPAN_MS));
-  marks.forEach(({ state, at }, index) => {
-    const [from, to] = [x(at), x(marks[index + 1]?.at ?? now)];
-    context.fillStyle = colour(TONES[state]);
-    // Height tells what colour tells, for those who don't see it.
-    const part = state === "open" ? 1 : state === "connecting" ? 0.6 : 0.3;
-    context.fillRect(from, height * (1 - part), Math.max(1.5, to - from), height * part);
-  });
-}
-
-function inWords({ conn, attempt, dueAt, reason }, now) {
-  if (conn.state === "waiting")
-    return `retry ${attempt} in ${seconds(Math.max(0, dueAt - now))}${reason === "backoff" ? "" : ` (${reason})`}`;
-  if (conn.state === "connecting" && attempt > 0) return `attempt ${attempt}`;
-  return conn.state;
+/** The shortest and the longest of some times, once where they read the same. */
+function span(times) {
+  const [least, most] = [Math.min(...times), Math.max(...times)].map(seconds);
+  return least === most ? least : `${least.slice(0, -2)} to ${most}`;
 }

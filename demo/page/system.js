@@ -10,10 +10,10 @@ const CHARTS = [
   { name: "Memory", of: ({ memory }) => memory / MIB, max: 100, inWords: (value) => `${value.toFixed(0)} MiB` },
   { name: "Event-loop delay", of: ({ delayMs }) => delayMs, max: 10, inWords: (value) => `${value.toFixed(1)} ms` },
   {
-    name: "Connections",
+    name: "Connections of all pages",
     of: ({ sockets }) => sockets,
     max: 8,
-    inWords: (_, { sockets, conns }) => `${sockets} · ${conns} Conns`,
+    inWords: (_, { open, away }) => `${open} open, ${away} away`,
   },
 ];
 

@@ -6,7 +6,8 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
  * @property {number} cpu Share of one core, 1 for all of it.
  * @property {number} memory Resident bytes.
  * @property {number} delayMs The longest that the event loop was late since the last look.
- * @property {number} conns Connections that the server holds, clients who are away included.
+ * @property {number} open Conns whose client is there.
+ * @property {number} away Conns that the server keeps for clients who may come back.
  * @property {number} sockets Connections on the line just now.
  * @property {{ sent: number, heldMs: number }} ticker How this page's ticker gets on.
  */
@@ -35,7 +36,7 @@ export class SystemWatch {
 
   /**
    * @param {import("tautline/server").ServerConn<never, System>} conn
-   * @param {() => Pick<System, "conns" | "sockets" | "ticker">} count
+   * @param {() => Pick<System, "open" | "away" | "sockets" | "ticker">} count
    */
   serve(conn, count) {
     this.#watchers.set(conn, count);

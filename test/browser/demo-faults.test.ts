@@ -18,6 +18,12 @@ async function expectWell(page: Page): Promise<void> {
 }
 
 const pulled = (page: Page) => page.locator("#pulled").textContent();
+const CONN_NAMES = ["Chat 1", "Chat 2", "Game", "Ticker", "System", "Meter"];
+/** The connections that are named in lines like `pattern`. */
+const named = async (page: Page, pattern: RegExp) => {
+  const lines = await linesLike(page, pattern);
+  return CONN_NAMES.filter((name) => lines.some((line) => line.includes("All 6 ") || line.includes(name)));
+};
 const linesLike = async (page: Page, pattern: RegExp) => (await log(page)).filter((line) => pattern.test(line));
 
 describe.skipIf(!executablePath)("the demo's line", () => {
@@ -40,21 +46,22 @@ describe.skipIf(!executablePath)("the demo's line", () => {
   ])("resumes all connections after %s", async (name, fault) => {
     await press(page, name);
     await server.line(new RegExp(`fault: ${fault}$`));
-    await expect.poll(() => linesLike(page, /disconnected 1006/), SOON).toHaveLength(CONNS);
-    await expect.poll(() => linesLike(page, /back after .+, resumed$/), SOON).toHaveLength(CONNS);
+    // One line for all that happens to all, and not twelve.
+    await expect.poll(() => linesLike(page, /All 6 disconnected, 1006$/), SOON).toHaveLength(1);
+    await expect.poll(() => linesLike(page, /All 6 back after .+, resumed$/), SOON).toHaveLength(1);
+    expect((await log(page)).length).toBeLessThan(5);
     await expectWell(page);
   });
 
   test.each(["Black hole", "Half-open"])("notices the silence of %s by heartbeat, and leaves it", async (name) => {
     await press(page, name);
     expect(await linesLike(page, /disconnected/)).toEqual([]);
-    await expect
-      .poll(() => linesLike(page, /(disconnected|failed) /).then(({ length }) => length), NOTICED)
-      .toBeGreaterThanOrEqual(CONNS);
+    await expect.poll(() => page.locator('#lanes tr:not([data-state="open"])').count(), NOTICED).toBeGreaterThan(1);
+    await expect.poll(() => linesLike(page, /(disconnected|failed), /), NOTICED).not.toEqual([]);
     await picture(page, `inspector-${name}`, "#inspector");
     if (name === "Black hole") await press(page, "Heal now");
     await expectWell(page);
-    expect(await linesLike(page, /back after .+, resumed$/)).toHaveLength(CONNS);
+    expect(await named(page, /back after .+, resumed$/)).toHaveLength(CONNS);
   });
 
   test("stays open on a slow line, and shows the round trip", async () => {
@@ -73,7 +80,7 @@ describe.skipIf(!executablePath)("the demo's line", () => {
     const lane = page.locator("#lanes tr", { hasText: "Meter" });
     await expect.poll(() => lane.textContent(), SOON).toMatch(/retry \d+ in \d\.\d s/);
     await expect
-      .poll(() => linesLike(page, /Meter\s*failed 1006/).then(({ length }) => length), NOTICED)
+      .poll(() => linesLike(page, /(All 6|Meter.*) failed, 1006/).then(({ length }) => length), NOTICED)
       .toBeGreaterThan(0);
     expect(await number(page, "queued")).toBeGreaterThan(0);
     await press(page, "Heal now");
@@ -83,7 +90,7 @@ describe.skipIf(!executablePath)("the demo's line", () => {
 
   test("is turned away by 503, and comes again", async () => {
     await press(page, "Answer 503");
-    await expect.poll(() => linesLike(page, /failed 1006/).then(({ length }) => length), SOON).toBeGreaterThan(0);
+    await expect.poll(() => linesLike(page, /failed, 1006/).then(({ length }) => length), SOON).toBeGreaterThan(0);
     await expectWell(page);
   });
 
@@ -91,10 +98,63 @@ describe.skipIf(!executablePath)("the demo's line", () => {
     await press(page, "Flood");
     await press(page, "Restart");
     await expect
-      .poll(() => linesLike(page, /session-lost: \d+ had arrived, \d+ are sent now, \d+ in doubt/), NOTICED)
-      .toContainEqual(expect.stringContaining("Meter"));
+      .poll(
+        () => named(page, /session lost: [\d,]+ messages had arrived, [\d,]+ are sent now, [\d,]+ in doubt/),
+        NOTICED,
+      )
+      .toContain("Meter");
     await expectWell(page);
-    expect(await linesLike(page, /Meter\s*back after .+, resumed/)).toEqual([]);
+    expect(await named(page, /back after .+, resumed/)).not.toContain("Meter");
+  });
+
+  test("never says that all is open while a row says otherwise", async () => {
+    await page.evaluate(() => {
+      const lies: string[] = [];
+      Object.assign(globalThis, { lies });
+      const status = document.getElementById("status");
+      new MutationObserver(() => {
+        const rows = [...document.querySelectorAll<HTMLElement>("#lanes tbody tr")];
+        const away = rows.filter(({ dataset }) => !["open", "silent"].includes(dataset.state ?? ""));
+        const isWell = status?.textContent?.startsWith("All 6 connections are open");
+        if (isWell !== (away.length === 0)) lies.push(`${status?.textContent}: ${away.map((row) => row.textContent)}`);
+      }).observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true });
+    });
+    await press(page, "Restart");
+    await expect.poll(() => linesLike(page, /session lost/), NOTICED).not.toEqual([]);
+    await allOpen(page);
+    expect(await page.evaluate(() => Reflect.get(globalThis, "lies"))).toEqual([]);
+  });
+
+  test("says that a line is silent which nobody can know to be dead, without resume, and ends it by Retry now", async () => {
+    await page.getByRole("checkbox", { name: "Resume" }).click();
+    await allOpen(page);
+    await press(page, "Half-open");
+    const silent = page.locator('#lanes tr[data-state="silent"]');
+    await expect
+      .poll(() => silent.allTextContents(), { timeout: 15_000 })
+      .toContainEqual(expect.stringMatching(/^Game.*silent for \d+ s$/));
+    await expect
+      .poll(() => page.locator('[data-conn="Game"]').textContent(), SOON)
+      .toMatch(/^Silent for \d+ s\. Without resume the page can't tell whether the line is dead\.$/);
+    expect(await page.locator("#status").textContent()).toMatch(/ of them silent for \d+ s$/);
+    await expect.poll(() => page.locator("#fault-text").textContent(), { timeout: 8_000 }).toMatch(/^The line is fine/);
+    await press(page, "Retry now");
+    await expect
+      .poll(() => page.locator('#lanes tr:is([data-state="silent"], [data-state="waiting"])').count(), SOON)
+      .toBe(0);
+    await allOpen(page);
+  });
+
+  test("shows what is lost in red, and what is not doubled in green", async () => {
+    const tones = () =>
+      page.locator("#lost, #doubled").evaluateAll((all) => all.map((one) => (one as HTMLElement).dataset.tone));
+    await expect.poll(tones, SOON).toEqual(["good", "good"]);
+    await page.getByRole("checkbox", { name: "Resume" }).click();
+    await allOpen(page);
+    await press(page, "Flood");
+    await expect.poll(async () => (await counted(page, "without"))[0], SOON).toBeGreaterThan(1_000);
+    await press(page, "Reset");
+    await expect.poll(tones, NOTICED).toEqual(["bad", "good"]);
   });
 
   test("carries a flood over a cut with resume, and loses some of it without", async () => {

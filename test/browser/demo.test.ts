@@ -9,8 +9,10 @@ import { type Program, startDemo } from "./program.ts";
 /** The longest wait of the demo's backoff, and the attempt. */
 const BACK_MS = 5_000;
 const VIEWPORTS = [
-  { name: "desk", width: 1280, height: 900 },
-  { name: "phone", width: 390, height: 844 },
+  { width: 390, height: 844 },
+  { width: 820, height: 1180 },
+  { width: 1280, height: 900 },
+  { width: 1920, height: 1080 },
 ];
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -57,7 +59,7 @@ describe.skipIf(!executablePath)("the demo's page", () => {
       await enter(page, 1, "Room", "__proto__");
     }
     const here = chatWindow(theirs, 1).locator(".here");
-    await expect.poll(() => here.textContent(), SOON).toBe("Here: Zoë, Toni");
+    await expect.poll(() => here.textContent(), SOON).toBe("In this room: Zoë, Toni");
 
     await messageField(ours, 1).pressSequentially("half of it ");
     await expect.poll(() => chatWindow(theirs, 1).locator(".typing").textContent(), SOON).toBe("Zoë is typing …");
@@ -105,7 +107,7 @@ describe.skipIf(!executablePath)("the demo's page", () => {
     await page.keyboard.down(key);
     await expect.poll(() => sign * ((mine()?.x ?? 0) - (start?.x ?? 0)), SOON).toBeGreaterThan(150);
     await page.keyboard.up(key);
-    await expect.poll(() => page.locator("#scores").textContent(), SOON).toMatch(/Bot 1 \d+/);
+    await expect.poll(() => page.locator("#scores").textContent(), SOON).toMatch(/^Buoys reached\. .*Bot 1: \d+/);
     expect(mine()?.y).toBeLessThanOrEqual(HEIGHT);
     await picture(page, "game", "#game");
     await page.close();
@@ -132,7 +134,7 @@ describe.skipIf(!executablePath)("the demo's page", () => {
         expect.stringMatching(/^\d+ %$/),
         expect.stringMatching(/^\d{2,} MiB$/),
         expect.stringMatching(/^\d+\.\d ms$/),
-        "6 · 6 Conns",
+        "6 open, 0 away",
       ]);
     const pixels = () =>
       page.locator("#system canvas").evaluateAll((canvases) =>
@@ -144,7 +146,7 @@ describe.skipIf(!executablePath)("the demo's page", () => {
       );
     await expect.poll(pixels, SOON).toEqual([true, true, true, true]);
     await openPage(browser, server.url);
-    await expect.poll(async () => (await figures())[3], SOON).toBe("12 · 12 Conns");
+    await expect.poll(async () => (await figures())[3], SOON).toBe("12 open, 0 away");
     await picture(page, "system", "#system");
   });
 
@@ -159,20 +161,73 @@ describe.skipIf(!executablePath)("the demo's page", () => {
     await expect.poll(() => texts(page, 2), { timeout: BACK_MS }).toEqual(["said while away"]);
     await expect.poll(() => texts(page, 1), SOON).toEqual(["said while away"]);
     await allOpen(page);
-    expect(await log(page)).toContainEqual(expect.stringContaining("session-lost"));
+    expect(await log(page)).toContainEqual(expect.stringContaining("session lost"));
     // The new server knows no numbers: both ends began anew.
     await expect.poll(async () => (await counted(page, "with"))[0], SOON).toBeGreaterThan(40);
     expect((await counted(page, "with")).slice(1)).toEqual([0, 0]);
   });
 
-  test("shows axe nothing to complain of, and fits, at a desk and on a phone, in light and dark", async () => {
+  test("says in every pane that its connection is away, and in an empty chat that nothing was said", async () => {
+    const page = await openPage(browser, server.url);
+    const placeholder = (number: 1 | 2) =>
+      chatWindow(page, number)
+        .locator("ol")
+        .evaluate((list) => getComputedStyle(list, "::before").content);
+    expect(await placeholder(2)).toMatch(/^"No messages in this room yet\./);
+    expect(await chatWindow(page, 1).locator(".here").textContent()).toBe("In this room: Ada, Grace");
+    expect(await page.locator(".notice:visible").count()).toBe(0);
+
+    await server.end("SIGKILL");
+    for (const number of [1, 2] as const) {
+      await expect
+        .poll(() => chatWindow(page, number).locator(".notice:visible").textContent(), SOON)
+        .toMatch(/^Away\. Next attempt in \d\.\d s\. What you write waits, and is sent then\.$/);
+    }
+    for (const name of ["Game", "Ticker", "System"]) {
+      await expect
+        .poll(() => page.locator(`[data-conn="${name}"]:visible`).textContent(), SOON)
+        .toMatch(/^Away\. (Next attempt in \d\.\d s|Attempt \d+ is under way)\.$/);
+    }
+    await startDemo(server.port);
+    await press(page, "Retry now");
+    await allOpen(page);
+    await expect.poll(() => page.locator(".notice:visible").count(), SOON).toBe(0);
+  });
+
+  test("each fault says in a sentence what it does, to the eye and to a screen reader", async () => {
+    const page = await openPage(browser, server.url);
+    const buttons = page.locator("#faults button");
+    const sentences = new Set<string>();
+    for (const button of await buttons.all()) {
+      await button.hover();
+      const shown = (await page.locator("#fault-says").textContent()) ?? "";
+      const id = await button.getAttribute("aria-describedby");
+      expect(await page.locator(`#${id}`).textContent()).toBe(shown);
+      expect(shown.length).toBeGreaterThan(60);
+      sentences.add(shown);
+    }
+    expect(sentences.size).toBe(9);
+  });
+
+  test("keeps the state of the line and its buttons in reach on a phone, wherever one scrolls", async () => {
+    const page = await openPage(browser, server.url, { viewport: { width: 390, height: 844 } });
+    for (const id of ["chat", "game", "inspector"]) {
+      await page.locator(`#${id}`).scrollIntoViewIfNeeded();
+      for (const reached of ["#status", '[data-fault="cut"]']) {
+        const box = await page.locator(reached).boundingBox();
+        expect(box && box.y > 0 && box.y + box.height <= 844, `${reached} beside ${id}`).toBe(true);
+      }
+    }
+  });
+
+  test("shows axe nothing to complain of, and fits, from a phone to a wide desk, in light and dark", async () => {
     const page = await openPage(browser, server.url, { reducedMotion: "reduce" });
     await say(page, 1, "Is the line up?");
     await press(page, "Cut");
     await say(page, 2, "a-long-word-without-a-break-".repeat(8));
     await allOpen(page);
     await page.evaluate(AXE);
-    for (const { name, width, height } of VIEWPORTS) {
+    for (const { width, height } of VIEWPORTS) {
       await page.setViewportSize({ width, height });
       for (const colorScheme of ["light", "dark"] as const) {
         await page.emulateMedia({ colorScheme });
@@ -180,7 +235,7 @@ describe.skipIf(!executablePath)("the demo's page", () => {
         expect(violations).toEqual([]);
         expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
         expect(await clipped(page)).toEqual([]);
-        await picture(page, `page-${name}-${colorScheme}`);
+        await picture(page, `page-${width}-${colorScheme}`);
       }
     }
   });
