@@ -86,7 +86,7 @@ export class Lane {
     return this.silentMs > 0 ? `silent for ${Math.round(this.silentMs / 1000)} s` : state;
   }
 
-  /** What the pane of this connection says of it: nothing while all is well. */
+  /** The words for the pane of this connection: none while all is well. */
   #inSentences({ dataset: { waits = "" } }) {
     const { state, waiting, hasSession } = this.conn;
     if (state === "waiting" && waiting) return `Away. Next attempt in ${untilRetry(waiting)}.${waits && ` ${waits}`}`;

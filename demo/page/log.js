@@ -4,7 +4,7 @@ const GROUP_MS = 1_500;
 
 const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 
-/** What happened, newest first: an event that comes to several connections at once is one line that names them. */
+/** The events of the page, newest first. An event that comes to several connections at once is one line that names them. */
 export class EventLog {
   #list;
   #countConns;
