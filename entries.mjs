@@ -4,7 +4,7 @@
  * @typedef {object} Entry
  * @property {string} name the path below the package, "." for the main entry
  * @property {string} source the file it is built from
- * @property {"any" | "node"} platform where it runs: everywhere, or only where there is Node's API
+ * @property {"any" | "node"} platform where it runs: everywhere, or only where there is Node's API (Node, Bun, Deno)
  * @property {string} [script] the name of its build for a `<script>` tag
  * @property {readonly string[]} [peers] optional peers that it imports
  * @property {string} [directive] a directive for the top of its built files
@@ -115,7 +115,7 @@ export function exportsOf() {
     const browser = { types: types.module, default: `./dist/browser/${file}.mjs` };
     all[entry.name === "." ? "." : `./${entry.name}`] =
       entry.platform === "node"
-        ? { deno: null, workerd: null, browser: null, ...pair("node") }
+        ? { workerd: null, browser: null, ...pair("node") }
         : { deno: browser, workerd: browser, browser: pair("browser"), node: pair("node"), default: pair("browser") };
   }
   return { ...all, "./package.json": "./package.json" };

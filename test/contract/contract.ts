@@ -29,6 +29,11 @@ const LANES = 8;
 /** A rejection is known to be unhandled a little after it. */
 const SETTLE_MS = 100;
 
+interface Runnable<T> {
+  readonly name: string;
+  run(env: T): Promise<void>;
+}
+
 export interface Result {
   readonly name: string;
   /** Why the case failed, `""` if it did not. */
@@ -36,8 +41,13 @@ export interface Result {
 }
 
 /** Runs all cases, a few at a time, for runtimes that report to a test runner from outside. */
-export async function runAll(env: Env): Promise<Result[]> {
-  const queue = [...contract];
+export function runAll(env: Env): Promise<Result[]> {
+  return runCases(contract, env);
+}
+
+/** The same for other cases than those of the contract. */
+export async function runCases<T>(cases: readonly Runnable<T>[], env: T): Promise<Result[]> {
+  const queue = [...cases];
   const unhandled: unknown[] = [];
   const forget = watchRejections((reason) => unhandled.push(reason));
   const results: Result[] = [];

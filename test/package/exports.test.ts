@@ -63,9 +63,11 @@ test.each(anywhere)("%s has the listed names in a bundle for browsers, imported 
   expect(required(entry, "--conditions=browser")).toEqual(NAMES[entry]);
 });
 
-const elsewhere = nodeOnly.flatMap((entry) =>
-  ["browser", "workerd", "deno"].map((condition) => [entry, condition] as const),
-);
+const elsewhere = nodeOnly.flatMap((entry) => ["browser", "workerd"].map((condition) => [entry, condition] as const));
+
+test.each(nodeOnly)("%s has the listed names for Deno, which has Node's API", (entry) => {
+  expect(imported(entry, "--conditions=deno")).toEqual(NAMES[entry]);
+});
 
 test.each(elsewhere)("%s is not there for %s", (entry, condition) => {
   expect(

@@ -37,7 +37,7 @@ await build({
   bundle: true,
   format: "esm",
   target: "es2022",
-  external: ["tautline", "tautline/*", "ws", "./contract.mjs", "../dist/*"],
+  external: ["tautline", "tautline/*", "ws", "node:*", "./contract.mjs", "../dist/*"],
   outdir: built,
   outExtension: { ".js": ".mjs" },
   logLevel: "warning",

@@ -11,6 +11,8 @@ export interface ProcessKind {
   readonly command: string;
   readonly args: readonly string[];
   readonly platform: Platform;
+  /** Whether it is the server's half of the contract that runs. */
+  readonly serving?: boolean;
   /** Whether Conns take the platform's own WebSocket in place of the entry's. */
   readonly native?: boolean;
   /** Whether the process is held by connections that were left, until their peer is gone. */
@@ -36,21 +38,19 @@ export function processes(urls: Urls): readonly ProcessKind[] {
     const overWs = { ...of, way: "ws", platform: ws(urls) };
     const own = { ...page, eatsBom: true, repeatsOn401: version > 22 };
     const overOwn = { ...of, way: "its own WebSocket", platform: own, native: true, lingers: true };
-    return version === 20 ? [overWs] : [overWs, overOwn];
+    const server = { ...of, way: "server", platform: page, serving: true };
+    return version === 20 ? [overWs, server] : [overWs, overOwn, server];
   });
   const bun = { name: "Bun", command: join(MODULES, ".bin/bun"), args: [RUN] };
+  const args = ["run", "--allow-all", "--no-remote", RUN];
+  const deno = { name: "Deno", command: join(MODULES, ".bin/deno"), args };
   return [
     ...nodes,
     { ...bun, way: "its stand-in for ws", platform: ws(urls) },
     { ...bun, way: "its own WebSocket", platform: page, native: true, lingers: true },
-    {
-      name: "Deno",
-      way: "its own WebSocket",
-      command: join(MODULES, ".bin/deno"),
-      args: ["run", "--allow-all", "--no-remote", RUN],
-      platform: { ...page, opensUnselected: true },
-      lingers: true,
-    },
+    { ...bun, way: "server", platform: page, serving: true },
+    { ...deno, way: "its own WebSocket", platform: { ...page, opensUnselected: true }, lingers: true },
+    { ...deno, way: "server", platform: page, serving: true },
     {
       name: "like React Native",
       way: "no Event, EventTarget, window, document",
@@ -69,10 +69,10 @@ export interface ProcessRun {
 
 /** Runs the contract in it; undefined where it is not installed. */
 export async function runProcess(kind: ProcessKind, urls: Urls): Promise<ProcessRun | undefined> {
-  const { command, args, platform, native } = kind;
+  const { command, args, platform, native, serving } = kind;
   if (!existsSync(command)) return undefined;
   const { base, never, refused, secure } = urls;
-  const order = JSON.stringify({ base, never, refused, secure, ...platform, native });
+  const order = JSON.stringify({ base, never, refused, secure, ...platform, native, serving });
   const version = (await output(command, ["--version"], DEADLINE_MS)).text;
   const { text, wasEnded } = await output(command, [...args, order], DEADLINE_MS);
   const results: Result[] = JSON.parse(text);
