@@ -62,6 +62,7 @@ export const entries = [
     budget: { code: 'export { webSocket } from "tautline/websocket";', bytes: 3_500 },
   },
   { name: "server", source: "src/server/index.ts", platform: "node" },
+  { name: "hub", source: "src/hub/index.ts", platform: "node" },
   { name: "testing", source: "src/testing/index.ts", platform: "node" },
   { name: "testing/fake", source: "src/testing/fake/index.ts", platform: "any", script: "tautline-fake" },
   {

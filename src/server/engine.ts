@@ -17,17 +17,28 @@ export interface History {
 
 /** One published message. Both positions are null in a channel without history. */
 export interface LogEntry {
+  /** The name of the entry. */
   readonly position: Position | null;
   /** The position of the entry before it in the log, or of the empty log's head. */
   readonly previous: Position | null;
+  /** The message, in the form that the log keeps. */
   readonly data: Payload;
 }
 
 /** Where a read begins: after an entry, or with the last `last` entries. */
-export type ReadFrom = { readonly after: Position } | { readonly last: number };
+export type ReadFrom =
+  | {
+      /** The position of the entry before the first one. */
+      readonly after: Position;
+    }
+  | {
+      /** The number of newest entries. */
+      readonly last: number;
+    };
 
 /** How much one read returns at most. It always returns at least one entry where there is one. */
 export interface ReadLimit {
+  /** Entries. */
   readonly messages: number;
   /** Bytes of data. */
   readonly bytes: number;
@@ -35,6 +46,7 @@ export interface ReadLimit {
 
 /** A part of a log, in order. */
 export interface LogPart {
+  /** The entries, oldest first. */
   readonly entries: readonly LogEntry[];
   /** The position of the last entry of the whole log at the time of the read. */
   readonly head: Position;

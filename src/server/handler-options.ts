@@ -12,6 +12,7 @@ import {
 } from "../base/option-rules.ts";
 import type { Payload } from "../base/payload.ts";
 import type { SendOptions } from "../base/send-options.ts";
+import type { CodecLike } from "../codec/codec.ts";
 import { parseProtocols } from "../core/arguments.ts";
 import type { Conn } from "../core/conn.ts";
 import type { ConnOptions } from "../core/options.ts";
@@ -26,6 +27,8 @@ export interface ServerConn<In = Payload, Out = In> extends Conn<In, Out> {
   readonly request: IncomingMessage;
   /** The client's identity, as `authenticate` returned it. `undefined` for an anonymous client. */
   readonly principal: string | undefined;
+  /** The codec of the handler, the same object for all its Conns: a message for many of them is marshalled once. */
+  readonly codec: CodecLike<In, Out>;
 }
 
 /** Serves one client. Called once for each connection, or once for each session with resume. */

@@ -186,7 +186,7 @@ class ConnServer<In, Out> implements UpgraderOwner {
     sessionOptions: Partial<ConnOptions<In, Out>> = {},
   ): ServerConn<In, Out> {
     const options = { ...this.#connOptions, ...sessionOptions, lifecycle: false } as const;
-    const conn = Object.assign(createConn<In, Out>(url, options, source), { request, principal });
+    const conn = Object.assign(createConn<In, Out>(url, options, source), { request, principal, codec: this.#codec });
     source.onListenerError = (error) => this.#runner.fail(conn, error);
     this.conns.add(conn);
     conn.on("state", ({ to }) => {

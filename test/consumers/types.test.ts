@@ -70,6 +70,7 @@ export { cbor, ConnError, sent, text, validated };
 const SERVICE = `
 import { createServer } from "node:http";
 import { json } from "tautline";
+import { type Hub, type HubOptions, hub, memoryEngine } from "tautline/hub";
 import { handle, handler } from "tautline/server";
 import { faultProxy } from "tautline/testing";
 const undo: () => void = handle(createServer(), "/", handler(async (conn, request) => {
@@ -77,6 +78,14 @@ const undo: () => void = handle(createServer(), "/", handler(async (conn, reques
   for await (const count of conn) count.toFixed();
 }, { codec: json<number, string>() }));
 export const port: Promise<number> = faultProxy(80).then((proxy) => proxy.port);
+const options: HubOptions = {
+  engine: memoryEngine({ maxLogs: 10 }),
+  channels: { "chat:*": { history: { size: 5, ttlMs: 1_000 }, deliver: "newest", presence: true } },
+  authorize: async ({ client, action }) => client !== undefined && action === "subscribe",
+};
+const topics: Hub = hub(options);
+export const serving = handler((conn) => topics.serve(conn, { id: conn.principal, info: { name: "Ann" } }), { codec: json() });
+export const position: Promise<string | null> = topics.publish("chat:1", { text: "hello" }, { id: "one" });
 export { undo };
 `;
 const WRONG = `

@@ -32,6 +32,7 @@ const NAMES: Record<string, readonly string[]> = {
   "tautline/codec/msgpack": ["msgpack"],
   "tautline/codec/cbor": ["cbor"],
   "tautline/server": ["handle", "handler", "refuse"],
+  "tautline/hub": ["hub", "memoryEngine"],
   "tautline/testing": ["faultProxy"],
   "tautline/testing/fake": ["fakeServer"],
 };
@@ -55,7 +56,7 @@ test.each(Object.keys(NAMES))("%s has the listed names in Node, imported and req
   expect(required(entry)).toEqual(NAMES[entry]);
 });
 
-const nodeOnly = ["tautline/server", "tautline/testing"];
+const nodeOnly = ["tautline/server", "tautline/hub", "tautline/testing"];
 const anywhere = Object.keys(NAMES).filter((entry) => !nodeOnly.includes(entry));
 
 test.each(anywhere)("%s has the listed names in a bundle for browsers, imported and required", (entry) => {

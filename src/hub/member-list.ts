@@ -1,0 +1,236 @@
+import { Timer } from "../base/timer.ts";
+import type { Member, MembersParams } from "../channels/protocol/frames.ts";
+import { MAX_MEMBERS } from "../channels/protocol/limits.ts";
+import { MEMBERS } from "../channels/protocol/methods.ts";
+import type { Engine, History, LogEntry, Position } from "../server/engine.ts";
+import { LogFollower } from "./log-follower.ts";
+import type { MemberChange } from "./memberships.ts";
+import { SharedFrame } from "./shared-frame.ts";
+import type { Subscription } from "./subscription.ts";
+
+/** A member as this node knows it. */
+interface KnownMember {
+  info: string;
+  /** The nodes where the client is a member; undefined where the list did not say. */
+  nodes: readonly string[] | undefined;
+}
+
+/** A log whose follower is to be compared with the engine. */
+export interface LogToCheck {
+  readonly channel: string;
+  readonly history: History;
+  check(head: Position): Promise<unknown>;
+}
+
+/** The way to the members of one channel. */
+export interface MemberSource {
+  readonly engine: Engine;
+  readonly channel: string;
+  /** The inner channel that has an entry for each change. */
+  readonly changes: string;
+  readonly history: History;
+  /** Whether the client is a member by this node. */
+  isLocal(client: string): boolean;
+}
+
+/** Milliseconds for which changes are gathered. */
+const GATHER_MS = 100;
+/** Milliseconds between two reads of a list. */
+const RELOAD_MS = 200;
+/** Members up to which a list is sent again that was too long, so that a crowd at the bound makes no flood of lists. */
+const MEMBERS_AGAIN = 900;
+
+/** The members of one channel on this node, and the subscribers who see them. */
+export class MemberList {
+  readonly watchers = new Set<Subscription>();
+  readonly #source: MemberSource;
+  readonly #follower: LogFollower;
+  #members = new Map<string, KnownMember>();
+  /** The info by which the watchers know the members that changed since they were last written to. */
+  readonly #changed = new Map<string, string | undefined>();
+  #state: "new" | "loading" | "ready" | "stopped" = "new";
+  /** Changes that came while the list was read, which may lack them. */
+  #early: MemberChange[] = [];
+  #mustReload = false;
+  #lastReload = Number.NEGATIVE_INFINITY;
+  readonly #reload = new Timer();
+  readonly #gather = new Timer();
+  #isGathering = false;
+  #isLarge = false;
+  #sentCount = -1;
+
+  constructor(source: MemberSource) {
+    this.#source = source;
+    const { engine, changes, history } = source;
+    this.#follower = new LogFollower(engine, changes, history, {
+      onEntry: (entry) => this.#onEntry(entry),
+      onGap: () => this.reload(),
+      isKnown: () => false,
+    });
+    void this.#start();
+  }
+
+  get follower(): LogFollower {
+    return this.#follower;
+  }
+
+  /** The log of changes, to be compared with its head in the engine. */
+  get logToCheck(): LogToCheck {
+    const { changes, history } = this.#source;
+    return { channel: changes, history, check: (head) => this.#follower.check(head) };
+  }
+
+  /** Whether clients are members by other nodes, which may die without a word. */
+  get hasForeign(): boolean {
+    for (const [client, { nodes }] of this.#members) {
+      if (nodes ? nodes.some((node) => node !== this.#source.engine.node) : !this.#source.isLocal(client)) return true;
+    }
+    return false;
+  }
+
+  /** Writes to the watchers within the time of gathering. */
+  refresh(): void {
+    if (this.#isGathering || this.#state !== "ready") return;
+    this.#isGathering = true;
+    this.#gather.start(GATHER_MS, () => this.#write());
+  }
+
+  /** Reads the list anew, at most five times a second. */
+  reload(): void {
+    this.#mustReload = true;
+    if (this.#state !== "ready") return;
+    const wait = this.#lastReload + RELOAD_MS - performance.now();
+    if (wait > 0) this.#reload.start(wait, () => this.#load(), true);
+    else void this.#load();
+  }
+
+  stop(): void {
+    this.#state = "stopped";
+    this.#follower.stop();
+    this.#reload.stop();
+    this.#gather.stop();
+  }
+
+  /** Attaches the feed of changes first, so that the list that is read then lacks none. */
+  async #start(): Promise<void> {
+    try {
+      await this.#follower.start();
+    } catch {
+      if (!this.#isStopped) this.#reload.start(RELOAD_MS, () => this.#start(), true);
+      return;
+    }
+    await this.#load();
+  }
+
+  get #isStopped(): boolean {
+    return this.#state === "stopped";
+  }
+
+  async #load(): Promise<void> {
+    if (this.#isStopped || this.#state === "loading") return;
+    this.#state = "loading";
+    this.#mustReload = false;
+    this.#lastReload = performance.now();
+    try {
+      this.#replace(await this.#source.engine.members(this.#source.channel));
+    } catch {
+      this.#mustReload = true;
+    }
+    if (this.#isStopped) return;
+    this.#state = "ready";
+    for (const change of this.#early.splice(0)) this.#apply(change);
+    this.refresh();
+    if (this.#mustReload) this.reload();
+  }
+
+  #replace(list: ReadonlyMap<string, string>): void {
+    if (this.#isStopped) return;
+    const former = this.#members;
+    this.#members = new Map();
+    for (const [client, info] of list) {
+      const known = former.get(client);
+      if (known?.info !== info) this.#note(client, known?.info);
+      this.#members.set(client, { info, nodes: known?.nodes });
+    }
+    for (const [client, { info }] of former) if (!list.has(client)) this.#note(client, info);
+  }
+
+  #onEntry({ data }: LogEntry): void {
+    let change: MemberChange;
+    try {
+      change = JSON.parse(String(data));
+    } catch {
+      // An entry of another version.
+      return this.reload();
+    }
+    if (this.#state === "ready") this.#apply(change);
+    else this.#early.push(change);
+  }
+
+  #apply({ node, client, info }: MemberChange): void {
+    const known = this.#members.get(client);
+    if (info !== undefined) {
+      const nodes = known ? known.nodes && [...known.nodes.filter((other) => other !== node), node] : [node];
+      if (known?.info !== info) this.#note(client, known?.info);
+      this.#members.set(client, { info, nodes });
+    } else if (known) {
+      // The list did not say whether another node has it as well.
+      if (!known.nodes) return this.reload();
+      known.nodes = known.nodes.filter((other) => other !== node);
+      if (known.nodes.length > 0) return;
+      this.#note(client, known.info);
+      this.#members.delete(client);
+    }
+    this.refresh();
+  }
+
+  /** Remembers what the watchers know of a member that is about to change. */
+  #note(client: string, info: string | undefined): void {
+    if (!this.#changed.has(client)) this.#changed.set(client, info);
+  }
+
+  #write(): void {
+    this.#isGathering = false;
+    if (this.#state !== "ready") return;
+    const count = this.#members.size;
+    const wasLarge = this.#isLarge;
+    this.#isLarge = count > (wasLarge ? MEMBERS_AGAIN : MAX_MEMBERS);
+    const everybody = this.#frame(count, () => (this.#isLarge ? [null, null] : [this.#list(), null]));
+    const difference = this.#difference(count, wasLarge);
+    this.#changed.clear();
+    this.#sentCount = count;
+    for (const watcher of this.watchers) {
+      if (watcher.members === "held") continue;
+      const frame = watcher.members === "outdated" ? everybody : difference;
+      if (!frame) continue;
+      const { client } = watcher;
+      const isWritten = client.isWritable && client.write(frame) !== "blocked";
+      watcher.members = isWritten ? "current" : "outdated";
+      if (!isWritten) client.awaitDrain(watcher);
+    }
+  }
+
+  /** Returns the frame for watchers who have had all before, or undefined if there is nothing to say. */
+  #difference(count: number, wasLarge: boolean): SharedFrame | undefined {
+    if (this.#isLarge) {
+      return wasLarge && count === this.#sentCount ? undefined : this.#frame(count, () => [null, null]);
+    }
+    if (wasLarge) return this.#frame(count, () => [this.#list(), null]);
+    const joined: Member[] = [];
+    const left: string[] = [];
+    for (const [client, before] of this.#changed) {
+      const now = this.#members.get(client)?.info;
+      if (now === undefined && before !== undefined) left.push(client);
+      else if (now !== undefined && now !== before) joined.push([client, JSON.parse(now)]);
+    }
+    return joined.length + left.length === 0 ? undefined : this.#frame(count, () => [joined, left]);
+  }
+
+  #frame(count: number, lists: () => readonly [MembersParams[1], MembersParams[2]]): SharedFrame {
+    return new SharedFrame(MEMBERS, () => [this.#source.channel, ...lists(), count]);
+  }
+
+  #list(): Member[] {
+    return [...this.#members].map(([client, { info }]) => [client, JSON.parse(info)] as const);
+  }
+}

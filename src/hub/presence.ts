@@ -1,0 +1,119 @@
+import { Timer } from "../base/timer.ts";
+import type { Engine, History } from "../server/engine.ts";
+import { MemberList } from "./member-list.ts";
+import { Memberships } from "./memberships.ts";
+import type { Subscription } from "./subscription.ts";
+
+/** A client as a member. */
+export interface MemberIdentity {
+  readonly memberId: string;
+  /** In JSON. */
+  readonly info: string;
+}
+
+/** How long a hole in the changes can be read. Beyond it the list is read anew. */
+const CHANGES: History = { size: 256, ttlMs: 600_000 };
+/** Milliseconds between two looks at lists with members of other nodes, which may have died. */
+const FOREIGN_MS = 5_000;
+
+/** Returns the inner channel of a channel's changes. No client can name it, because it has a control character. */
+function changesOf(channel: string): string {
+  return `\u0001members:${channel}`;
+}
+
+/** The members of all channels, as this node has and sees them. */
+export class Presence {
+  readonly #engine: Engine;
+  readonly #memberships: Memberships;
+  readonly #lists = new Map<string, MemberList>();
+  readonly #held = new Timer();
+  readonly #foreign = new Timer();
+  /** Whether clients who return may still find others missing, because the node has just begun. */
+  #isBeginning = true;
+
+  constructor(engine: Engine, graceMs: number) {
+    this.#engine = engine;
+    const report = (channel: string, change: object) =>
+      engine.publish(changesOf(channel), JSON.stringify(change), { history: CHANGES });
+    this.#memberships = new Memberships({ engine, report }, graceMs);
+    this.#held.start(graceMs, () => this.#releaseHeld(), true);
+    this.#lookLater();
+  }
+
+  /** The lists, which follow logs of their own. */
+  get lists(): Iterable<MemberList> {
+    return this.#lists.values();
+  }
+
+  /** Makes the client a member, and has it see the members. */
+  add(subscription: Subscription, { memberId, info }: MemberIdentity): void {
+    const { channel } = subscription;
+    if (subscription.members === "held" && !this.#isBeginning) subscription.members = "outdated";
+    const list = this.#lists.get(channel) ?? this.#createList(channel);
+    list.watchers.add(subscription);
+    this.#memberships.join(channel, memberId, info);
+    list.refresh();
+  }
+
+  remove(subscription: Subscription, { memberId }: MemberIdentity, isAtOnce: boolean): void {
+    const { channel } = subscription;
+    const list = this.#lists.get(channel);
+    // It may not have come so far.
+    if (!list?.watchers.delete(subscription)) return;
+    this.#memberships.leave(channel, memberId, isAtOnce);
+    if (list.watchers.size > 0) return;
+    list.stop();
+    this.#lists.delete(channel);
+  }
+
+  /** Sends the members to a subscription that could not take them. */
+  refresh({ channel }: Subscription): void {
+    this.#lists.get(channel)?.refresh();
+  }
+
+  /** The engine is back: what it did not take is tried again. */
+  retry(): void {
+    this.#memberships.retry();
+    for (const list of this.lists) list.reload();
+  }
+
+  stop(): void {
+    this.#held.stop();
+    this.#foreign.stop();
+    this.#memberships.stop();
+    for (const list of this.lists) list.stop();
+    this.#lists.clear();
+  }
+
+  #createList(channel: string): MemberList {
+    const isLocal = (client: string) => this.#memberships.has(channel, client);
+    const list = new MemberList({
+      engine: this.#engine,
+      channel,
+      changes: changesOf(channel),
+      history: CHANGES,
+      isLocal,
+    });
+    this.#lists.set(channel, list);
+    return list;
+  }
+
+  #releaseHeld(): void {
+    this.#isBeginning = false;
+    for (const list of this.lists) {
+      for (const watcher of list.watchers) if (watcher.members === "held") watcher.members = "outdated";
+      list.refresh();
+    }
+  }
+
+  #lookLater(): void {
+    this.#foreign.start(
+      FOREIGN_MS,
+      () => {
+        for (const list of this.lists) if (list.hasForeign) list.reload();
+        this.#lookLater();
+      },
+      true,
+    );
+  }
+}
