@@ -135,6 +135,11 @@ export default defineConfig({
       },
       {
         extends: true,
+        // Builds the site, and opens it.
+        test: { name: "site", include: ["test/site/**/*.test.ts"], pool: "forks", testTimeout: 30_000 },
+      },
+      {
+        extends: true,
         // Starts Python and Go, which compiles for some seconds.
         test: { name: "interop", include: ["test/interop/**/*.test.ts"], pool: "forks", testTimeout: 60_000 },
       },

@@ -50,8 +50,12 @@ export function functionRule(standard?: unknown): OptionRule {
   return rule("a function", isFunction, standard);
 }
 
+/** The standard of each option, for each group of rules that was asked for. */
+const STANDARDS = /* @__PURE__ */ new WeakMap<object, Record<string, unknown>>();
+
 /**
  * Returns the options of `rules` as the user set them in `given`, or as standard, frozen. `undefined` means the standard.
+ * Returns one object for all callers that change nothing, because the options of each Conn would take 255 bytes.
  *
  * @param group stands before each name in an error, such as `outbox.`
  * @throws what `fail` makes, for a value outside its range and for a name that `rules` do not have
@@ -64,16 +68,29 @@ export function takeOptions<T extends object>(
 ): Readonly<T> {
   if (!isObject(given)) throw fail(describeBadOption("The options", "an object", given));
   checkNames(group, Object.keys(rules), given, fail);
-  // Parsed, because V8 would keep an object that grew by computed names as a hash table, 1,600 bytes for each Conn.
-  const taken: Record<string, unknown> = JSON.parse(JSON.stringify(rules, (name, value) => (name === "" ? value : 0)));
-  for (const [name, [range, take, standard]] of Object.entries<OptionRule>(rules)) {
-    const value = (given as Readonly<Record<string, unknown>>)[name];
-    const result = value === undefined ? standard : take(value);
-    if (value !== undefined && result === undefined) throw fail(describeBadOption(group + name, range, value));
+  const standards = standardsOf(rules);
+  let taken = standards;
+  for (const name in rules) {
+    const value = given[name as never] as unknown;
+    if (value === undefined) continue;
+    const [range, take] = rules[name];
+    const result = take(value);
+    if (result === undefined) throw fail(describeBadOption(group + name, range, value));
+    if (result === standards[name]) continue;
+    if (taken === standards) taken = { ...standards };
     taken[name] = result;
   }
-  // A copy, because V8 keeps an object that was filled by computed names as a hash table: 1,750 bytes, and the copy 200.
-  return Object.freeze({ ...taken }) as Readonly<T>;
+  return Object.freeze(taken) as Readonly<T>;
+}
+
+function standardsOf(rules: object): Record<string, unknown> {
+  const known = STANDARDS.get(rules);
+  if (known) return known;
+  const pairs = Object.entries<OptionRule>(rules as Record<string, OptionRule>).map(([name, rule]) => [name, rule[2]]);
+  // A copy, because V8 keeps an object that was filled by computed names as a hash table, and so all copies of it.
+  const standards = { ...Object.fromEntries(pairs) };
+  STANDARDS.set(rules, standards);
+  return standards;
 }
 
 /** Refuses names that are not `known`, and suggests the nearest. @throws what `fail` makes */

@@ -71,6 +71,17 @@ export interface AttemptOwner<In, Out> {
   onError(error: ConnError): void;
 }
 
+/** Checks the answer of each function that a target comes from. */
+const PARSERS: Readonly<Record<keyof Target, (answer: unknown, options: Pick<SocketOptions, "WebSocket">) => unknown>> =
+  {
+    url: parseUrl,
+    protocols: parseProtocols,
+    headers(headers, { WebSocket }) {
+      requireSupport({ WebSocket, headers });
+      return headers;
+    },
+  };
+
 /**
  * One attempt at a connection: resolves the target, opens a socket, starts the session, runs setup, then hands the
  * socket over and is done. Never calls its owner after `abandon()`.
@@ -197,23 +208,16 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
   /** Calls the functions among `url`, `protocols` and `headers`, in this order; all else was checked before. */
   async #resolveTarget(): Promise<Target> {
     const { url, options, previous } = this.#owner;
-    const { protocols, headers, WebSocket } = options;
-    const given: Record<string, unknown> = { url, protocols, headers };
-    const parsers = Object.entries({
-      url: parseUrl,
-      protocols: parseProtocols,
-      headers(answer: unknown) {
-        requireSupport({ WebSocket, headers: answer });
-        return answer;
-      },
-    });
-    for (const [name, parse] of parsers) {
-      const provide = given[name];
+    const { protocols, headers } = options;
+    const target: Record<keyof Target, unknown> = { url, protocols, headers };
+    for (const key in PARSERS) {
+      const name = key as keyof Target;
+      const provide = target[name];
       if (typeof provide !== "function") continue;
       const context: ProviderContext = { attempt: this.#number, previous, signal: this.#signal };
-      given[name] = await this.#callUser<unknown>(name, async () => parse(await provide(context)));
+      target[name] = await this.#callUser<unknown>(name, async () => PARSERS[name](await provide(context), options));
     }
-    return given as unknown as Target;
+    return target as Target;
   }
 
   /** Opens a socket and starts the session on it; another socket, where the first one only answered a question. */

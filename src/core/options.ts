@@ -245,15 +245,9 @@ const RULES: OptionRules<ResolvedOptions<never, never>> = {
   WebSocket: rule("a class", isFunction),
 };
 
-/** One object for all Conns that differ in nothing from the defaults, because it takes 255 bytes. */
-const DEFAULTS = /* @__PURE__ */ takeOptions("", RULES, {}, failOption);
-
 /** Checks what the user gave, and fills in the defaults. @throws {@link ConnError} `bad-option` */
 export function resolveOptions<In, Out>(options: ConnOptions<In, Out>): ResolvedOptions<In, Out> {
-  const resolved = takeOptions("", RULES as OptionRules<ResolvedOptions<In, Out>>, options, failOption);
-  const names = Object.keys(resolved) as (keyof typeof resolved)[];
-  if (names.every((name) => resolved[name] === DEFAULTS[name])) return DEFAULTS as unknown as typeof resolved;
-  return resolved;
+  return takeOptions("", RULES as OptionRules<ResolvedOptions<In, Out>>, options, failOption);
 }
 
 function takeOutbox(given: Partial<OutboxBounds>): OutboxBounds {

@@ -7,7 +7,10 @@ interface EventSource {
 }
 
 /** The functions of an adapter for the events of its socket, shared by all sockets. */
-export type ListenerTable = Readonly<Record<string, (this: Adapted, first?: never, second?: never) => void>>;
+export type ListenerTable = readonly (readonly [
+  event: string,
+  listener: (this: Adapted, first?: never, second?: never) => void,
+])[];
 
 /** A socket that has an adapter. Only {@link attachAdapter} makes one. */
 interface Adapted {
@@ -26,13 +29,12 @@ export function createListeners<Adapter>(
   // biome-ignore lint/suspicious/noExplicitAny: each event has arguments of its own, and none has more than two
   functions: Readonly<Record<string, (adapter: Adapter, first: any, second: any) => void>>,
 ): ListenerTable {
-  const entries = Object.entries(functions).map(([event, call]) => [
+  return Object.entries(functions).map(([event, call]) => [
     event,
     function (this: Adapted, first?: never, second?: never) {
       call(this[ADAPTER] as Adapter, first, second);
     },
   ]);
-  return Object.fromEntries(entries) as ListenerTable;
 }
 
 /**
@@ -42,7 +44,7 @@ export function createListeners<Adapter>(
  * costs 64 bytes and more on each connection. All functions of `previous` go first, because an emitter frees its table
  * only when the last listener is removed. Measure both with `npm run bench -- --only memory`.
  */
-export function listen(socket: EventSource, table: ListenerTable, previous: ListenerTable = {}): void {
-  for (const [event, listener] of Object.entries(previous)) socket.removeListener(event, listener);
-  for (const [event, listener] of Object.entries(table)) socket.on(event, listener);
+export function listen(socket: EventSource, table: ListenerTable, previous: ListenerTable = []): void {
+  for (const [event, listener] of previous) socket.removeListener(event, listener);
+  for (const [event, listener] of table) socket.on(event, listener);
 }

@@ -270,6 +270,11 @@ test("resolved options are frozen and own all their values, so that a copy loses
   expect(Object.isFrozen(resolved.outbox)).toBe(true);
 });
 
+test("Conns that differ in nothing from the defaults share one object for their options", () => {
+  expect(resolveOptions({ maxRetries: Number.POSITIVE_INFINITY, setup: undefined })).toBe(resolveOptions({}));
+  expect(resolveOptions({ maxRetries: 3 })).not.toBe(resolveOptions({}));
+});
+
 test.for(["connectTimeoutMs", "closeTimeoutMs", "heartbeat.intervalMs", "heartbeat.timeoutMs"])(
   "%s beyond what a timer holds counts as the longest wait that it does",
   (name) => {
