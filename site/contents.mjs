@@ -24,17 +24,18 @@ export function contents() {
   return [
     {
       text: "Begin",
-      items: [
-        { text: "Playground", link: "/playground" },
-        ...guides.filter(isBeginning),
-        ...others.filter(({ link }) => link === "/examples"),
-      ],
+      items: [{ text: "Playground", link: "/playground" }, ...guides.filter(isBeginning), ...others.filter(isBeside)],
     },
     { text: "Guides", items: guides.filter((each) => !isBeginning(each)) },
     { text: "Reference", items: links.filter(({ link }) => link.startsWith("/reference/")) },
     { text: "API", items: API.map((name) => ({ text: name, link: `/api/${name}` })) },
-    { text: "Internals", items: others.filter(({ link }) => link !== "/examples") },
+    { text: "Internals", items: others.filter((each) => !isBeside(each)) },
   ];
+}
+
+/** Whether a page outside of the guides belongs to the beginning. @param {{ link: string }} page */
+function isBeside({ link }) {
+  return link === "/examples" || link === "/assistants";
 }
 
 /** @param {string} text */

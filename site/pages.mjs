@@ -9,6 +9,7 @@ const ELSEWHERE = {
   "CONTRIBUTING.md": "contributing.md",
   "CHANGELOG.md": "changelog.md",
   "examples/README.md": "examples.md",
+  "skills/tautline/SKILL.md": "assistants.md",
 };
 const RENAMED = { "docs/README.md": "contents.md", "README.md": "index.md" };
 const ASSETS = /\.(png|svg|json)$/;

@@ -114,7 +114,7 @@ afterAll(() => site.close());
 test("every example compiles against the package as built", { timeout: 60_000 }, () => {
   expect(programs.length).toBeGreaterThan(40);
   const isElsewhere = ({ notRun = "" }: Example) =>
-    /^needs (express|fastify|msw|next|react-use-websocket|RxJS|Solid|Vite|Vue)$|^is run as /.test(notRun);
+    /^needs (express|fastify|hono|msw|next|react-use-websocket|RxJS|Solid|Vite|Vue)$|^is run as /.test(notRun);
   expect(complaints(programs.filter((example) => !isElsewhere(example)))).toEqual([]);
 });
 

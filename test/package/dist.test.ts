@@ -124,6 +124,13 @@ test("the package holds what was built and its papers, nothing else", () => {
   });
   const [{ files: packed }] = JSON.parse(output) as [{ files: { path: string }[] }];
   const papers = packed.map(({ path }) => path).filter((path) => !path.startsWith("dist/"));
-  expect(papers.sort()).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "THIRD-PARTY.txt", "package.json"]);
+  expect(papers.sort()).toEqual([
+    "CHANGELOG.md",
+    "LICENSE",
+    "README.md",
+    "THIRD-PARTY.txt",
+    "package.json",
+    "skills/tautline/SKILL.md",
+  ]);
   expect(packed.some(({ path }) => path === "dist/index.d.ts")).toBe(true);
 });

@@ -13,33 +13,36 @@ export interface Example {
   readonly notRun: string | undefined;
 }
 
-const BLOCK = /((?:^<!-- (?:prints|compiled only): .* -->\n)*)^```(\w+)\n([\s\S]*?)^```$/gm;
+/** A block may be indented, as part of a list. */
+const BLOCK = /((?:^ *<!-- (?:prints|compiled only): .* -->\n)*)^( *)```(\w+)\n([\s\S]*?)^\2```$/gm;
 
 /**
  * The blocks of a page in Markdown, each preceded by a `<!-- prints: … -->` for each line that it prints, or by a
  * `<!-- compiled only: … -->` where it can't be run.
  */
 export function examplesIn(page: string, markdown: string): Example[] {
-  return [...markdown.matchAll(BLOCK)].map(({ index, 1: comments = "", 2: language = "", 3: code = "" }) => ({
-    name: `${page}:${markdown.slice(0, index + comments.length).split("\n").length + 1}`,
-    language,
-    code,
-    prints: [...comments.matchAll(/^<!-- prints: (.*) -->$/gm)].map(([, line]) => line as string),
-    notRun: /^<!-- compiled only: (.*) -->$/m.exec(comments)?.[1],
-  }));
+  return [...markdown.matchAll(BLOCK)].map(
+    ({ index, 1: comments = "", 2: indent = "", 3: language = "", 4: code = "" }) => ({
+      name: `${page}:${markdown.slice(0, index + comments.length).split("\n").length + 1}`,
+      language,
+      code: code.replace(new RegExp(`^${indent}`, "gm"), ""),
+      prints: [...comments.matchAll(/^ *<!-- prints: (.*) -->$/gm)].map(([, line]) => line as string),
+      notRun: /^ *<!-- compiled only: (.*) -->$/m.exec(comments)?.[1],
+    }),
+  );
 }
 
 /** The folders of pages that people write; `docs/api` is generated and not kept. */
 const FOLDERS = ["docs", "docs/guides", "docs/reference", "docs/internals"];
 
-/** The README, CONTRIBUTING.md, and each page in `docs/`, by path. */
+/** The README, CONTRIBUTING.md, the page for coding assistants, and each page in `docs/`, by path. */
 export function pagesOf(root: string): ReadonlyMap<string, string> {
   const pages = FOLDERS.flatMap((folder) =>
     readdirSync(join(root, folder))
       .filter((file) => file.endsWith(".md"))
       .map((file) => `${folder}/${file}`),
   );
-  const paths = ["README.md", "CONTRIBUTING.md", ...pages];
+  const paths = ["README.md", "CONTRIBUTING.md", "skills/tautline/SKILL.md", ...pages];
   return new Map(paths.map((path) => [path, readFileSync(join(root, path), "utf8")]));
 }
 
