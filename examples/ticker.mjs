@@ -31,7 +31,7 @@ const timer = setInterval(change, 10);
 const conn = new Conn(`ws://127.0.0.1:${server.address().port}/prices`, { codec: json() });
 const table = store(conn, {}, (now, { symbol, price }) => ({ ...now, [symbol]: price }), { every: 200 });
 let shown = 0;
-table.subscribe((prices) => {
+const unsubscribe = table.subscribe((prices) => {
   if (Object.keys(prices).length < SYMBOLS.length) return;
   console.log(JSON.stringify(prices));
   shown++;
@@ -39,6 +39,7 @@ table.subscribe((prices) => {
 });
 
 async function stop() {
+  unsubscribe();
   clearInterval(timer);
   await conn.close();
   await served.shutdown();
