@@ -23,7 +23,7 @@ export interface ConnectionSource {
   /** Why a Conn without a connection waits for another; false where there will be none. */
   readonly retryReason: WaitReason | false;
   /** Servers only: how long a Conn waits for its client to come back, in milliseconds. Default the backoff. */
-  readonly retryDelayMs?: number;
+  retryDelayMs?(end: ConnectionEnd): number;
   /** Servers only: registers a callback that is called when a new connection arrives; it replaces the current one. */
   onConnection?(dial: () => void): void;
   /** Called when the messages that wait to be sent have grown or shrunk by so many bytes. */

@@ -159,7 +159,7 @@ export class Supervisor<In, Out> implements AttemptOwner<In, Out>, FlowOwner<In,
       triedMs: history.triedMs,
       isOnline: guard("isOnline", () => lifecycle?.isOnline()) !== false,
       retryReason: source.retryReason,
-      retryDelayMs: source.retryDelayMs,
+      retryDelayMs: source.retryDelayMs?.(end),
     };
     const plan = decideRetry(end, context, options, guard);
     const info = describeEnd(end, state, plan.retry);

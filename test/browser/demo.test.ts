@@ -52,6 +52,18 @@ describe.skipIf(!executablePath)("the demo's page", () => {
     server = await startDemo();
   });
 
+  test("a page that is reloaded leaves no Conn behind at the server", async () => {
+    const page = await openPage(browser, server.url);
+    const conns = () =>
+      page.locator("#system figure", { hasText: "Connections of all pages" }).locator("b").textContent();
+    await expect.poll(conns, SOON).toMatch(/^6 open, 0 away$/);
+    for (let times = 0; times < 3; times++) {
+      await page.reload();
+      await allOpen(page);
+    }
+    await expect.poll(conns, SOON).toMatch(/^6 open, 0 away$/);
+  });
+
   test("two pages chat in a room, once each, with a cut in the middle of typing", async () => {
     const [ours, theirs] = await Promise.all([openPage(browser, server.url), openPage(browser, server.url)]);
     for (const page of [ours, theirs]) {

@@ -9,6 +9,7 @@ import { contractPages, type Pages, type Way } from "../contract/pages.ts";
 import { type ContractServer, contractServer } from "../contract/server.ts";
 import { certificate } from "./certificate.ts";
 import { type Engine, engines } from "./engines.ts";
+import { runLeaving } from "./leaving.ts";
 import { Matrix } from "./matrix.ts";
 import { processes, runProcess } from "./processes.ts";
 import { runWorkerd } from "./workerd.ts";
@@ -71,6 +72,9 @@ for (const { name, advice, start } of engines) {
   }
   await matrix.run(name, "script, from a file", advice, async () => {
     return plain && within(plain, pages.runFile(on(server), plain.open));
+  });
+  await matrix.run(name, "pages that are left", advice, async () => {
+    return plain && within(plain, runLeaving(plain, name === "Firefox"));
   });
   await plain?.close();
 

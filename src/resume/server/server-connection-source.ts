@@ -1,7 +1,8 @@
+import { GOING_AWAY } from "../../base/close-codes.ts";
 import { ConnError } from "../../base/errors.ts";
 import type { WaitReason } from "../../core/state-machine.ts";
 import type { ServerSource } from "../../server/accepted-source.ts";
-import type { Socket, SocketOptions, SocketOwner, Target } from "../../socket/socket.ts";
+import type { ConnectionEnd, Socket, SocketOptions, SocketOwner, Target } from "../../socket/socket.ts";
 import type { ServerSession } from "./server-session.ts";
 
 /** Gives the Conn of a session the sockets on which the session's client comes and returns. */
@@ -18,7 +19,9 @@ export class ServerConnectionSource implements ServerSource {
     return this.#session.refusal === undefined && this.#session.isActivated && "peer";
   }
 
-  get retryDelayMs(): number {
+  retryDelayMs({ code, reason }: ConnectionEnd): number {
+    // Firefox closes the connection of a page that is left with this, before the page can. Proxies that restart give a reason.
+    if (code === GOING_AWAY && reason === "") this.#session.onPageLeft();
     return this.#session.remainingMs;
   }
 

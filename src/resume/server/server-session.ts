@@ -27,6 +27,8 @@ export interface ServerSessionOptions extends EndpointOptions {
   readonly ttlMs: number;
 }
 
+/** How long a session is kept whose page was left. Not ended at once, because a proxy may have left in the page's name. */
+const PAGE_LEFT_MS = 5_000;
 /** A timer that fires this much too early is no reason to wait once more. */
 const TOLERANCE_MS = 50;
 
@@ -108,6 +110,12 @@ export class ServerSession implements Session {
     this.#expiresAt ??= now + this.#options.ttlMs;
     // Rounded, because the difference of two readings of the clock is rarely whole.
     return Math.round(Math.max(this.#expiresAt, this.#owner.keepUntil) - now);
+  }
+
+  /** Called when the client's connection has ended as that of a page that is left: such a page does not return. */
+  onPageLeft(): void {
+    if (this.#socket?.request.headers.origin === undefined) return;
+    this.#expiresAt = performance.now() + Math.min(PAGE_LEFT_MS, this.#options.ttlMs);
   }
 
   /** Returns the socket that the Conn is to take over. Without one the session has expired, or is kept for longer. */

@@ -63,7 +63,7 @@ describe("createConn()", () => {
   });
 
   test("waits for retryDelayMs, whatever backoff and the peer's close reason say", async () => {
-    const { source, socketOwner } = accepted({ retryReason: "peer", retryDelayMs: 60_000 });
+    const { source, socketOwner } = accepted({ retryReason: "peer", retryDelayMs: () => 60_000 });
     const conn = createConn<Payload, Payload>("ws://x.test/", { ...options, backoff: () => 1 }, source);
     await settleMicrotasks();
     socketOwner().onEnd({ code: 1012, reason: "retry=5", clean: true });

@@ -59,6 +59,37 @@ describe("a session", () => {
     expect(waits).toEqual([["peer", 120_000]]);
   });
 
+  test.each([
+    ["waits 5 s for a page that was left, which Firefox reports by 1001", "", "http://127.0.0.1", 5_000],
+    ["waits the whole ttlMs for a program that leaves with 1001", "", undefined, 120_000],
+    ["waits the whole ttlMs where a proxy leaves with 1001 and a reason", "proxy restart", "http://127.0.0.1", 120_000],
+  ])("%s", async (_name, reason, origin, delayMs) => {
+    const server = await serving({}, { origins: () => true });
+    const client = await rawClient(server.url(), origin === undefined ? {} : { origin });
+    client.send(acceptControl);
+    await until(() => expect(server.conns).toHaveLength(1));
+    const waits: unknown[] = [];
+    server.conns[0]?.on("waiting", (info) => waits.push(info.delayMs));
+    client.socket.close(1001, reason);
+    await until(() => expect(waits).toEqual([delayMs]));
+  });
+
+  test("that waits for a page that was left is there for a page that returns in time", async () => {
+    const server = await serving({}, { origins: () => true });
+    const first = await rawClient(server.url(), { origin: "http://127.0.0.1" });
+    first.send(acceptControl, "one");
+    await until(() => expect(server.received).toEqual(["one"]));
+    first.socket.close(1001);
+    await until(() => expect(server.conns[0]?.state).toBe("waiting"));
+    const second = await rawClient(server.url());
+    second.send(resumeControl(first), "two");
+    await until(() => expect(server.received).toEqual(["one", "two"]));
+    second.socket.terminate();
+    const waits: unknown[] = [];
+    server.conns[0]?.on("waiting", (info) => waits.push(info.delayMs));
+    await until(() => expect(waits).toEqual([120_000]));
+  });
+
   test("goes on for a client of ours, whatever happens to its sockets", async () => {
     const server = await serving({}, {}, (conn) => void conn.on("message", (message) => conn.send(message)));
     const conn = new Conn(server.url(), { resume: resume(), backoff: () => 0 });
@@ -494,6 +525,7 @@ describe("the end", () => {
     const others = [await dial(server.url()), await dial(server.url()), await dial(server.url())];
     await until(() => expect(server.conns).toHaveLength(4));
     const ends: number[] = [];
+    // Lower bounds only, because a busy process notices each end late, and the first one may be the latest.
     const start = performance.now();
     for (const { closed } of others) closed.then(() => ends.push(performance.now() - start));
     const down = server.shutdown({ spreadMs: 300 });
@@ -503,7 +535,8 @@ describe("the end", () => {
     await down;
     expect(await resuming.closed).toMatchObject({ code: 1001 });
     expect(ends).toHaveLength(3);
-    expect((ends[2] as number) - (ends[0] as number)).toBeGreaterThan(100);
+    expect(ends[1]).toBeGreaterThan(100);
+    expect(ends[2]).toBeGreaterThan(200);
   });
 
   test("of the server also ends the sessions of clients that are away", async () => {
