@@ -6,6 +6,8 @@ import { MARK } from "./raw-client.mjs";
 const MIN_BYTES = 300;
 /** An acknowledgement, and the last digit of its count. */
 const COUNT = new RegExp(`(${MARK}[aApq] [0-9a-z]*)([0-8a-y])(?![0-9a-z])`, "g");
+/** A text that a gateway takes offence at: it ends the connection in its place. Only servers' frames can be read by one. */
+export const POISON = "!poison!";
 const ENDS = ["fin", "reset", "silence", "late"];
 
 /**
@@ -54,6 +56,13 @@ export async function chaosProxy(target, random, { maxBytes, miscount }) {
       from.on("data", (chunk) => {
         if (side === 0 && recording.length < 50) recording.push(chunk);
         if (isBroken && !(end === "late" && side === 0)) return;
+        const poison = side === 1 ? chunk.indexOf(POISON) : -1;
+        if (poison >= 0) {
+          isBroken = true;
+          to.write(chunk.subarray(0, poison));
+          for (const socket of [client, upstream]) socket.end();
+          return;
+        }
         const rest = limits[side] - passed;
         passed += chunk.length;
         const bytes = side === 1 && miscount > 0 ? raiseCounts(chunk) : chunk;

@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { Conn, json } from "tautline";
 import { resume } from "tautline/resume";
 import { handle, handler } from "tautline/server";
-import { chaosProxy } from "./chaos-proxy.mjs";
+import { chaosProxy, POISON } from "./chaos-proxy.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -39,10 +39,11 @@ class Account {
   received = [];
   #next = 0;
 
-  /** @param {string} name @param {number} [id] which of several senders this is */
-  constructor(name, id) {
+  /** @param {string} name @param {number} [id] which of several senders this is @param {number} [poisonShare] of its messages */
+  constructor(name, id, poisonShare = 0) {
     this.name = name;
     this.id = id;
+    this.poisonShare = poisonShare;
   }
 
   /** Sends the next message over `conn`, with options of the draw's choice, and keeps what is said of it. */
@@ -62,7 +63,9 @@ class Account {
       setTimeout(() => controller.abort(), draw() * 300);
     }
     this.sent.set(n, message);
-    const value = { n, c: this.id, filler: "x".repeat(Math.floor(draw() ** 3 * 2_000)) };
+    const filler = "x".repeat(Math.floor(draw() ** 3 * 2_000));
+    message.isPoison = this.poisonShare > 0 && draw() < this.poisonShare;
+    const value = { n, c: this.id, filler: message.isPoison ? POISON : filler };
     try {
       conn.send(value, sendOptions).then(
         () => sendOptions.confirm && message.claims.push("received"),
@@ -82,7 +85,14 @@ class Account {
     const claim = (payloads, what) => {
       for (const payload of payloads) this.sent.get(JSON.parse(payload).n)?.claims.push(what);
     };
-    conn.on("dropped", ({ payload, direction }) => direction === "out" && claim([payload], "not received"));
+    conn.on("dropped", ({ payload, direction, error }) => {
+      if (direction !== "out") return;
+      claim([payload], "not received");
+      if (error.code !== "poison") return;
+      totals.poison++;
+      const message = this.sent.get(JSON.parse(payload).n);
+      if (message) message.outcome = "poison";
+    });
     conn.on("session-lost", ({ delivered, undelivered, inDoubt }) => {
       claim(delivered, "received");
       claim(undelivered, "not yet received");
@@ -105,8 +115,11 @@ class Account {
       if (n < last && !this.sent.get(n)?.mayRepeat) found.push(`${n} came after ${last}`);
       last = Math.max(last, n);
     }
-    for (const { n, isVolatile, mayRepeat, claims, outcome } of this.sent.values()) {
+    for (const { n, isVolatile, mayRepeat, isPoison, claims, outcome } of this.sent.values()) {
       const count = times.get(n) ?? 0;
+      if (count > 0 && isPoison) found.push(`${n} passed a proxy that lets no such message pass`);
+      // Three cuts by chance, each right after the message, can't be told from a poisoned message.
+      if (outcome === "poison" && !isPoison) totals.innocent++;
       if (count > 1 && !mayRepeat) found.push(`${n} came ${count} times`);
       if (claims.includes("received") && count === 0) found.push(`${n} was said to be received and was not`);
       if (claims.includes("not received") && count > 0)
@@ -132,9 +145,12 @@ async function explore(seed) {
     maxBytes: pick([0, 1_000, 2 ** 20, 2 ** 20, 2 ** 20, 2 ** 20]),
   };
   const heartbeat = { intervalMs: 100, timeoutMs: 100 };
+  const poisonShare = pick([0, 0, 0, 0, 0, 0.01, 0.03]);
+  // Few other breaks beside a poisoned message, because they clear its evidence.
+  if (poisonShare > 0) Object.assign(sessions, { ttlMs: 5_000, maxSessions: 10_000, maxBytes: 2 ** 20 });
   const serve = async (conn, request) => {
     if (request.url.includes("replayed")) return conn.closed;
-    const account = new Account(`server to client, Conn ${down.length}`, down.length);
+    const account = new Account(`server to client, Conn ${down.length}`, down.length, poisonShare);
     down.push(account);
     account.watch(conn);
     for await (const { n } of conn) {
@@ -164,7 +180,10 @@ async function explore(seed) {
   };
 
   let server = await start();
-  const proxy = await chaosProxy(server.port, draw, { maxBytes: pick([5_000, 20_000, 100_000]), miscount: MISCOUNT });
+  const proxy = await chaosProxy(server.port, draw, {
+    maxBytes: poisonShare > 0 ? 1_000_000 : pick([5_000, 20_000, 100_000]),
+    miscount: MISCOUNT,
+  });
   const client = new Conn(`ws://127.0.0.1:${proxy.port}/`, {
     codec: json(),
     resume: resume({ windowBytes: pick([200, 2_000, 100_000]), ack: pick(["received", "consumed"]) }),
@@ -223,7 +242,7 @@ async function explore(seed) {
 }
 
 /** Counts of events, so that a run that tries nothing shows. */
-const totals = { sent: 0, received: 0, opens: 0, resumed: 0, "session-lost": 0, dropped: 0 };
+const totals = { sent: 0, received: 0, opens: 0, resumed: 0, "session-lost": 0, dropped: 0, poison: 0, innocent: 0 };
 let next = 0;
 let violated = 0;
 let died = 0;
@@ -242,6 +261,10 @@ await Promise.all(
     }
   }),
 );
+if (totals.innocent > totals.poison / 2) {
+  violated++;
+  console.log("Most of the messages that were set aside as poison are none.");
+}
 console.log(
   Object.entries(totals)
     .map(([name, count]) => `${name} ${count}`)
