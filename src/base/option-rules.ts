@@ -19,6 +19,9 @@ const MAX_QUOTED = 40;
 export const isFunction = (value: unknown): boolean => typeof value === "function";
 export const isObject = (value: unknown): boolean => typeof value === "object" && value !== null;
 
+/** Whether `value` is an AbortSignal, of any realm. A common mistake is to give the controller. */
+export const isSignal = (value: unknown): boolean => isObject(value) && "aborted" in (value as object);
+
 /** Accepts what `isValid` accepts, as it is. */
 export function rule(range: string, isValid: (value: unknown) => boolean, standard?: unknown): OptionRule {
   return [range, (value) => (isValid(value) ? value : undefined), standard];

@@ -1,5 +1,6 @@
 import { addAbortListener } from "../base/abort-listeners.ts";
-import { attachPayload, ConnError, textOf } from "../base/errors.ts";
+import { attachPayload, ConnError, failOption, textOf } from "../base/errors.ts";
+import { functionRule, type OptionRules, takeOptions } from "../base/option-rules.ts";
 import { type Payload, toPayload } from "../base/payload.ts";
 import type { SendOptions } from "../base/send-options.ts";
 
@@ -112,14 +113,22 @@ export interface JsonOptions {
   readonly reviver?: ((this: unknown, key: string, value: unknown) => unknown) | undefined;
 }
 
+const JSON_RULES: OptionRules<JsonOptions> = {
+  replacer: /* @__PURE__ */ functionRule(),
+  reviver: /* @__PURE__ */ functionRule(),
+};
+
 /**
  * JSON (RFC 8259) in text frames. A binary frame must hold valid UTF-8. The types are what the two ends agreed on and
  * are not checked: wrap the codec in `validated()` for that. `undefined` and functions have no JSON and are refused.
  *
+ * @throws ConnError `bad-option`
+ *
  * @example
  * const conn = new Conn("wss://example.com/chat", { codec: json<Message, Command>() });
  */
-export function json<In = unknown, Out = In>({ replacer, reviver }: JsonOptions = {}): Codec<In, Out> {
+export function json<In = unknown, Out = In>(options: JsonOptions = {}): Codec<In, Out> {
+  const { replacer, reviver } = takeOptions("json: ", JSON_RULES, options, failOption);
   return new Codec<In, Out>({
     marshal: (value) => {
       const string: string | undefined = JSON.stringify(value, replacer);

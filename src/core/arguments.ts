@@ -1,11 +1,12 @@
 import type { ListenOptions } from "../base/emitter.ts";
 import { badOption, failOption } from "../base/errors.ts";
-import { checkNames, isObject } from "../base/option-rules.ts";
+import { checkNames, isSignal } from "../base/option-rules.ts";
 import type { SendOptions } from "../base/send-options.ts";
 import type { ReceiveOptions } from "../codec/codec.ts";
 
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
 const WAIT_OPTIONS: readonly string[] = ["signal", "codec"];
+const FLAGS = ["volatile", "confirm", "resend"] as const;
 const LISTEN_OPTIONS: readonly string[] = ["signal", "once"];
 const SEND_OPTIONS: readonly string[] = [
   ...WAIT_OPTIONS,
@@ -35,9 +36,11 @@ export function parseProtocols(protocols: unknown): readonly string[] {
 export function checkSend(options: SendOptions): void {
   const { ttlMs, key, onOutcome } = options;
   checkSignal(SEND_OPTIONS, options);
-  if (ttlMs !== undefined && !(ttlMs > 0)) throw badOption("ttlMs", "a number above 0", ttlMs);
+  for (const name of FLAGS) checkFlag(name, options[name]);
+  if (ttlMs !== undefined && !(typeof ttlMs === "number" && ttlMs > 0))
+    throw badOption("ttlMs", "a number above 0", ttlMs);
   if (key !== undefined && typeof key !== "string") throw badOption("key", "a string", key);
-  if (onOutcome && typeof onOutcome !== "function") throw badOption("onOutcome", "a function", onOutcome);
+  if (onOutcome !== undefined && typeof onOutcome !== "function") throw badOption("onOutcome", "a function", onOutcome);
 }
 
 /** Returns the signal of a call that waits, and refuses other options. @throws {@link ConnError} `bad-option` */
@@ -48,6 +51,11 @@ export function signalOf(options: ReceiveOptions): AbortSignal | undefined {
 /** Refuses bad options of one listener. @throws {@link ConnError} `bad-option` */
 export function checkListen(options: ListenOptions): void {
   checkSignal(LISTEN_OPTIONS, options);
+  checkFlag("once", options.once);
+}
+
+function checkFlag(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== "boolean") throw badOption(name, "true or false", value);
 }
 
 function checkSignal(known: readonly string[], options: ReceiveOptions): AbortSignal | undefined {
@@ -55,11 +63,6 @@ function checkSignal(known: readonly string[], options: ReceiveOptions): AbortSi
   checkNames("", known, options, failOption);
   if (signal === undefined || isSignal(signal)) return signal;
   throw badOption("signal", "an AbortSignal", signal);
-}
-
-/** Whether `value` is an AbortSignal, of any realm. A common mistake is to give the controller. */
-export function isSignal(value: unknown): boolean {
-  return isObject(value) && "aborted" in (value as object);
 }
 
 /**

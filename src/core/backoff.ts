@@ -1,5 +1,5 @@
-import { ConnError, failOption } from "../base/errors.ts";
-import { checkNames } from "../base/option-rules.ts";
+import { failOption } from "../base/errors.ts";
+import { functionRule, numberRule, type OptionRules, rule, takeOptions } from "../base/option-rules.ts";
 import type { DisconnectInfo } from "./disconnect-info.ts";
 
 /**
@@ -35,6 +35,16 @@ export interface ExponentialOptions {
   readonly random?: (() => number) | undefined;
 }
 
+const aboveZero = (standard: number) =>
+  rule("a number above 0", (value) => typeof value === "number" && value > 0, standard);
+const RULES: OptionRules<{ firstMs: number; maxMs: number; factor: number; random: () => number }> = {
+  firstMs: /* @__PURE__ */ aboveZero(FIRST_MS),
+  maxMs: /* @__PURE__ */ aboveZero(MAX_MS),
+  factor: /* @__PURE__ */ numberRule(1, FACTOR),
+  // Drawn at each call, because a Worker forbids randomness while a module is loaded.
+  random: /* @__PURE__ */ functionRule(() => Math.random()),
+};
+
 /**
  * Creates a backoff with full jitter over bounds that grow up to `maxMs`: clients that were cut off together come back
  * spread over the whole bound. Drawn at each call, after the cap, so that clients at the cap are spread too.
@@ -43,13 +53,6 @@ export interface ExponentialOptions {
  * @see Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015
  */
 export function exponential(options: ExponentialOptions = {}): (attempt: number) => number {
-  checkNames("exponential: ", ["firstMs", "maxMs", "factor", "random"], options, failOption);
-  const { firstMs = FIRST_MS, maxMs = MAX_MS, factor = FACTOR, random = () => Math.random() } = options;
-  if (!(firstMs > 0 && maxMs > 0 && factor >= 1)) {
-    throw new ConnError(
-      "bad-option",
-      `exponential(): firstMs and maxMs must be above 0, factor at least 1; got ${firstMs}, ${maxMs}, ${factor}.`,
-    );
-  }
+  const { firstMs, maxMs, factor, random } = takeOptions("exponential: ", RULES, options, failOption);
   return (attempt) => random() * Math.min(maxMs, firstMs * factor ** (attempt - 1));
 }

@@ -396,7 +396,7 @@ function isServer({ source }: { readonly source: ConnectionSource }): boolean {
 /** Returns `payload` in the form of the frame that it is to travel in: a string for text, bytes for binary. */
 function toFrame(payload: Payload, as: WriteOptions["as"], payloadType: "text" | "binary"): Payload {
   const given = marshal(message, payload);
-  const type = as ?? (typeof given === "string" ? "text" : payloadType);
+  const type = as === undefined ? (typeof given === "string" ? "text" : payloadType) : as;
   if (type === "text") return marshal({ marshal: toText }, given);
   if (type === "binary") return typeof given === "string" ? new TextEncoder().encode(given) : given;
   throw new ConnError("bad-option", `as must be "text" or "binary"; got ${textOf(type)}.`);

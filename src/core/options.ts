@@ -5,6 +5,7 @@ import {
   functionRule,
   isFunction,
   isObject,
+  isSignal,
   numberRule,
   type OptionRule,
   type OptionRules,
@@ -16,7 +17,7 @@ import {
 import type { Payload } from "../base/payload.ts";
 import { type CodecLike, message } from "../codec/codec.ts";
 import type { WebSocketConstructor } from "../socket/socket.ts";
-import { isSignal, parseProtocols } from "./arguments.ts";
+import { parseProtocols } from "./arguments.ts";
 import { type Backoff, exponential } from "./backoff.ts";
 import type { DisconnectInfo, ProviderContext } from "./disconnect-info.ts";
 import type { HeartbeatOptions, ResolvedHeartbeatOptions } from "./heartbeat.ts";

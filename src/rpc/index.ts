@@ -4,7 +4,7 @@ import type { SendOptions } from "../base/send-options.ts";
 import type { CloseInfo } from "../core/events.ts";
 import type { AnyContract, CallArguments, Contract, LayerMethods, MethodName, ParamsOf, ResultOf } from "./contract.ts";
 import { requestFrame } from "./frames.ts";
-import { type CallOptions, checkMethod, checkTimeout, type RpcOptions, resolveRpcOptions } from "./options.ts";
+import { type CallOptions, checkCall, checkMethod, type RpcOptions, resolveRpcOptions } from "./options.ts";
 import { PeerCore } from "./peer.ts";
 import type { RpcConn } from "./rpc-conn.ts";
 
@@ -84,9 +84,10 @@ export function rpc<Remote extends Contract<Remote> = AnyContract, Local extends
     get closed() {
       return conn.closed;
     },
-    call(method, params, { timeoutMs = resolved.timeoutMs, signal, retry = false } = {}) {
+    call(method, params, options = {}) {
       checkParamsType(method, params);
-      checkTimeout(timeoutMs);
+      checkCall(options);
+      const { timeoutMs = resolved.timeoutMs, signal, retry = false } = options;
       return core.caller.call({ method, params, timeoutMs, signal, retry });
     },
     notify(method, params, options) {

@@ -1,8 +1,10 @@
 import { badOption, failOption } from "../base/errors.ts";
 import {
+  checkNames,
   functionRule,
   isFunction,
   isObject,
+  isSignal,
   numberRule,
   type OptionRules,
   rule,
@@ -91,11 +93,17 @@ export function resolveRpcOptions(options: RpcOptions<AnyContract>): ResolvedRpc
   return takeOptions("", RULES, options, failOption);
 }
 
-/** Refuses a deadline that no timer can hold. @throws ConnError `bad-option` */
-export function checkTimeout(timeoutMs: number): void {
+/** Refuses bad options of one call, such as a deadline that no timer can hold. @throws ConnError `bad-option` */
+export function checkCall(options: CallOptions): void {
+  checkNames("", ["timeoutMs", "signal", "retry"], options, failOption);
+  const { timeoutMs = 1, signal, retry = false } = options;
   if (!(typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs <= MAX_TIMER_MS)) {
     throw badOption("timeoutMs", `a number from 1 to ${MAX_TIMER_MS}`, timeoutMs);
   }
+  if (signal !== undefined && !isSignal(signal)) {
+    throw badOption("signal", "an AbortSignal", signal);
+  }
+  if (typeof retry !== "boolean") throw badOption("retry", "true or false", retry);
 }
 
 /** Refuses the name of a method that is reserved. @throws ConnError `bad-option` */

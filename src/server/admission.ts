@@ -1,4 +1,5 @@
-import { badOption } from "../base/errors.ts";
+import { badOption, failOption } from "../base/errors.ts";
+import { checkNames } from "../base/option-rules.ts";
 
 /** How many connections a server accepts. */
 export interface AdmissionOptions {
@@ -52,11 +53,9 @@ export class Admission {
    *
    * @throws {@link ConnError} `bad-option`
    */
-  constructor(
-    { perSecond, burst }: AdmissionOptions,
-    maxWaitMs: number = MAX_WAIT_MS,
-    now: () => number = () => performance.now(),
-  ) {
+  constructor(options: AdmissionOptions, maxWaitMs: number = MAX_WAIT_MS, now: () => number = () => performance.now()) {
+    checkNames("admission.", ["perSecond", "burst"], options, failOption);
+    const { perSecond, burst } = options;
     if (!(Number.isFinite(perSecond) && perSecond > 0))
       throw badOption("admission.perSecond", "a number above 0", perSecond);
     if (!(Number.isFinite(burst) && burst >= 1)) throw badOption("admission.burst", "a number, at least 1", burst);

@@ -3,8 +3,8 @@ import type { Duplex } from "node:stream";
 import { setTimeout } from "node:timers/promises";
 import type { WebSocket } from "ws";
 import { GOING_AWAY } from "../base/close-codes.ts";
-import { type ConnError, failOption } from "../base/errors.ts";
-import { type OptionRules, takeOptions, timeRule } from "../base/option-rules.ts";
+import { badOption, type ConnError, failOption } from "../base/errors.ts";
+import { isObject, type OptionRules, takeOptions, timeRule } from "../base/option-rules.ts";
 import type { Payload } from "../base/payload.ts";
 import { Timer } from "../base/timer.ts";
 import { marshal } from "../codec/codec.ts";
@@ -224,5 +224,6 @@ function noValue(): never {
 /** The Conns that a broadcast leaves out. A Conn is iterable asynchronously only, which parts it from a list. */
 function toSet<T extends object>(except: T | Iterable<T> | undefined): ReadonlySet<T> {
   if (except === undefined) return new Set();
+  if (!isObject(except)) throw badOption("except", "a Conn, or an iterable of Conns", except);
   return new Set(Symbol.iterator in except ? except : [except as T]);
 }

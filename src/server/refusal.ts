@@ -1,5 +1,6 @@
 import { TRY_AGAIN_LATER } from "../base/close-codes.ts";
-import { badOption } from "../base/errors.ts";
+import { badOption, failOption } from "../base/errors.ts";
+import { checkNames, isObject } from "../base/option-rules.ts";
 import { checkCode } from "../core/arguments.ts";
 
 /** How a client is refused, besides the HTTP status. */
@@ -30,7 +31,9 @@ export class Refusal {
   /** Headers of the HTTP response. */
   readonly headers: Readonly<Record<string, string>>;
 
-  constructor(status: number, { code, reason = "", headers = {} }: RefusalOptions) {
+  constructor(status: number, options: RefusalOptions) {
+    checkNames("", ["code", "reason", "headers"], options, failOption);
+    const { code, reason = "", headers = {} } = options;
     if (!(Number.isInteger(status) && status >= 400 && status <= 599)) {
       throw badOption("status", "an HTTP status from 400 to 599", status);
     }
@@ -38,6 +41,7 @@ export class Refusal {
     if (typeof reason !== "string" || Buffer.byteLength(reason) > MAX_REASON_BYTES) {
       throw badOption("reason", `a string of at most ${MAX_REASON_BYTES} bytes`, reason);
     }
+    if (!isObject(headers)) throw badOption("headers", "an object of names and values", headers);
     for (const [name, value] of Object.entries(headers)) {
       if (CONTROLS.test(name + value)) throw badOption(`headers.${name}`, "a value that a header can carry", value);
     }

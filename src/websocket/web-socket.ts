@@ -95,7 +95,8 @@ export function checkOptions({ drops = "close", queue = "none", ...rest }: WebSo
       "codec: a WebSocket carries strings and bytes. Use a Conn for messages of a codec.",
     );
   }
-  new Conn<Payload>("ws://localhost", { ...rest, signal: undefined, autoConnect: false }).close();
+  // Closed before it dials, or listens to the signal.
+  new Conn<Payload>("ws://localhost", rest).close();
 }
 
 function badOption(name: string, range: string, value: unknown): ConnError {

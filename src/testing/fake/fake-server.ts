@@ -1,5 +1,6 @@
 import { type Deferred, deferred } from "../../base/deferred.ts";
-import { ConnError, onAbort } from "../../base/errors.ts";
+import { ConnError, failOption, onAbort } from "../../base/errors.ts";
+import { checkNames } from "../../base/option-rules.ts";
 import type { Payload } from "../../base/payload.ts";
 import { type CodecLike, message } from "../../codec/codec.ts";
 import { selectProtocol, speaksResume } from "../../resume/protocol/subprotocol.ts";
@@ -229,6 +230,7 @@ function refuseLine(line: FakeLine, how: Refusal["how"]): void {
 }
 
 function checkOptions<In, Out>(options: FakeServerOptions<In, Out>): Required<FakeServerOptions<In, Out>> {
+  checkNames("", ["codec", "protocols", "resume"], options, failOption);
   const { codec = message as unknown as CodecLike<In, Out>, protocols = [], resume = false } = options;
   if (typeof codec?.marshal !== "function" || typeof codec.unmarshal !== "function") {
     throw new ConnError("bad-option", "codec must be an object with marshal and unmarshal, such as json().");

@@ -1,4 +1,4 @@
-import { expectTypeOf, test } from "vitest";
+import { expect, expectTypeOf, test } from "vitest";
 import { z } from "zod";
 import { type Conn, json, text } from "../../../src/index.ts";
 import { type CallOptions, type HandlerContext, type Peer, rpc } from "../../../src/rpc/index.ts";
@@ -51,8 +51,8 @@ test("a wrong name, wrong parameters and a wrong result do not compile", () => {
   call("sum", [1, 2, 3]);
   // @ts-expect-error parameters of a method that has none
   call("time", { at: 1 });
-  // @ts-expect-error a misspelt option
-  call("quote", { symbol: "ROPE" }, { timeout: 5 });
+  // @ts-expect-error a misspelt option, which is refused when it is given too
+  expect(() => call("quote", { symbol: "ROPE" }, { timeout: 5 })).toThrow("use timeoutMs");
   // @ts-expect-error a number is no string
   (): Promise<string> => call("time");
   // @ts-expect-error wrong parameters
