@@ -6,7 +6,7 @@ import type { ReceiveOptions } from "../codec/codec.ts";
 
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
 const WAIT_OPTIONS: readonly string[] = ["signal", "codec"];
-const FLAGS = ["volatile", "confirm", "resend"] as const;
+const FLAGS: readonly string[] = ["volatile", "confirm", "resend", "once"];
 const LISTEN_OPTIONS: readonly string[] = ["signal", "once"];
 const SEND_OPTIONS: readonly string[] = [
   ...WAIT_OPTIONS,
@@ -36,7 +36,6 @@ export function parseProtocols(protocols: unknown): readonly string[] {
 export function checkSend(options: SendOptions): void {
   const { ttlMs, key, onOutcome } = options;
   checkSignal(SEND_OPTIONS, options);
-  for (const name of FLAGS) checkFlag(name, options[name]);
   if (ttlMs !== undefined && !(typeof ttlMs === "number" && ttlMs > 0))
     throw badOption("ttlMs", "a number above 0", ttlMs);
   if (key !== undefined && typeof key !== "string") throw badOption("key", "a string", key);
@@ -51,16 +50,15 @@ export function signalOf(options: ReceiveOptions): AbortSignal | undefined {
 /** Refuses bad options of one listener. @throws {@link ConnError} `bad-option` */
 export function checkListen(options: ListenOptions): void {
   checkSignal(LISTEN_OPTIONS, options);
-  checkFlag("once", options.once);
-}
-
-function checkFlag(name: string, value: unknown): void {
-  if (value !== undefined && typeof value !== "boolean") throw badOption(name, "true or false", value);
 }
 
 function checkSignal(known: readonly string[], options: ReceiveOptions): AbortSignal | undefined {
   const { signal } = options;
   checkNames("", known, options, failOption);
+  for (const name of FLAGS) {
+    const value: unknown = options[name as never];
+    if (value !== undefined && typeof value !== "boolean") throw badOption(name, "true or false", value);
+  }
   if (signal === undefined || isSignal(signal)) return signal;
   throw badOption("signal", "an AbortSignal", signal);
 }

@@ -118,7 +118,7 @@ class Account {
     for (const { n, isVolatile, mayRepeat, isPoison, claims, outcome } of this.sent.values()) {
       const count = times.get(n) ?? 0;
       if (count > 0 && isPoison) found.push(`${n} passed a proxy that lets no such message pass`);
-      // Three cuts by chance, each right after the message, can't be told from a poisoned message.
+      // Three cuts by chance, each right after the message, look like a poisoned message.
       if (outcome === "poison" && !isPoison) totals.innocent++;
       if (count > 1 && !mayRepeat) found.push(`${n} came ${count} times`);
       if (claims.includes("received") && count === 0) found.push(`${n} was said to be received and was not`);

@@ -16,7 +16,7 @@ import { trace } from "../../src/trace/index.ts";
 import { ReconnectingWebSocket, webSocket } from "../../src/websocket/index.ts";
 
 // Each option of each public interface, with values that it can't mean. An option that is added to an interface and
-// not to this table fails the first test; one without a rule in src/ fails the second.
+// not to this table fails the first test. One without a rule in src/ fails the others.
 
 /** Values that an option refuses, by the name of the option. */
 type Table = Readonly<Record<string, readonly unknown[]>>;
