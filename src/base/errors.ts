@@ -48,6 +48,12 @@ export type ConnErrorCode =
   | "interrupted"
   /** The operation can't be done at the moment, such as a call while too many are pending. A later attempt may succeed. */
   | "unavailable"
+  /** The channel does not exist, or this client has no right to it (channels). */
+  | "denied"
+  /** The right to the channel was taken away (channels). */
+  | "revoked"
+  /** The client has as many channels as the server allows (channels). */
+  | "too-many"
   /** The session went on in another process, which decides about the operation: do not repeat it. */
   | "moved";
 

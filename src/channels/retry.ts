@@ -1,0 +1,33 @@
+import { Timer } from "../base/timer.ts";
+
+/** Makes attempts wait: none before the first, and after each failure in a row longer. */
+export class Retry {
+  readonly #timer = new Timer();
+  readonly #backoff: (attempt: number) => number;
+  #failures = 0;
+
+  constructor(backoff: (attempt: number) => number) {
+    this.#backoff = backoff;
+  }
+
+  /** Calls `act` after a wait that grows with the number of failures. */
+  later(act: () => void): void {
+    this.#timer.start(this.#backoff(this.#failures++), act);
+  }
+
+  /** Calls `act` at once the first time in a row, then as `later()`. */
+  again(act: () => void): void {
+    if (this.#failures > 0) return this.later(act);
+    this.#failures = 1;
+    act();
+  }
+
+  /** The attempt succeeded. */
+  reset(): void {
+    this.#failures = 0;
+  }
+
+  stop(): void {
+    this.#timer.stop();
+  }
+}
