@@ -12,7 +12,13 @@ import {
 import { isChannelName, isPublishId } from "./protocol/names.ts";
 
 /** Where a subscription begins: with the next message, with the newest ones of the log, or after a position. */
-export type From = "now" | { readonly last: number } | string;
+export type From =
+  | "now"
+  | {
+      /** How many of the newest messages come first: a whole number, at least 0. */
+      readonly last: number;
+    }
+  | string;
 
 /** What `load` is called with. */
 export interface LoadContext {

@@ -16,6 +16,7 @@ import { msgpack } from "tautline/codec/msgpack";
 import { cbor } from "tautline/codec/cbor";
 import { type FakeConnection, fakeServer } from "tautline/testing/fake";
 import { type Peer, RpcError, rpc } from "tautline/rpc";
+import { type ChannelMessage, type Channels, channels, type LoadContext, type Subscription } from "tautline/channels";
 import { asWebSocket, ReconnectingWebSocket, type WebSocketClass, webSocket } from "tautline/websocket";
 import { type MessageSource, type Store, status, store } from "tautline/store";
 import { type Trace, trace } from "tautline/trace";
@@ -52,6 +53,17 @@ const peer: Peer<ServerApi, ClientApi> = rpc<ServerApi, ClientApi>(new Conn("wss
 export const quoted: Promise<{ price: number }> = peer.call("quote", { symbol: "ROPE" }, { timeoutMs: 3_000, retry: true });
 export const at: Promise<number> = peer.call("time");
 export const off: () => void = peer.on("price", (prices) => Object.values(prices).map((price) => price.toFixed()));
+const live: Channels = channels(new Conn("wss://example.com/", { codec: json() }), { maxPublishes: 10 });
+const room: Subscription<{ text: string }> = live.subscribe<{ text: string }>("chat:7", { from: { last: 50 }, presence: true });
+room.on("gap", ({ after, position }) => (after ?? "").length + (position ?? "").length);
+room.on("members", ({ joined, left, count }) => joined.map(([id]) => id.length).concat(left.length, count));
+channels(rpc(new Conn("wss://example.com/", { codec: json() }))).subscribe("a", { load: async ({ head }: LoadContext) => head ?? undefined });
+export const published: Promise<string | null> = room.publish({ text: "hello" }, { id: "order-17" });
+const texts: Store<readonly string[]> = store(room, [] as readonly string[], (all, { data }: ChannelMessage<{ text: string }>) => [...all, data.text]);
+export async function readRoom() {
+  for await (const { data, position } of room) data.text.length + (position ?? "").length;
+  return texts.get().length + room.members.size + room.memberCount;
+}
 const total = store(conn, 0, (sum, numbers) => sum + numbers.length);
 const adapter = { on: (_event: "message", listener: (price: number) => void) => { listener(1); return () => {}; } };
 const prices: Store<readonly number[]> = store(adapter, [] as readonly number[], (all, price: number) => [...all, price]);

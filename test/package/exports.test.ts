@@ -23,6 +23,7 @@ const NAMES: Record<string, readonly string[]> = {
   ],
   "tautline/resume": ["resume"],
   "tautline/rpc": ["RpcError", "rpc"],
+  "tautline/channels": ["channels"],
   "tautline/store": ["status", "store"],
   "tautline/react": ["useConn", "useMessage", "useStatus", "useStore"],
   "tautline/trace": ["trace"],
