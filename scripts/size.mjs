@@ -4,8 +4,8 @@ import { build } from "esbuild";
 import { entries } from "../entries.mjs";
 import manifest from "../package.json" with { type: "json" };
 
-// The first row is the core alone; each later row is the difference to the first, or to the first and the row that it is
-// beyond. Exports that a page downloads only if it
+// The first row is the core alone. Each later row is the difference to the first, or to both the first and the row that
+// it is beyond. Exports that a page downloads only if it
 // uses them (`readable`, `writable`) do not count. Nor do the server, testing and optional peers.
 const budgets = entries.flatMap(({ name, budget }) =>
   budget ? [{ name: name === "." ? "core" : name, ...budget, budget: budget.bytes }] : [],

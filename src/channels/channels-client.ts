@@ -43,7 +43,7 @@ export class ChannelsClient implements FeedOwner, PublisherOwner {
       peer.extend(this.#methods()),
       conn.on("state", ({ from, to }) => {
         if (to === "open") this.#connect();
-        // What comes while the Conn closes is still taken.
+        // Messages that come while the Conn closes are still taken.
         else if (to === "closing") this.isLive = false;
         else if (from === "open") this.#disconnect();
       }),

@@ -1,16 +1,11 @@
-import type { ConnError } from "../base/errors.ts";
 import { MemberList } from "./member-list.ts";
-import type { PublishOptions, ResolvedChannelsOptions } from "./options.ts";
 import type { AttachedParams, MembersParams, MessageParams, SubscribeRequest } from "./protocol/frames.ts";
 import { finalError, refusal } from "./refusal.ts";
 import { Retry } from "./retry.ts";
-import type { Subscriber } from "./subscriber.ts";
+import type { Subscriber, SubscriberFeed, SubscriberOwner } from "./subscriber.ts";
 
 /** The part of the channels of a Conn that a feed needs. */
-export interface FeedOwner {
-  readonly conn: { report(error: ConnError): void };
-  readonly options: ResolvedChannelsOptions;
-  publish(channel: string, data: unknown, options?: PublishOptions): Promise<string | null>;
+export interface FeedOwner extends SubscriberOwner {
   /** Called when the feed is to be asked for, or to be given up where nobody subscribes it any more. */
   onChange(feed: Feed): void;
 }
@@ -30,7 +25,7 @@ type FeedState =
  * One channel on the wire, for all who subscribe it here. The feed has one place in the log, and each subscriber has its
  * own: a subscriber at another place is served when the others have reached the head, by reading the log from there.
  */
-export class Feed {
+export class Feed implements SubscriberFeed {
   readonly name: string;
   readonly owner: FeedOwner;
   readonly list = new MemberList();

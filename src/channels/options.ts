@@ -20,7 +20,7 @@ export type From =
     }
   | string;
 
-/** What `load` is called with. */
+/** The argument of `load`. */
 export interface LoadContext {
   /** The position of the newest message when the subscription was attached; null in a channel without history. */
   readonly head: string | null;

@@ -1,11 +1,28 @@
 import { type Deferred, deferred } from "../base/deferred.ts";
 import { Emitter, type ListenOptions } from "../base/emitter.ts";
 import { ConnError, textOf } from "../base/errors.ts";
-import type { Feed } from "./feed.ts";
-import type { PublishOptions, ResolvedSubscribeOptions } from "./options.ts";
+import type { MemberList } from "./member-list.ts";
+import type { PublishOptions, ResolvedChannelsOptions, ResolvedSubscribeOptions } from "./options.ts";
 import type { SubscribeRequest } from "./protocol/frames.ts";
 import { Retry } from "./retry.ts";
 import type { ChannelMessage, Subscription, SubscriptionEvents, SubscriptionState } from "./subscription.ts";
+
+/** The part of the channels of a Conn that their subscriptions need. */
+export interface SubscriberOwner {
+  readonly conn: { report(error: ConnError): void };
+  readonly options: ResolvedChannelsOptions;
+  publish(channel: string, data: unknown, options?: PublishOptions): Promise<string | null>;
+}
+
+/** The part of a feed that its subscriptions need. */
+export interface SubscriberFeed {
+  readonly name: string;
+  readonly owner: SubscriberOwner;
+  readonly list: MemberList;
+  remove(subscriber: Subscriber): void;
+  /** Asks for the channel again where a subscription that reads is not at the feed's place. */
+  serve(): void;
+}
 
 /** A message that waits for a reader, and the position of the one before it. */
 interface Queued extends ChannelMessage<unknown> {
@@ -21,7 +38,7 @@ export class Subscriber implements Subscription<unknown> {
   position: string | null = null;
   /** The position after which the next message is taken; undefined before the first attachment. */
   tail: string | null | undefined;
-  readonly #feed: Feed;
+  readonly #feed: SubscriberFeed;
   readonly #emitter = new Emitter<SubscriptionEvents<unknown>>();
   readonly #ready = deferred<void>();
   readonly #retry: Retry;
@@ -33,7 +50,7 @@ export class Subscriber implements Subscription<unknown> {
   /** Resolved when something has changed for a reader that waits. */
   #news: Deferred<void> | undefined;
 
-  constructor(feed: Feed, options: ResolvedSubscribeOptions) {
+  constructor(feed: SubscriberFeed, options: ResolvedSubscribeOptions) {
     this.#feed = feed;
     this.options = options;
     this.#retry = new Retry(feed.owner.options.backoff);
@@ -119,7 +136,7 @@ export class Subscriber implements Subscription<unknown> {
     this.end();
   }
 
-  // What the feed calls.
+  // The feed calls these.
 
   /** Whether messages flow to it, or would if they were at its place. */
   get isReading(): boolean {
@@ -151,7 +168,7 @@ export class Subscriber implements Subscription<unknown> {
   skip(position: string | null): void {
     const { load } = this.options;
     if (load || this.#load) this.#queue = [];
-    // What is loaded at the moment decides where it goes on.
+    // The load that is under way decides where it goes on.
     if (this.#load) return this.place(position);
     const after = (this.tail ?? this.options.from) as string;
     this.place(position);

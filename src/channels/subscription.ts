@@ -5,7 +5,7 @@ import type { Member } from "./protocol/frames.ts";
 
 /** One message of a channel. */
 export interface ChannelMessage<T> {
-  /** What was published. Its type is not checked. */
+  /** The value that was published. Its type is not checked. */
   readonly data: T;
   /** The message's position in the log; null in a channel without history. */
   readonly position: string | null;

@@ -311,7 +311,7 @@ describe("a gap", () => {
 });
 
 describe("the end", () => {
-  test("of a room that is closed is told the server in one frame, and nothing is asked for again", async () => {
+  test("of rooms that are closed goes to the server in one frame, and nothing is asked for again", async () => {
     const { hub, room } = await attached();
     const other = hub.live.subscribe("b");
     await settleMicrotasks();
