@@ -182,7 +182,8 @@ export class HubNode implements ClientOwner, RevocationOwner {
   /** Finds feeds that have stalled without a word, and keeps the heads of quiet channels alive. */
   #checkLater(): void {
     this.#check.start(
-      this.bounds.checkMs,
+      // Twice within the time, because a feed may stall right after an entry has come.
+      this.bounds.checkMs / 2,
       () => {
         const recovery = this.#recovery;
         const look = async () => {

@@ -52,7 +52,7 @@ export interface HubOptions {
   readonly authorizeTimeoutMs?: number | undefined;
   /** Milliseconds after the last connection of a client until it is no member any more. At least 0; default 5 s. */
   readonly graceMs?: number | undefined;
-  /** Milliseconds between two looks for feeds that have stalled. At least 1; default 25 s. */
+  /** Milliseconds after which a feed that has stalled is found at the latest. At least 1; default 25 s. */
   readonly checkMs?: number | undefined;
   /** Called when `authorize` throws, or a message can't be sent to a client. Default `console.error`. */
   readonly onError?: ((error: unknown) => void) | undefined;
