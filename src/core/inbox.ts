@@ -3,11 +3,14 @@ import { aborted, ConnError, createRefusal, onAbort } from "../base/errors.ts";
 import { byteLength, MESSAGE_COST_BYTES, type Payload } from "../base/payload.ts";
 import { Queue } from "../base/queue.ts";
 
+/** Bytes that a binary message counts besides its own. Measured by test/faults/memory.test.ts. */
+export const BINARY_COST_BYTES = 256;
+
 /** Bounds of what waits to be received. */
 export interface InboxBounds {
   /** Bytes of waiting messages from which the peer is paused, where the platform can (Node). Default 1 MiB. */
   readonly highWaterMark: number;
-  /** Bytes of waiting messages, 64 more for each, beyond which `overflow` applies. Default 64 MiB. */
+  /** Bytes of waiting messages, 64 more for each text and 256 for each binary one, beyond which `overflow` applies. Default 64 MiB. */
   readonly maxBytes: number;
   /**
    * The same bound while `setup` runs, when the peer may be a stranger: the smaller of the two counts. A peer that sends
@@ -163,6 +166,7 @@ function toOwnMemory(payload: Payload): Payload {
   return holdsMore ? new Uint8Array(payload) : payload;
 }
 
+/** Returns about what a message takes of memory. Each Uint8Array has a buffer of its own: 208 bytes, and more in malloc. */
 function costOf(payload: Payload): number {
-  return byteLength(payload) + MESSAGE_COST_BYTES;
+  return byteLength(payload) + (typeof payload === "string" ? MESSAGE_COST_BYTES : BINARY_COST_BYTES);
 }

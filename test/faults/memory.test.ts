@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { QUEUED_COST_BYTES } from "../../src/core/outbox.ts";
+import { RECORD_BYTES, SOCKET_BYTES } from "../../src/resume/server/issued-sessions.ts";
 
 const program = fileURLToPath(new URL("memory.mjs", import.meta.url));
 
@@ -38,4 +39,34 @@ test("one signal on four times as many sends takes no more than eight times as l
   const { few, many } = (await run("signal")) as { few: number; many: number };
   console.log(`signal: 4,000 sends ${few.toFixed(0)} ms, 16,000 sends ${many.toFixed(0)} ms`);
   expect(many / few).toBeLessThan(8);
+});
+
+test.for(["binary", "text"])(
+  "a small %s message that waits in the inbox takes no more memory than it counts",
+  { timeout: 60_000 },
+  async (scenario) => {
+    const { bytesEach, countedEach } = (await run(scenario)) as { bytesEach: number; countedEach: number };
+    console.log(`inbox: a ${scenario} message of 8 bytes takes ${bytesEach.toFixed(0)} and counts ${countedEach}`);
+    expect(bytesEach).toBeLessThan(countedEach);
+    expect(bytesEach).toBeGreaterThan(countedEach / 3);
+  },
+);
+
+test("an issued session takes no more heap than it counts, with its socket and without", {
+  timeout: 60_000,
+}, async () => {
+  const { socketBytes, recordBytes } = (await run("issued")) as { socketBytes: number; recordBytes: number };
+  console.log(`issued: the socket ${socketBytes.toFixed(0)} bytes, the record ${recordBytes.toFixed(0)}`);
+  // The head of the request counts by its own length: about 700 bytes here.
+  expect(socketBytes).toBeLessThan(SOCKET_BYTES + 700);
+  expect(socketBytes).toBeGreaterThan(SOCKET_BYTES / 2);
+  expect(recordBytes).toBeLessThan(RECORD_BYTES);
+  expect(recordBytes).toBeGreaterThan(RECORD_BYTES / 3);
+});
+
+test("JSON takes at most 30 bytes of heap for each byte of text, as the guide says", { timeout: 60_000 }, async () => {
+  const factors = (await run("json")) as Record<string, number>;
+  console.log(`json: ${JSON.stringify(factors)}`);
+  expect(Math.max(...Object.values(factors))).toBeLessThan(30);
+  expect(factors.nested).toBeGreaterThan(20);
 });

@@ -18,6 +18,14 @@ describe("the inbox", () => {
     expect(conn.stats.inbox).toEqual({ messages: 1, bytes: 64 });
   });
 
+  test("counts more for a binary message, which has a buffer of its own", async () => {
+    const { conn, socket } = await openConn();
+    socket.message(Uint8Array.of(1, 2, 3));
+    expect(conn.stats.inbox).toEqual({ messages: 1, bytes: 256 + 3 });
+    await conn.receive();
+    expect(conn.stats.inbox).toEqual({ messages: 0, bytes: 0 });
+  });
+
   test("at its bound ends the Conn by default, and announces what it could not keep", async () => {
     const { conn, socket } = await openConn({ inbox: { maxBytes: TWO } });
     const dropped = record(conn, "dropped");

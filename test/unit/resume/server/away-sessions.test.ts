@@ -105,10 +105,10 @@ test("a thousand issued sessions are free, and those beyond are evicted before a
   expect([evicted, left]).toEqual([[], ["issued0", "issued1"]]);
 });
 
-test("the request headers that issued sessions hold count in maxBytes, beyond 4 MiB", () => {
+test("the request headers that issued sessions hold count in maxBytes, beyond 8 MiB", () => {
   const { set, issue, evicted, left } = createAway({ maxBytes: 100 });
   set("ada:1", 100);
-  for (let i = 0; i < 3; i++) issue(`issued${i}`, 2 ** 20);
+  for (let i = 0; i < 7; i++) issue(`issued${i}`, 2 ** 20);
   expect(left).toEqual([]);
   issue("big", 2 ** 20);
   expect([evicted, left]).toEqual([[], ["issued0"]]);
