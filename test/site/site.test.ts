@@ -12,7 +12,7 @@ import { fileOf, serveFolder } from "./serve-folder.ts";
 const ROOT = join(import.meta.dirname, "../..");
 const BUILT = join(ROOT, "site/dist");
 const ARTEFACTS = join(ROOT, "artefacts");
-const BUILD_MS = 110_000;
+const BUILD_MS = 300_000;
 const SOON = { timeout: 10_000 };
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const executablePath = findChromium();
