@@ -1,8 +1,9 @@
 // @ts-check
 import { once } from "node:events";
 import { createServer } from "node:http";
+import { json } from "tautline";
 import { handle, handler } from "tautline/server";
-import { Chat, chatCodec } from "./uses/chat.mjs";
+import { Chat } from "./uses/chat.mjs";
 import { Game, gameCodec } from "./uses/game.mjs";
 import { Meter, meterCodec } from "./uses/meter.mjs";
 import { SystemWatch } from "./uses/system.mjs";
@@ -19,6 +20,13 @@ const GAME_SESSIONS = { ...SESSIONS, ttlMs: 10_000 };
 const OPTIONS = { maxPayloadBytes: MAX_PAYLOAD_BYTES, heartbeat: { intervalMs: 2_000, timeoutMs: 3_000 } };
 
 /**
+ * @typedef {object} Service One life of the server, between two restarts.
+ * @property {import("node:http").Server} server
+ * @property {{ shutdown: (options: { timeoutMs: number }) => Promise<void> }[]} handlers
+ * @property {() => { open: number, away: number }} countConns
+ */
+
+/**
  * The WebSockets of the demo, one path for each use. The state of the uses outlives a restart, as a database would; the
  * connections and their sessions do not.
  *
@@ -28,30 +36,26 @@ export async function createBackend({ everyMs, print, countSockets }) {
   const chat = new Chat();
   const game = new Game();
   const meter = new Meter();
-  const system = new SystemWatch();
+  const system = new SystemWatch(() => ({ ...service.countConns(), sockets: countSockets() }));
   const ticker = new Ticker({ everyMs, print });
 
   const onError = (/** @type {unknown} */ error) => print(`error: ${error instanceof Error ? error.message : error}`);
+  /** @type {Service} */
   let service = serve();
   await listen(0);
   const { port } = /** @type {import("node:net").AddressInfo} */ (service.server.address());
 
+  /** @returns {Service} */
   function serve() {
     const options = { ...OPTIONS, onError };
-    const json = { ...options, resume: SESSIONS };
+    const resumed = { ...options, resume: SESSIONS };
+    const values = { ...resumed, codec: json() };
     const paths = {
-      "/websocket": handler((conn, request) => ticker.serve(conn, pageOf(request)), { ...json, codec: tickerCodec }),
-      "/chat": handler((conn, request) => chat.serve(conn, pageOf(request)), { ...json, codec: chatCodec }),
-      "/meter": handler((conn, request) => meter.serve(conn, pageOf(request)), { ...json, codec: meterCodec }),
+      "/websocket": handler((conn, request) => ticker.serve(conn, pageOf(request)), { ...resumed, codec: tickerCodec }),
+      "/chat": handler((conn, request) => chat.serve(conn, pageOf(request), nameOf(request)), values),
+      "/meter": handler((conn, request) => meter.serve(conn, pageOf(request)), { ...resumed, codec: meterCodec }),
       "/game": handler((conn) => game.serve(conn), { ...options, resume: GAME_SESSIONS, codec: gameCodec }),
-      "/system": handler(
-        (conn, request) => {
-          const page = pageOf(request);
-          const count = () => ({ ...countConns(), sockets: countSockets(), ticker: ticker.progressOf(page) });
-          system.serve(conn, count);
-        },
-        { ...json, codec: { marshal: JSON.stringify, unmarshal: nothing } },
-      ),
+      "/system": handler((conn, request) => system.serve(conn, () => ticker.progressOf(pageOf(request))), values),
     };
     const handlers = Object.values(paths);
     const countConns = () => {
@@ -61,7 +65,7 @@ export async function createBackend({ everyMs, print, countSockets }) {
     };
     const server = createServer((_request, response) => response.writeHead(404).end());
     for (const [path, served] of Object.entries(paths)) handle(server, path, served);
-    return { server, handlers };
+    return { server, handlers, countConns };
   }
 
   /** @param {number} at */
@@ -96,8 +100,8 @@ export async function createBackend({ everyMs, print, countSockets }) {
     async close() {
       await restarting;
       ticker.close();
-      system.close();
       await stop();
+      await Promise.all([chat.close(), system.close()]);
     },
   };
 }
@@ -107,12 +111,17 @@ export async function createBackend({ everyMs, print, countSockets }) {
  *
  * @param {import("node:http").IncomingMessage} request
  */
-function pageOf({ url = "" }) {
-  const page = new URL(url, "ws://localhost").searchParams.get("page") ?? "";
+function pageOf(request) {
+  const page = queryOf(request).get("page") ?? "";
   return /^[\w-]{1,60}$/.test(page) ? page : "";
 }
 
-/** @returns {never} */
-function nothing() {
-  throw new TypeError("nothing is expected here");
+/** @param {import("node:http").IncomingMessage} request */
+function nameOf(request) {
+  return queryOf(request).get("name");
+}
+
+/** @param {import("node:http").IncomingMessage} request */
+function queryOf({ url = "" }) {
+  return new URL(url, "ws://localhost").searchParams;
 }

@@ -1,5 +1,5 @@
 // @ts-check
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { json as jsonBody } from "node:stream/consumers";
 import { createBackend } from "./backend.mjs";
@@ -18,8 +18,9 @@ const FILES = new Map([
   ),
   ["/shared/frames.js", file("shared/frames.js", SCRIPT)],
   ["/shared/ledger.js", file("shared/ledger.js", SCRIPT)],
-  ["/tautline.min.js", file("../dist/tautline.min.js", SCRIPT)],
-  ["/tautline-resume.min.js", file("../dist/tautline-resume.min.js", SCRIPT)],
+  ...filesOf("../dist/browser", /\.mjs$/).map(
+    (name) => /** @type {const} */ ([`/package/${name}`, file(`../dist/browser/${name}`, SCRIPT)]),
+  ),
 ]);
 const HEADERS = {
   "Content-Security-Policy":
@@ -116,4 +117,15 @@ function serveFile(request, response) {
  */
 function file(path, type) {
   return { body: readFileSync(new URL(path, import.meta.url)), type: `${type}; charset=utf-8` };
+}
+
+/**
+ * Lists the files below a folder whose names fit.
+ *
+ * @param {string} folder
+ * @param {RegExp} pattern
+ */
+function filesOf(folder, pattern) {
+  const names = readdirSync(new URL(folder, import.meta.url), { recursive: true, encoding: "utf8" });
+  return names.filter((name) => pattern.test(name)).map((name) => name.replaceAll("\\", "/"));
 }

@@ -8,7 +8,7 @@ import { findChromium } from "./browsers.mjs";
 const executablePath = findChromium();
 if (!executablePath) throw new Error("No Chromium found. Install it, or set CHROMIUM to its path.");
 
-const SIZE = { width: 1280, height: 900 };
+const SIZE = { width: 1280, height: 1040 };
 const TALK = ["The line just went slack.", "Only for a moment. Say again?", "No need: you have it all, once."];
 
 const demo = await createDemo({ everyMs: 500, print: () => {} });

@@ -1,7 +1,12 @@
-const { json } = globalThis.Tautline;
+import { channels } from "/package/channels.mjs";
+import { json } from "/package/index.mjs";
+import { rpc } from "/package/rpc.mjs";
 
 const MAX_LINES = 200;
 const TYPING_MS = 2_000;
+/** Longer than any fault of the demo, so that what is said while the server is away is said once it is back. */
+const SAY_WITHIN_MS = 120_000;
+const FAREWELL_MS = 2_000;
 
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 
@@ -10,10 +15,12 @@ export function startChat(context) {
   windows.replaceChildren(chatWindow(context, "Ada", 1), chatWindow(context, "Grace", 2));
 }
 
-function chatWindow({ connect, isResuming, signal }, firstName, number) {
+function chatWindow({ connect, clientId, signal }, firstName, number) {
   const root = document.getElementById("chat-window").content.firstElementChild.cloneNode(true);
   const [who, say] = root.querySelectorAll("form");
   const [log, list, here, typing] = [".scroll", "ol", ".here", ".typing"].map((part) => root.querySelector(part));
+  const suffix = `-${number}`;
+  const me = clientId(suffix);
   root.ariaLabel = `Chat window ${number}`;
   log.ariaLabel = `Messages in chat window ${number}`;
   root.querySelector(".notice").dataset.conn = `Chat ${number}`;
@@ -25,73 +32,114 @@ function chatWindow({ connect, isResuming, signal }, firstName, number) {
   let lastId = 0;
   let lastTyped = 0;
   let quiet;
+  let line = dial(firstName);
+  let subscriptions = enter("harbour");
 
-  const login = () => ({ type: "join", room: who.elements.room.value, name: who.elements.name.value });
-  let joined = login();
+  /** The server gives each line the name that its connection came with, so another name is another connection. */
+  function dial(name) {
+    const conn = connect(`Chat ${number}`, "/chat", { suffix, query: { name }, codec: json() });
+    const peer = rpc(conn);
+    return { conn, peer, name, live: channels(peer) };
+  }
 
-  const conn = connect(`Chat ${number}`, "/chat", {
-    suffix: `-${number}`,
-    codec: json(),
-    // On each fresh session, before anything that waits: a resumed one is still in its room.
-    setup: ({ send }) => send(joined),
-  });
-
-  conn.on("message", (message) => {
-    if (message.type === "room") {
-      list.replaceChildren(...message.history.map(line), ...pending.values());
-      for (const said of message.history) if (said.mine) settle(said.id);
-    } else if (message.type === "said") {
-      if (message.said.mine) settle(message.said.id);
+  /** Follows a room: from its last lines on, and after a break from where it was. */
+  function enter(room) {
+    const said = line.live.subscribe(`chat:${room}`, { from: { last: MAX_LINES }, presence: true });
+    said.on("message", ({ data }) => {
+      if (data.author === me) settle(data.id);
       const before = [...pending.values()].find((item) => item.parentNode === list) ?? null;
-      list.insertBefore(line(message.said), before);
+      list.insertBefore(item(data, data.author === me), before);
       typing.textContent = "";
-    } else if (message.type === "people") {
-      here.textContent = inRoom(message.names);
-    } else if (message.type === "typing") {
-      typing.textContent = `${message.name} is typing …`;
+      scroll();
+    });
+    said.on("members", () => {
+      here.textContent = inRoom(said.members, me);
+    });
+    said.on("gap", ({ after }) => {
+      // The first subscribe has no lines before it that could be missing.
+      if (after === null) return;
+      move(room);
+      remark("The server does not have the earlier lines any more.");
+    });
+    said.on("closed", ({ error }) => {
+      if (error && line.conn.state !== "closed") remark(`This room can't be entered: ${error.message}`);
+    });
+    const typed = line.live.subscribe(`typing:${room}`);
+    typed.on("message", ({ data }) => {
+      if (data.author === me) return;
+      typing.textContent = `${data.name} is typing …`;
       clearTimeout(quiet);
       quiet = setTimeout(() => typing.replaceChildren(), TYPING_MS);
-    }
-    while (list.childElementCount > MAX_LINES) list.firstElementChild.remove();
-    log.scrollTop = log.scrollHeight;
-  });
+    });
+    const end = () => {
+      said.close();
+      typed.close();
+    };
+    return { room, end };
+  }
 
   function settle(id) {
     pending.get(id)?.remove();
     pending.delete(id);
   }
 
+  function scroll() {
+    while (list.childElementCount > MAX_LINES) list.firstElementChild.remove();
+    log.scrollTop = log.scrollHeight;
+  }
+
+  function remark(text) {
+    list.prepend(Object.assign(document.createElement("li"), { className: "remark", textContent: text }));
+    scroll();
+  }
+
   async function send(text) {
     const id = ++lastId;
-    const item = line({ name: joined.name, text, at: Date.now(), mine: true });
-    item.classList.add("pending");
-    pending.set(id, item);
-    list.append(item);
-    log.scrollTop = log.scrollHeight;
+    const sent = item({ name: line.name, text, at: Date.now() }, true);
+    sent.classList.add("pending");
+    pending.set(id, sent);
+    list.append(sent);
+    scroll();
     try {
-      // Again in the next session if this one is lost in doubt: the room knows the number, and takes it once.
-      await conn.send({ type: "say", id, text }, { resend: true, confirm: isResuming });
+      // Again on the next connection if the answer is lost: the room knows the number, and takes it once.
+      const said = { room: subscriptions.room, id, text };
+      await line.peer.call("say", said, { retry: true, timeoutMs: SAY_WITHIN_MS });
     } catch (error) {
-      item.append(` (${error.code})`);
+      sent.append(` (${error.code})`);
     }
   }
 
+  function change() {
+    if (!who.reportValidity()) return;
+    const { name, room } = who.elements;
+    const isRenamed = name.value !== line.name;
+    if (!isRenamed && room.value === subscriptions.room) return;
+    if (isRenamed) {
+      subscriptions.end();
+      const { conn } = line;
+      // What was said under the old name may still be on its way.
+      setTimeout(() => conn.close(), FAREWELL_MS);
+      line = dial(name.value);
+    }
+    move(room.value);
+  }
+
+  /** Shows a room as the server has it now: another one, or the same one after a gap. */
+  function move(room) {
+    subscriptions.end();
+    list.replaceChildren(...pending.values());
+    here.textContent = "";
+    subscriptions = enter(room);
+  }
+
   who.addEventListener("submit", (event) => event.preventDefault(), { signal });
-  who.addEventListener(
-    "change",
-    () => {
-      if (!who.reportValidity()) return;
-      joined = login();
-      conn.send(joined, { key: "join" });
-    },
-    { signal },
-  );
+  who.addEventListener("change", change, { signal });
   say.addEventListener(
     "input",
     () => {
       if (performance.now() - lastTyped < TYPING_MS / 2) return;
       lastTyped = performance.now();
-      conn.send({ type: "typing" }, { volatile: true });
+      line.peer.notify("typing", { room: subscriptions.room }, { volatile: true }).catch(() => {});
     },
     { signal },
   );
@@ -108,20 +156,21 @@ function chatWindow({ connect, isResuming, signal }, firstName, number) {
   return root;
 }
 
-/** Those in the room by name: a name that several windows have is not several people, as far as anybody knows. */
-function inRoom(names) {
-  const windows = new Map();
-  for (const name of names) windows.set(name, (windows.get(name) ?? 0) + 1);
-  const all = [...windows].map(([name, count]) => (count > 1 ? `${name} in ${count} windows` : name));
+/** The members of a room by their names, and which of them this window is. */
+function inRoom(members, me) {
+  const others = new Map();
+  for (const [id, { name }] of members) if (id !== me) others.set(name, (others.get(name) ?? 0) + 1);
+  const named = [...others].sort().map(([name, count]) => (count > 1 ? `${name} in ${count} windows` : name));
+  const all = members.has(me) ? [`${members.get(me).name} (you)`, ...named] : named;
   return all.length > 0 ? `In this room: ${all.join(", ")}` : "Nobody is here yet";
 }
 
-function line({ name, text, at, mine }) {
-  const item = document.createElement("li");
-  item.className = mine ? "mine" : "";
+function item({ name, text, at }, isMine) {
+  const element = document.createElement("li");
+  element.className = isMine ? "mine" : "";
   const author = Object.assign(document.createElement("b"), { textContent: name });
   const time = Object.assign(document.createElement("time"), { textContent: clock.format(at) });
   const words = Object.assign(document.createElement("span"), { textContent: text });
-  item.append(author, time, words);
-  return item;
+  element.append(author, time, words);
+  return element;
 }

@@ -1,7 +1,6 @@
+import { Codec } from "/package/index.mjs";
 import { colour, paper } from "./chart.js";
 import { HEIGHT, marshalSteer, unmarshalPicture, WIDTH } from "./shared/frames.js";
-
-const { Codec } = globalThis.Tautline;
 
 const codec = new Codec({ marshal: marshalSteer, unmarshal: unmarshalPicture });
 const TICK_MS = 1000 / 30;

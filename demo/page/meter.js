@@ -1,6 +1,5 @@
+import { json } from "/package/index.mjs";
 import { Ledger } from "./shared/ledger.js";
-
-const { json } = globalThis.Tautline;
 
 const EVERY_MS = 50;
 const FLOOD = { rounds: 60, messages: 50 };

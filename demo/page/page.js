@@ -1,11 +1,11 @@
+import { Conn, exponential } from "/package/index.mjs";
+import { resume } from "/package/resume.mjs";
 import { startChat } from "./chat.js";
 import { startGame } from "./game.js";
 import { Inspector } from "./inspector.js";
 import { startMeter } from "./meter.js";
 import { startSystem } from "./system.js";
 import { showProgress, startTicker } from "./ticker.js";
-
-const { Conn, exponential, resume } = globalThis.Tautline;
 
 const page = crypto.randomUUID();
 const inspector = new Inspector();
@@ -19,10 +19,11 @@ function start() {
   const ending = new AbortController();
   const conns = [];
   const run = `${page}-${++runs}`;
+  const clientId = (suffix) => run + suffix;
 
   /** A Conn as the page wants them all: quick to notice and to return, and watched by the inspector. */
-  function connect(name, path, { suffix = "", ack, windowBytes, ...options }) {
-    const conn = new Conn(`${path}?page=${run}${suffix}`, {
+  function connect(name, path, { suffix = "", query = {}, ack, windowBytes, ...options }) {
+    const conn = new Conn(`${path}?${new URLSearchParams({ page: clientId(suffix), ...query })}`, {
       backoff: exponential({ firstMs: 500, maxMs: 3_000 }),
       connectTimeoutMs: 3_000,
       resume: isResuming ? resume({ ack, windowBytes }) : undefined,
@@ -34,12 +35,12 @@ function start() {
     return conn;
   }
 
-  const context = { connect, isResuming, signal: ending.signal };
+  const context = { connect, clientId, isResuming, signal: ending.signal };
   inspector.begin(isResuming);
   startChat(context);
   startGame(context);
   startTicker(context);
-  startSystem(context, ({ ticker }) => showProgress(ticker));
+  startSystem(context, showProgress);
   startMeter(context, inspector);
 
   return () => {

@@ -1,6 +1,7 @@
+import { channels } from "/package/channels.mjs";
+import { json } from "/package/index.mjs";
+import { rpc } from "/package/rpc.mjs";
 import { drawLine } from "./chart.js";
-
-const { json } = globalThis.Tautline;
 
 const SLOTS = 120;
 const MIB = 2 ** 20;
@@ -17,7 +18,8 @@ const CHARTS = [
   },
 ];
 
-export function startSystem({ connect }, onSystem) {
+/** @param onTicker Called with the server's account of this page's ticker. */
+export function startSystem({ connect }, onTicker) {
   const figures = CHARTS.map((chart) => {
     const figure = document.getElementById("chart").content.firstElementChild.cloneNode(true);
     figure.querySelector("span").textContent = chart.name;
@@ -27,13 +29,15 @@ export function startSystem({ connect }, onSystem) {
   document.querySelector("#system .charts").replaceChildren(...figures.map(({ figure }) => figure));
 
   const conn = connect("System", "/system", { codec: json() });
-  conn.on("message", (system) => {
+  const peer = rpc(conn);
+  peer.on("ticker", onTicker);
+  const looks = channels(peer).subscribe("system", { from: { last: 1 } });
+  looks.on("message", ({ data: system }) => {
     for (const { of, max, inWords, values, value, canvas } of figures) {
       values.push(of(system));
       if (values.length > SLOTS) values.shift();
       value.textContent = inWords(values.at(-1), system);
       drawLine(canvas, values, { slots: SLOTS, max });
     }
-    onSystem(system);
   });
 }

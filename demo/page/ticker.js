@@ -1,4 +1,4 @@
-const { json } = globalThis.Tautline;
+import { json } from "/package/index.mjs";
 
 /** The server may be two or three messages ahead of what we have taken: beyond that it is held back. */
 const WINDOW_BYTES = 8_192;

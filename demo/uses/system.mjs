@@ -1,5 +1,7 @@
 // @ts-check
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { hub } from "tautline/hub";
+import { rpc } from "tautline/rpc";
 
 /**
  * @typedef {object} System
@@ -9,56 +11,68 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
  * @property {number} open Conns whose client is there.
  * @property {number} away Conns that the server keeps for clients who may come back.
  * @property {number} sockets Connections on the line just now.
- * @property {{ sent: number, heldMs: number }} ticker How this page's ticker gets on.
  */
 
 const EVERY_MS = 500;
 const RESOLUTION_MS = 10;
+const LASTS_MS = 60_000;
 
-/** Measures this very process, twice a second, for all who watch. */
+/** Measures this very process, twice a second, for all who watch: a channel, to which nobody else publishes. */
 export class SystemWatch {
+  #topics = hub({
+    channels: { system: { history: { size: 1, ttlMs: LASTS_MS }, deliver: "newest" } },
+    authorize: ({ action }) => action === "subscribe",
+  });
   #delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   #cpu = process.cpuUsage();
   #at = performance.now();
-  #look = { cpu: 0, memory: process.memoryUsage.rss(), delayMs: 0 };
-  /** @type {Map<import("tautline/server").ServerConn<never, System>, () => object>} */
+  #count;
+  /** For each watching page, what its ticker does. @type {Map<import("tautline/rpc").Peer, () => object>} */
   #watchers = new Map();
-  #timer = setInterval(() => this.#tell(), EVERY_MS);
+  #timer = setInterval(() => this.#publish(), EVERY_MS);
 
-  constructor() {
+  /** @param {() => Pick<System, "open" | "away" | "sockets">} count */
+  constructor(count) {
+    this.#count = count;
     this.#delay.enable();
   }
 
   close() {
     clearInterval(this.#timer);
     this.#delay.disable();
+    return this.#topics.close();
   }
 
   /**
-   * @param {import("tautline/server").ServerConn<never, System>} conn
-   * @param {() => Pick<System, "open" | "away" | "sockets" | "ticker">} count
+   * @param {import("tautline/server").ServerConn<unknown, unknown>} conn
+   * @param {() => { sent: number, heldMs: number }} ticker How this page's ticker gets on.
    */
-  serve(conn, count) {
-    this.#watchers.set(conn, count);
-    conn.on("closed", () => this.#watchers.delete(conn));
-    conn.send({ ...this.#look, ...count() });
+  async serve(conn, ticker) {
+    const peer = rpc(conn);
+    this.#watchers.set(peer, ticker);
+    try {
+      await this.#topics.serve(peer);
+    } finally {
+      this.#watchers.delete(peer);
+    }
   }
 
-  #tell() {
+  #publish() {
     const now = performance.now();
     const { user, system } = process.cpuUsage(this.#cpu);
-    this.#look = {
+    /** @type {System} */
+    const look = {
       cpu: (user + system) / 1000 / (now - this.#at),
       memory: process.memoryUsage.rss(),
       // Less the resolution, because the histogram's figures include it.
       delayMs: Math.max(0, this.#delay.max / 1e6 - RESOLUTION_MS),
+      ...this.#count(),
     };
     this.#cpu = process.cpuUsage();
     this.#at = now;
     this.#delay.reset();
-    for (const [conn, count] of this.#watchers) {
-      // The key: who comes back after a while gets the latest figures, and not all that he missed.
-      if (conn.state !== "closing") conn.send({ ...this.#look, .../** @type {any} */ (count()) }, { key: "system" });
-    }
+    this.#topics.publish("system", look).catch(() => {});
+    // Of one page only, so no channel.
+    for (const [peer, ticker] of this.#watchers) peer.notify("ticker", ticker(), { volatile: true }).catch(() => {});
   }
 }

@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import { expect, test } from "vitest";
-import { Conn } from "../../src/index.ts";
+import { channels } from "../../src/channels/index.ts";
+import { Conn, json } from "../../src/index.ts";
+import { rpc } from "../../src/rpc/index.ts";
 import { Program, startDemo } from "./program.ts";
 
 /** Asks for `path` as it stands, which fetch() would clean up. */
@@ -13,7 +15,7 @@ async function get(port: number, path: string): Promise<IncomingMessage> {
 test("serves its own files, and nothing else", async () => {
   const { port } = await startDemo();
   const statusOf = async (path: string) => [path, (await get(port, path)).statusCode];
-  const scripts = ["/page.js", "/shared/ledger.js", "/tautline.min.js", "/tautline-resume.min.js"];
+  const scripts = ["/page.js", "/shared/ledger.js", "/package/index.mjs", "/package/resume.mjs"];
   const own = ["/", "/style.css", ...scripts, "/?query"];
   expect(await Promise.all(own.map(statusOf))).toEqual(own.map((path) => [path, 200]));
   const foreign = ["/server.mjs", "/page/", "/../package.json", "/%2e%2e/package.json", "//etc/passwd", "/websocket"];
@@ -69,12 +71,27 @@ test("keeps boats, rooms and accounts apart from what a stranger sends", async (
   await stranger.send("no steer");
   await stranger.send(Uint8Array.of(0x80, 0x7f));
   expect(await stranger.receive()).toHaveLength(26);
-  await using talker = new Conn(`${server.url}chat?page=x`);
-  for (const room of ["", "x".repeat(25), null, {}])
-    await talker.send(JSON.stringify({ type: "join", room, name: "x" }));
-  await talker.send(JSON.stringify({ type: "join", room: "constructor", name: "a\u202eb" }));
-  expect(JSON.parse(String(await talker.receive()))).toEqual({ type: "room", room: "constructor", history: [] });
-  expect(JSON.parse(String(await talker.receive()))).toEqual({ type: "people", names: ["a b"] });
+  await using talker = new Conn(`${server.url}chat?page=x&name=a%E2%80%AEb`, { codec: json<unknown, unknown>() });
+  const peer = rpc<{ say(params: object): void }>(talker);
+  for (const room of ["", "x".repeat(25), null, {}]) {
+    await expect(peer.call("say", { room, id: 1, text: "x" })).rejects.toMatchObject({ code: -32602 });
+  }
+  const room = channels(peer).subscribe("chat:constructor", { presence: true });
+  await room.ready;
+  await expect.poll(() => [...room.members.values()]).toEqual([{ name: "a b" }]);
+  // The same number is the same line, whoever makes the call again.
+  for (let n = 0; n < 2; n++) await peer.call("say", { room: "constructor", id: 7, text: "once\u0007" });
+  await peer.call("say", { room: "constructor", id: 8, text: "twice" });
+  const lines = [];
+  for await (const { data } of room) {
+    lines.push(data);
+    if (lines.length === 2) break;
+  }
+  expect(lines).toMatchObject([
+    { id: 7, author: "x", name: "a b", text: "once" },
+    { id: 8, author: "x", name: "a b", text: "twice" },
+  ]);
+  await expect(room.publish({ forged: true })).rejects.toMatchObject({ code: "denied" });
 });
 
 test("says so when its port is taken", async () => {

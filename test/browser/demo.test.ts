@@ -24,7 +24,7 @@ const texts = (page: Page, number: 1 | 2) =>
 /** The elements that do not show all of their text. */
 const clipped = (page: Page) =>
   page
-    .locator("button, h1, h2, h3, #status, dd, dt, figcaption *, #lanes td:last-child")
+    .locator("button, h1, h2, h3, #status, dd, dt, figcaption *, .here, #lanes td:last-child")
     .evaluateAll((all) =>
       all.filter((one) => one.clientWidth > 0 && one.scrollWidth > one.clientWidth + 1).map((one) => one.textContent),
     );
@@ -71,7 +71,7 @@ describe.skipIf(!executablePath)("the demo's page", () => {
       await enter(page, 1, "Room", "__proto__");
     }
     const here = chatWindow(theirs, 1).locator(".here");
-    await expect.poll(() => here.textContent(), SOON).toBe("In this room: Zoë, Toni");
+    await expect.poll(() => here.textContent(), SOON).toBe("In this room: Toni (you), Zoë");
 
     await messageField(ours, 1).pressSequentially("half of it ");
     await expect.poll(() => chatWindow(theirs, 1).locator(".typing").textContent(), SOON).toBe("Zoë is typing …");
@@ -186,7 +186,7 @@ describe.skipIf(!executablePath)("the demo's page", () => {
         .locator("ol")
         .evaluate((list) => getComputedStyle(list, "::before").content);
     expect(await placeholder(2)).toMatch(/^"No messages in this room yet\./);
-    expect(await chatWindow(page, 1).locator(".here").textContent()).toBe("In this room: Ada, Grace");
+    expect(await chatWindow(page, 1).locator(".here").textContent()).toBe("In this room: Ada (you), Grace");
     expect(await page.locator(".notice:visible").count()).toBe(0);
 
     await server.end("SIGKILL");
