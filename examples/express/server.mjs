@@ -1,4 +1,4 @@
-// Express and a WebSocket on one port, with a login by cookie: node express.mjs
+// Express and a WebSocket on one port, with a login by cookie: npm install && npm start
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import express from "express";

@@ -1,13 +1,12 @@
-// A service that consumes a feed and survives everything: node node-client.mjs wss://example.com/feed
+// A service that follows a chat and survives everything: npm install && npm start -- ws://127.0.0.1:8080/chat
 import { Conn, json } from "tautline";
-import { resume } from "tautline/resume";
+import { channels } from "tautline/channels";
 
 const url = process.argv[2] ?? "ws://127.0.0.1:8080/chat";
 let token = process.env.TOKEN ?? "a-token";
 
 const conn = new Conn(url, {
   codec: json(),
-  resume: resume(),
   headers: async ({ previous }) => {
     // A server that refuses the token is asked once more, with a new one.
     if (previous?.status === 401) token = await renew(token);
@@ -15,20 +14,16 @@ const conn = new Conn(url, {
   },
   giveUpAfterMs: 15 * 60_000,
 });
+const room = channels(conn).subscribe("chat", { from: { last: 10 } });
 
-conn.on("open", ({ attempt, downMs, resumed }) =>
-  console.log("open", { attempt, resumed, downMs: Math.round(downMs) }),
-);
+conn.on("open", ({ attempt, downMs }) => console.log("open", { attempt, downMs: Math.round(downMs) }));
 conn.on("disconnected", ({ code, status, willRetry }) => console.log("disconnected", { code, status, willRetry }));
-conn.on("waiting", ({ delayMs, reason }) => console.log("waiting", { delayMs: Math.round(delayMs), reason }));
-conn.on("session-lost", ({ inDoubt }) => console.log("session lost", { inDoubt: inDoubt.length }));
-conn.on("error", ({ code, message }) => console.error(code, message));
-
-// A supervisor that stops the service lets it say what it still has to say.
+// The server's log does not reach back: it was away for too long, or has begun anew.
+room.on("gap", () => console.log("gap: some messages were missed"));
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => conn.close());
 
 try {
-  for await (const message of conn) console.log("message", JSON.stringify(message));
+  for await (const { data } of room) console.log("message", JSON.stringify(data));
 } catch (error) {
   process.exitCode = 1;
   console.error(`Ended: ${error.message}`);
