@@ -117,7 +117,7 @@ function chatWindow({ connect, clientId, signal }, firstName, number) {
     if (isRenamed) {
       subscriptions.end();
       const { conn } = line;
-      // What was said under the old name may still be on its way.
+      // A line that was said under the old name may still be on its way.
       setTimeout(() => conn.close(), FAREWELL_MS);
       line = dial(name.value);
     }

@@ -72,7 +72,7 @@ export class SystemWatch {
     this.#at = now;
     this.#delay.reset();
     this.#topics.publish("system", look).catch(() => {});
-    // Of one page only, so no channel.
+    // A figure of one page only is no matter for a channel.
     for (const [peer, ticker] of this.#watchers) peer.notify("ticker", ticker(), { volatile: true }).catch(() => {});
   }
 }

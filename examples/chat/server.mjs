@@ -1,4 +1,4 @@
-// A chat: npm install && npm start, then open the address in two tabs. What one writes while the line is down is not lost.
+// A chat: npm install && npm start, then open the address in two tabs. A line that is written while the network is down is not lost.
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
