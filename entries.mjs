@@ -70,6 +70,7 @@ export const entries = [
   },
   { name: "server", source: "src/server/index.ts", platform: "node" },
   { name: "hub", source: "src/hub/index.ts", platform: "node" },
+  { name: "engines/redis", source: "src/engines/redis.ts", platform: "node", peers: ["@redis/client"] },
   { name: "testing", source: "src/testing/index.ts", platform: "node" },
   { name: "testing/fake", source: "src/testing/fake/index.ts", platform: "any", script: "tautline-fake" },
   {

@@ -50,6 +50,11 @@ export default defineConfig({
       },
       {
         extends: true,
+        // Starts redis-server.
+        test: { name: "engines", include: ["test/engines/**/*.test.ts"], pool: "forks", testTimeout: 30_000 },
+      },
+      {
+        extends: true,
         test: {
           name: "consumers",
           include: ["test/consumers/*.test.ts"],

@@ -76,11 +76,10 @@ const PACKAGES: Readonly<Record<string, (file: string) => boolean>> = {
   "@msgpack/msgpack": (file) => file === "codec/msgpack.ts",
   cborg: (file) => file === "codec/cbor.ts",
   react: (file) => file.startsWith("react/"),
-  "@redis/client": (file) => file === "engines/redis.ts",
   // The package's own import, by which a bundler chooses the socket of the platform.
   "#socket": (file) => file.startsWith("core/"),
   "node:": (file) =>
-    (/^(server|resume\/server|testing)\//.test(file) && !file.startsWith("testing/fake/")) ||
+    (/^(server|resume\/server|engines|testing)\//.test(file) && !file.startsWith("testing/fake/")) ||
     file === "socket/node-socket.ts" ||
     file === "socket/ws-options.ts",
 };

@@ -1,0 +1,182 @@
+import { noop } from "../../base/deferred.ts";
+import { ConnError } from "../../base/errors.ts";
+import { Timer } from "../../base/timer.ts";
+import type { EngineMembers } from "../../server/engine.ts";
+import type { Commands } from "./commands.ts";
+import { foreign } from "./failures.ts";
+import type { Keys } from "./keys.ts";
+import { MEMBERS } from "./scripts.ts";
+import { textOf } from "./wire.ts";
+
+/** Renewals of a lease in the time that it lasts. */
+const RENEWALS = 3.3;
+/** Members in one HSET or HDEL. */
+const CHUNK = 500;
+/** How long members are kept in Redis that nobody reads, after all nodes that set them have died. */
+const TTL_MS = 3_600_000;
+const REFRESH_MS = TTL_MS / 3;
+
+/**
+ * The members of channels, and the lease of this node: members count while the lease of their node lasts. A node whose
+ * lease lapsed, or whose connection was lost, sets all of its members anew under another name, because the old ones
+ * may be deleted by then, or be back from the dead after a failover.
+ */
+export class Members {
+  readonly #commands: Commands;
+  readonly #keys: Keys;
+  readonly #node: string;
+  readonly #leaseMs: number;
+  readonly #onError: (error: ConnError) => void;
+  /** The info of each client that is a member by this node, by channel. */
+  readonly #own = new Map<string, Map<string, string>>();
+  readonly #timer = new Timer();
+  /** How often this node has joined. */
+  #joins = 0;
+  /** The name in the fields, once the node has joined. */
+  #name: string | undefined;
+  /** Until when dead nodes count as alive, by `performance.now()`. */
+  #graceUntil = 0;
+  #refreshedAt = performance.now();
+
+  constructor(commands: Commands, keys: Keys, node: string, leaseMs: number, onError: (error: ConnError) => void) {
+    this.#commands = commands;
+    this.#keys = keys;
+    this.#node = node;
+    this.#leaseMs = leaseMs;
+    this.#onError = onError;
+  }
+
+  async set(channel: string, client: string, info: string): Promise<void> {
+    const members = this.#own.get(channel) ?? new Map<string, string>();
+    members.set(client, info);
+    this.#own.set(channel, members);
+    if (this.#name === undefined) return this.#join();
+    await this.#write(this.#name, channel, [[client, info]]);
+  }
+
+  async remove(channel: string, client: string): Promise<void> {
+    const members = this.#own.get(channel);
+    members?.delete(client);
+    if (members?.size === 0) this.#own.delete(channel);
+    if (this.#name === undefined) return;
+    await this.#commands.send(["HDEL", this.#keys.members(channel), `${this.#name}/${client}`]);
+  }
+
+  async list(channel: string): Promise<EngineMembers> {
+    const isGrace = performance.now() < this.#graceUntil;
+    const args = [this.#keys.leasePrefix, isGrace ? "1" : "0"];
+    const reply = await this.#commands.run(MEMBERS, [this.#keys.members(channel)], args, { isRepeatable: true });
+    const found = Array.isArray(reply) ? reply : [];
+    const members = new Map<string, string>();
+    for (let i = 0; i < found.length; i += 2) {
+      const field = textOf(found[i]) ?? "";
+      const slash = field.indexOf("/");
+      if (slash < 0) this.#onError(foreign(`a member of ${channel} without a node`));
+      // Fields of this node may be those of an earlier name.
+      else if (!field.startsWith(`${this.#node}.`)) members.set(field.slice(slash + 1), textOf(found[i + 1]) ?? "");
+    }
+    for (const [client, info] of this.#own.get(channel) ?? []) members.set(client, info);
+    return members;
+  }
+
+  /** Joins anew after a reconnect. Leases of others may have lapsed while Redis was away, so they get time to join too. */
+  onReconnect(): void {
+    this.#graceUntil = performance.now() + this.#leaseMs;
+    if (this.#name === undefined) return;
+    this.#name = undefined;
+    this.#join().catch(noop);
+  }
+
+  /** Ends all memberships of this node. */
+  async close(): Promise<void> {
+    this.#timer.stop();
+    const name = this.#name;
+    if (name === undefined) return;
+    this.#name = undefined;
+    // The lease comes first, because it alone ends them all.
+    const deletions: Promise<unknown>[] = [this.#commands.send(["DEL", this.#keys.lease(name)])];
+    for (const [channel, members] of this.#own) {
+      for (const clients of chunksOf([...members.keys()])) {
+        const fields = clients.map((client) => `${name}/${client}`);
+        deletions.push(this.#commands.send(["HDEL", this.#keys.members(channel), ...fields]));
+      }
+    }
+    this.#own.clear();
+    await Promise.all(deletions);
+  }
+
+  /** Takes a new name, and sets all members under it. */
+  async #join(): Promise<void> {
+    const before = this.#joins === 0 ? undefined : this.#nameOf(this.#joins);
+    const name = this.#nameOf(++this.#joins);
+    this.#name = name;
+    this.#renewLater();
+    this.#refreshedAt = performance.now();
+    const writes: Promise<unknown>[] = [
+      this.#commands.send(["SET", this.#keys.lease(name), "1", "PX", String(this.#leaseMs)]),
+    ];
+    for (const [channel, members] of this.#own) writes.push(this.#write(name, channel, [...members]));
+    try {
+      await Promise.all(writes);
+    } catch (error) {
+      // The next renewal begins again, because some members may be missing under this name.
+      if (this.#name === name) this.#name = undefined;
+      throw error;
+    }
+    // Afterwards, so that no reader misses a member in between.
+    if (before !== undefined) await this.#commands.send(["DEL", this.#keys.lease(before)]);
+  }
+
+  #nameOf(join: number): string {
+    return `${this.#node}.${join.toString(36)}`;
+  }
+
+  async #write(name: string, channel: string, members: readonly (readonly [string, string])[]): Promise<void> {
+    const key = this.#keys.members(channel);
+    const writes = chunksOf(members).map((chunk) =>
+      this.#commands.send(["HSET", key, ...chunk.flatMap(([client, info]) => [`${name}/${client}`, info])]),
+    );
+    await Promise.all([...writes, this.#commands.send(["PEXPIRE", key, String(TTL_MS)])]);
+  }
+
+  #renewLater(): void {
+    this.#timer.start(this.#leaseMs / RENEWALS, () => this.#renew(), true);
+  }
+
+  #renew(): void {
+    this.#renewLater();
+    if (this.#own.size === 0) return;
+    if (this.#name === undefined) {
+      this.#join().catch(noop);
+      return;
+    }
+    this.#renewLease(this.#name).catch(noop);
+    this.#refresh();
+  }
+
+  async #renewLease(name: string): Promise<void> {
+    const lease = ["SET", this.#keys.lease(name), "1", "PX", String(this.#leaseMs), "XX"];
+    const reply = await this.#commands.send(lease);
+    if (reply !== null || this.#name !== name) return;
+    this.#onError(
+      new ConnError(
+        "unavailable",
+        `The lease of this node lapsed: its members join anew. It lasts ${this.#leaseMs} ms.`,
+      ),
+    );
+    await this.#join();
+  }
+
+  /** Keeps what this node has set from being forgotten. */
+  #refresh(): void {
+    if (performance.now() - this.#refreshedAt < REFRESH_MS) return;
+    this.#refreshedAt = performance.now();
+    for (const channel of this.#own.keys()) {
+      this.#commands.send(["PEXPIRE", this.#keys.members(channel), String(TTL_MS)]).catch(noop);
+    }
+  }
+}
+
+function chunksOf<T>(all: readonly T[]): T[][] {
+  return Array.from({ length: Math.ceil(all.length / CHUNK) }, (_, i) => all.slice(i * CHUNK, (i + 1) * CHUNK));
+}

@@ -1,0 +1,75 @@
+import { Timer } from "../../base/timer.ts";
+
+const MAX_SILENCES = 2;
+
+export interface ProbeOwner {
+  /** Messages that the feed received so far. */
+  readonly received: number;
+  /** Whether there is anything to receive. */
+  readonly isNeeded: boolean;
+  /** Publishes to this node through Redis. Rejects when Redis can't be reached. */
+  publish(): Promise<unknown>;
+  /** Called when probes were published, and none came back. */
+  onSilence(): void;
+}
+
+/**
+ * Finds a feed that receives nothing any more though its connection stands, as after a failover: has a quiet one prove
+ * itself by a message that goes the way of all messages.
+ */
+export class Probe {
+  readonly #owner: ProbeOwner;
+  readonly #intervalMs: number;
+  readonly #timer = new Timer();
+  #received = 0;
+  #isAsked = false;
+  #silences = 0;
+
+  constructor(owner: ProbeOwner, intervalMs: number) {
+    this.#owner = owner;
+    this.#intervalMs = intervalMs;
+  }
+
+  start(): void {
+    this.#forget();
+    this.#next();
+  }
+
+  stop(): void {
+    this.#timer.stop();
+  }
+
+  #next(): void {
+    this.#timer.start(this.#intervalMs, () => this.#check(), true);
+  }
+
+  #check(): void {
+    const isQuiet = this.#owner.isNeeded && this.#owner.received === this.#received;
+    if (isQuiet && this.#isAsked && ++this.#silences >= MAX_SILENCES) {
+      this.#forget();
+      this.#owner.onSilence();
+    } else if (isQuiet) {
+      this.#ask();
+    } else {
+      this.#forget();
+    }
+    this.#next();
+  }
+
+  #forget(): void {
+    this.#received = this.#owner.received;
+    this.#isAsked = false;
+    this.#silences = 0;
+  }
+
+  #ask(): void {
+    this.#isAsked = false;
+    this.#owner.publish().then(
+      () => {
+        this.#isAsked = true;
+      },
+      // Without commands nothing is known of the feed.
+      () => {},
+    );
+  }
+}
