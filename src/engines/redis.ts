@@ -26,16 +26,26 @@ import { Probe } from "./redis/probe.ts";
 import { PUBLISH, type Script } from "./redis/scripts.ts";
 import { checkServer } from "./redis/server-check.ts";
 
-export type { RedisClientLike } from "./redis/connection.ts";
-export type { Engine, RedisEngineOptions };
+export type {
+  Engine,
+  EngineMembers,
+  EngineState,
+  History,
+  LogEntry,
+  LogPart,
+  Position,
+  ReadFrom,
+  ReadLimit,
+} from "../server/engine.ts";
+export type { RedisClientLike, RedisMessageListener } from "./redis/connection.ts";
+export type { RedisEngineOptions } from "./redis/options.ts";
 
 /**
  * Makes an engine on Redis, for a hub in each of many processes. It connects at once, and goes on connecting.
  *
  * @throws ConnError `bad-option`
  * @example
- * import { createClient } from "@redis/client";
- * const topics = hub({ engine: redisEngine({ client: createClient({ url: "redis://10.0.0.5" }) }), channels });
+ * const engine = redisEngine({ client: createClient({ url: "redis://10.0.0.5" }), prefix: "chat" });
  */
 export function redisEngine(options: RedisEngineOptions): Engine {
   return new RedisEngine(resolveRedisOptions(options));
@@ -56,7 +66,7 @@ class RedisEngine implements Engine {
   #state: EngineState = "down";
   /** Whether commands were connected before. */
   #wasConnected = false;
-  /** What was reported last, until a connection succeeds. */
+  /** The failures that were reported since a connection succeeded. */
   #reported = new Set<string>();
   #closing: Promise<void> | undefined;
 

@@ -83,6 +83,7 @@ const SERVICE = `
 import { createServer } from "node:http";
 import { json } from "tautline";
 import { type Hub, type HubOptions, hub, memoryEngine } from "tautline/hub";
+import { type RedisClientLike, redisEngine } from "tautline/engines/redis";
 import { handle, handler } from "tautline/server";
 import { faultProxy } from "tautline/testing";
 const undo: () => void = handle(createServer(), "/", handler(async (conn, request) => {
@@ -98,6 +99,8 @@ const options: HubOptions = {
 const topics: Hub = hub(options);
 export const serving = handler((conn) => topics.serve(conn, { id: conn.principal, info: { name: "Ann" } }), { codec: json() });
 export const position: Promise<string | null> = topics.publish("chat:1", { text: "hello" }, { id: "one" });
+declare const redisClient: RedisClientLike;
+export const shared: HubOptions = { ...options, engine: redisEngine({ client: redisClient, prefix: "chat" }) };
 export { undo };
 `;
 const WRONG = `

@@ -34,6 +34,7 @@ const NAMES: Record<string, readonly string[]> = {
   "tautline/codec/cbor": ["cbor"],
   "tautline/server": ["handle", "handler", "refuse"],
   "tautline/hub": ["hub", "memoryEngine"],
+  "tautline/engines/redis": ["redisEngine"],
   "tautline/testing": ["faultProxy"],
   "tautline/testing/fake": ["fakeServer"],
 };
@@ -57,7 +58,7 @@ test.each(Object.keys(NAMES))("%s has the listed names in Node, imported and req
   expect(required(entry)).toEqual(NAMES[entry]);
 });
 
-const nodeOnly = ["tautline/server", "tautline/hub", "tautline/testing"];
+const nodeOnly = ["tautline/server", "tautline/hub", "tautline/engines/redis", "tautline/testing"];
 const anywhere = Object.keys(NAMES).filter((entry) => !nodeOnly.includes(entry));
 
 test.each(anywhere)("%s has the listed names in a bundle for browsers, imported and required", (entry) => {

@@ -2,17 +2,25 @@ import { Buffer } from "node:buffer";
 import { noop } from "../../base/deferred.ts";
 
 export type RedisArgument = string | Buffer;
-export type MessageListener = (message: Buffer, channel: Buffer) => void;
 
-/** What the engine uses of a client of `@redis/client`, and of a Sentinel client. */
+/** Called with each message of a channel, both as bytes. */
+export type RedisMessageListener = (message: Uint8Array, channel: Uint8Array) => void;
+
+/** The part of a client that the engine uses, of `@redis/client`, and of a Sentinel client. */
 export interface RedisClientLike {
+  /** Makes a client with the same options and these. */
   duplicate(overrides?: object): RedisClientLike;
+  /** Connects. */
   connect(): Promise<unknown>;
+  /** Ends the connection at once, and rejects what waits for an answer. */
   destroy(): unknown;
-  /** A Sentinel client takes whether the command only reads as its first argument. */
+  /** Sends a command. A Sentinel client takes whether the command only reads as its first argument. */
   sendCommand(...args: never[]): Promise<unknown>;
-  subscribe(channels: string[], listener: MessageListener, bufferMode: true): Promise<unknown>;
-  unsubscribe(channels: string[], listener: MessageListener, bufferMode: true): Promise<unknown>;
+  /** Subscribes channels. */
+  subscribe(channels: string[], listener: RedisMessageListener, bufferMode: true): Promise<unknown>;
+  /** Ends subscriptions. */
+  unsubscribe(channels: string[], listener: RedisMessageListener, bufferMode: true): Promise<unknown>;
+  /** Adds a listener. */
   on(event: string, listener: (...args: unknown[]) => void): unknown;
 }
 
@@ -60,11 +68,11 @@ export class RedisConnection {
     }
   }
 
-  async subscribe(channels: string[], listener: MessageListener): Promise<void> {
+  async subscribe(channels: string[], listener: RedisMessageListener): Promise<void> {
     await this.#client.subscribe(channels, listener, true);
   }
 
-  unsubscribe(channels: string[], listener: MessageListener): void {
+  unsubscribe(channels: string[], listener: RedisMessageListener): void {
     this.#client.unsubscribe(channels, listener, true).catch(noop);
   }
 

@@ -1,11 +1,10 @@
-import type { Buffer } from "node:buffer";
 import { type Deferred, deferred } from "../../base/deferred.ts";
 import { throwAsync } from "../../base/emitter.ts";
 import type { ConnError } from "../../base/errors.ts";
 import type { LogEntry } from "../../server/engine.ts";
 import { isReply, type RedisConnection } from "./connection.ts";
 import { foreign, refusedBy, unanswered } from "./failures.ts";
-import { parseMessage } from "./wire.ts";
+import { parseMessage, textOf } from "./wire.ts";
 
 /** Channels in one SUBSCRIBE. */
 const CHUNK = 500;
@@ -29,7 +28,7 @@ export class Feeds {
   readonly #probe: string;
   readonly #feeds = new Map<string, Feed>();
   #connection: RedisConnection | undefined;
-  /** What was subscribed on a connection that is being prepared. */
+  /** Names that were subscribed on a connection that is being prepared. */
   #prepared = new Set<string>();
 
   constructor(probe: string, timeoutMs: number, onError: (error: ConnError) => void) {
@@ -108,9 +107,9 @@ export class Feeds {
     );
   }
 
-  readonly #onMessage = (message: Buffer, channel: Buffer): void => {
+  readonly #onMessage = (message: Uint8Array, channel: Uint8Array): void => {
     this.received++;
-    const name = channel.toString();
+    const name = textOf(channel) ?? "";
     const feed = this.#feeds.get(name);
     if (!feed) return;
     const entry = parseMessage(message);

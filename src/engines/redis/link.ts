@@ -6,7 +6,7 @@ const MAX_BACKOFF_MS = 2_000;
 /** A connection that lasted so long was good: the next attempt does not wait as after a failure. */
 const STABLE_AFTER_MS = 5_000;
 
-/** What is done with the connections of a link. */
+/** Uses the connections of a link. */
 export interface LinkOwner {
   /** Prepares a new connection. Rejects when the connection can't be used. */
   prepare(connection: RedisConnection): Promise<void>;

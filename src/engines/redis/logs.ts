@@ -11,7 +11,7 @@ import { idOf, kindOf, parseLog, positionOf, randomIdTag, textOf } from "./wire.
 
 /** Channels whose heads are asked for at once. */
 const CHUNK = 500;
-/** What a publish to a channel without history returns. */
+/** The result of a publish to a channel without history. */
 const NO_POSITION = "-";
 
 interface ChannelHistory {
@@ -53,7 +53,7 @@ export class Logs {
 
   async read(channel: string, from: ReadFrom, limit: ReadLimit): Promise<LogPart | undefined> {
     const after = "after" in from ? idOf(from.after) : undefined;
-    // What is no position can't be in the log. The call asks nevertheless whether there is an engine.
+    // A text that is no position is in no log. The call is made nevertheless, because it fails without an engine.
     const mode = "after" in from ? ["after", after ?? "0-0"] : ["last", String(from.last)];
     const bounds = [String(Math.max(1, limit.messages)), String(limit.bytes), randomIdTag(), String(this.#headTtlMs)];
     const keys = [this.#keys.head(channel), this.#keys.log(channel)];

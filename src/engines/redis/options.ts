@@ -10,7 +10,7 @@ export interface RedisEngineOptions {
    */
   readonly client: RedisClientLike;
   /**
-   * What the names of all keys begin with. Two applications on one Redis have different ones, all nodes of one application
+   * The beginning of the names of all keys. Two applications on one Redis have different ones, all nodes of one application
    * the same. Letters, digits, `.`, `_`, `:` and `-`; at most 64 characters; default `tautline`.
    */
   readonly prefix?: string | undefined;

@@ -1,4 +1,3 @@
-import type { Buffer } from "node:buffer";
 import type { Payload } from "../../base/payload.ts";
 import { formatPosition, parsePosition, randomTag } from "../../base/position.ts";
 import type { LogEntry, LogPart, Position } from "../../server/engine.ts";
@@ -15,6 +14,7 @@ const TAG_DIGITS = 6;
 const ENTRY_SIZE = 5;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** "t" for text and "b" for bytes. */
 export type Kind = "t" | "b";
@@ -44,9 +44,9 @@ export function positionOf(id: unknown): Position | undefined {
 }
 
 /** Returns the entry of a published message, and undefined for a message that is not ours. */
-export function parseMessage(message: Buffer): LogEntry | undefined {
+export function parseMessage(message: Uint8Array): LogEntry | undefined {
   const end = message.subarray(0, MAX_HEAD_BYTES).indexOf(LINE_FEED);
-  const [, kind, id, before] = MESSAGE_HEAD.exec(message.toString("latin1", 0, Math.max(0, end))) ?? [];
+  const [, kind, id, before] = MESSAGE_HEAD.exec(textOf(message.subarray(0, Math.max(0, end))) ?? "") ?? [];
   const data = kind === undefined ? undefined : decode(kind, message.subarray(end + 1));
   if (data === undefined) return undefined;
   if (id === undefined) return { position: null, previous: null, data };
@@ -103,5 +103,5 @@ function decode(kind: string, value: Uint8Array): Payload | undefined {
 /** Returns the text of a reply, which is a Buffer or a string. */
 export function textOf(value: unknown): string | undefined {
   if (typeof value === "string") return value;
-  return value instanceof Uint8Array ? new TextDecoder().decode(value) : undefined;
+  return value instanceof Uint8Array ? lenient.decode(value) : undefined;
 }
