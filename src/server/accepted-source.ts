@@ -2,8 +2,9 @@ import type { IncomingMessage } from "node:http";
 import type { WebSocket } from "ws";
 import { GOING_AWAY } from "../base/close-codes.ts";
 import type { ConnectionSource } from "../core/connect-attempt.ts";
-import { NodeSocket, type Tcp, type WsSocket } from "../socket/node-socket.ts";
+import { NodeSocket, type WsSocket } from "../socket/node-socket.ts";
 import type { Socket, SocketOptions, SocketOwner, Target } from "../socket/socket.ts";
+import type { Tcp } from "../socket/tcp.ts";
 
 /** The source of a server's connections, by which the handler reaches them. */
 export interface ServerSource extends ConnectionSource {

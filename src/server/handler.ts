@@ -12,6 +12,7 @@ import { createConn } from "../core/conn.ts";
 import { type ConnOptions, resolveOptions } from "../core/options.ts";
 import { speaksResume } from "../resume/protocol/subprotocol.ts";
 import { SessionRegistry } from "../resume/server/session-registry.ts";
+import { shareFrame } from "../socket/frame-writer.ts";
 import { AcceptedSource, type ServerSource } from "./accepted-source.ts";
 import { Admission, type Slot } from "./admission.ts";
 import { ConnRunner, isEnding } from "./conn-runner.ts";
@@ -120,14 +121,16 @@ class ConnServer<In, Out> implements UpgraderOwner {
       const payload = marshal(this.#codec, value);
       const encodedOnce = { marshal: () => payload, unmarshal: noValue };
       const excluded = toSet(except);
-      for (const conn of this.conns) {
-        if (excluded.has(conn) || isEnding(conn)) continue;
-        const sent = conn.send(value, { ...options, codec: encodedOnce });
-        taken++;
-        sent.catch(() => {
-          taken--;
-        });
-      }
+      shareFrame(payload, () => {
+        for (const conn of this.conns) {
+          if (excluded.has(conn) || isEnding(conn)) continue;
+          const sent = conn.send(value, { ...options, codec: encodedOnce });
+          taken++;
+          sent.catch(() => {
+            taken--;
+          });
+        }
+      });
     } catch (error) {
       // The value or an option is at fault, and so for every Conn.
       this.#runner.report(error);

@@ -7,28 +7,12 @@ import { ConnError } from "../base/errors.ts";
 import type { Payload } from "../base/payload.ts";
 import { Timer } from "../base/timer.ts";
 import { BaseSocket } from "./base-socket.ts";
+import { FrameWriter } from "./frame-writer.ts";
 import { attachAdapter, createListeners, listen } from "./listeners.ts";
 import type { ConnectionEnd, Socket, SocketOptions, SocketOwner, Target, WebSocketConstructor } from "./socket.ts";
+import type { Tcp } from "./tcp.ts";
 import { constructorOf, openSocket as openWhatwg, requireSupport as requireWhatwg } from "./whatwg-socket.ts";
-import { noteWrite, scheduleUncork } from "./write-batch.ts";
 import { checkClientOptions, toMaxPayload } from "./ws-options.ts";
-
-/** The TCP socket under a connection, which `ws` exposes with the `upgrade` event, and Node with the request. */
-export interface Tcp {
-  readonly bytesRead: number;
-  readonly writableLength: number;
-  readonly destroyed: boolean;
-  /** Node's own way to distinguish a slow write from a stuck one (net.Socket, timeout). TLS has it one level below. */
-  readonly _handle?: (WriteQueue & { readonly _parent?: WriteQueue }) | null;
-  write(data: string, done: () => void): boolean;
-  cork?(): void;
-  uncork?(): void;
-  setKeepAlive(enable: boolean, initialDelayMs: number): void;
-}
-
-interface WriteQueue {
-  readonly writeQueueSize?: number;
-}
 
 /** The part of `ws` that is relied on. Substitutes under the same name (Bun's) lack some of it. */
 export interface WsSocket {
@@ -71,6 +55,8 @@ const CERTIFICATE_ERROR =
 
 type SocketError = Error & { readonly code?: string };
 
+/** Messages go through any other method: that of a class that extends `ws`, or of a tool that follows what is sent. */
+const WS_SEND: unknown = (Platform as unknown as { readonly prototype?: WsSocket } | undefined)?.prototype?.send;
 const CONNECTING = 0;
 const OPEN = 1;
 const KEEP_ALIVE_MS = 15_000;
@@ -145,7 +131,7 @@ export class NodeSocket extends BaseSocket {
   readonly #sharesBytes: boolean;
   #linger: Timer | undefined;
   #tcp: Tcp | undefined;
-  #isCorked = false;
+  #frames: FrameWriter | undefined;
   #failure: SocketError | undefined;
 
   /**
@@ -163,12 +149,13 @@ export class NodeSocket extends BaseSocket {
     this.#socket = socket;
     this.#sharesBytes = sharesBytes;
     this.#useTcp(tcp);
+    if (tcp) this.#useOwnFrames(false);
     attachAdapter(socket, this);
     listen(socket, tcp ? NodeSocket.#whileOpen : NodeSocket.#whileConnecting);
   }
 
   get bufferedAmount(): number {
-    return this.#socket.bufferedAmount;
+    return this.#socket.bufferedAmount + (this.#frames?.pendingBytes ?? 0);
   }
 
   protected get isOpen(): boolean {
@@ -176,12 +163,9 @@ export class NodeSocket extends BaseSocket {
   }
 
   protected send(payload: Payload): void {
-    if (!this.#isCorked && this.#tcp?.cork) {
-      this.#isCorked = true;
-      this.#tcp.cork();
-      scheduleUncork(this);
-    }
-    noteWrite();
+    const frames = this.#frames;
+    if (frames?.write(payload)) return;
+    frames?.cork();
     this.#socket.send(this.#mustCopy(payload) ? new Uint8Array(payload as Uint8Array) : payload);
   }
 
@@ -220,7 +204,7 @@ export class NodeSocket extends BaseSocket {
   }
 
   protected destroy(code?: number, reason?: string): void {
-    this.uncork();
+    this.#frames?.uncork();
     this.#linger?.stop();
     if (code === undefined || this.#socket.readyState === CONNECTING) return this.#socket.terminate();
     if (this.#socket.readyState === OPEN) this.#socket.close(code, reason);
@@ -246,7 +230,7 @@ export class NodeSocket extends BaseSocket {
   /** The callback of an empty write fires when all earlier data is flushed, sooner than polling would notice. */
   protected override bufferChange(): Promise<void> {
     const tcp = this.#tcp;
-    if (!tcp?.writableLength || tcp.destroyed) return super.bufferChange();
+    if (!tcp || tcp.destroyed || this.bufferedAmount === 0) return super.bufferChange();
     return new Promise((resolve) => tcp.write("", () => resolve()));
   }
 
@@ -258,6 +242,8 @@ export class NodeSocket extends BaseSocket {
   #onOpen(): void {
     const socket = this.#socket;
     listen(socket, NodeSocket.#whileOpen, NodeSocket.#whileConnecting);
+    // A mask of the user's own is made by ws.
+    if (!this.#sharesBytes) this.#useOwnFrames(true);
     this.owner.onOpen(socket.protocol, socket.extensions);
   }
 
@@ -304,13 +290,13 @@ export class NodeSocket extends BaseSocket {
     if (typeof tcp?.bytesRead !== "number" || typeof tcp.setKeepAlive !== "function") return;
     this.#tcp = tcp;
     tcp.setKeepAlive(true, KEEP_ALIVE_MS);
+    if (tcp.cork) this.#frames = new FrameWriter(tcp);
   }
 
-  /** Writes the messages of this turn to the network. */
-  uncork(): void {
-    if (!this.#isCorked) return;
-    this.#isCorked = false;
-    this.#tcp?.uncork?.();
+  /** Frames small messages here where nothing is to happen to them but what RFC 6455 asks for. */
+  #useOwnFrames(isClient: boolean): void {
+    const { extensions, send } = this.#socket;
+    if (extensions === "" && send === WS_SEND && !("bun" in process.versions)) this.#frames?.takeOver(isClient);
   }
 }
 

@@ -4,8 +4,9 @@ import { HANDSHAKE_TIMEOUT, NORMAL } from "../../base/close-codes.ts";
 import type { Payload } from "../../base/payload.ts";
 import { Timer } from "../../base/timer.ts";
 import type { AcceptedUpgrade } from "../../server/upgrader.ts";
-import { NodeSocket, type Tcp, type WsSocket } from "../../socket/node-socket.ts";
+import { NodeSocket, type WsSocket } from "../../socket/node-socket.ts";
 import type { ConnectionEnd, SocketOwner } from "../../socket/socket.ts";
+import type { Tcp } from "../../socket/tcp.ts";
 import { encode } from "../protocol/control.ts";
 import type { ResumePlan } from "../protocol/delivery-state.ts";
 import {
