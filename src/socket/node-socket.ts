@@ -230,7 +230,9 @@ export class NodeSocket extends BaseSocket {
   /** The callback of an empty write fires when all earlier data is flushed, sooner than polling would notice. */
   protected override bufferChange(): Promise<void> {
     const tcp = this.#tcp;
-    if (!tcp || tcp.destroyed || this.bufferedAmount === 0) return super.bufferChange();
+    // Messages that ws compresses are in neither, and an empty write would not wait for them.
+    const handedOver = (tcp?.writableLength ?? 0) + (this.#frames?.pendingBytes ?? 0);
+    if (!tcp || tcp.destroyed || handedOver === 0) return super.bufferChange();
     return new Promise((resolve) => tcp.write("", () => resolve()));
   }
 
