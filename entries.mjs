@@ -53,7 +53,10 @@ export const entries = [
     peers: ["react"],
     // Otherwise a server component of React that imports a hook fails with a riddle.
     directive: '"use client";',
-    budget: { code: 'export { useConn, useMessage, useStatus, useStore } from "tautline/react";', bytes: 1_125 },
+    budget: {
+      code: 'export { useChannel, useConn, useMessage, useStatus, useStore } from "tautline/react";',
+      bytes: 1_125,
+    },
   },
   {
     name: "trace",

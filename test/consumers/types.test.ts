@@ -20,7 +20,7 @@ import { type ChannelMessage, type Channels, channels, type LoadContext, type Su
 import { asWebSocket, ReconnectingWebSocket, type WebSocketClass, webSocket } from "tautline/websocket";
 import { type MessageSource, type Store, status, store } from "tautline/store";
 import { type Trace, trace } from "tautline/trace";
-import { useConn, useMessage, useStatus, useStore } from "tautline/react";
+import { type ChannelState, useChannel, useConn, useMessage, useStatus, useStore } from "tautline/react";
 const conn = new Conn("wss://example.com/", { codec: compressed(json<number[], string>()), resume: resume(), autoConnect: false });
 conn.on("message", (numbers) => { const first: number | undefined = numbers[0]; void first; });
 const sent: Promise<void> = conn.send("all");
@@ -60,6 +60,11 @@ room.on("members", ({ joined, left, count }) => joined.map(([id]) => id.length).
 channels(rpc(new Conn("wss://example.com/", { codec: json() }))).subscribe("a", { load: async ({ head }: LoadContext) => head ?? undefined });
 export const published: Promise<string | null> = room.publish({ text: "hello" }, { id: "order-17" });
 const texts: Store<readonly string[]> = store(room, [] as readonly string[], (all, { data }: ChannelMessage<{ text: string }>) => [...all, data.text]);
+export function useRoom(name: string | null) {
+  const shown: ChannelState<{ text: string }> = useChannel<{ text: string }>(live, name, { presence: true, lingerMs: 500 });
+  useMessage(shown.channel, ({ data }) => data.text.length);
+  return shown.members.size + shown.memberCount + shown.gaps;
+}
 export async function readRoom() {
   for await (const { data, position } of room) data.text.length + (position ?? "").length;
   return texts.get().length + room.members.size + room.memberCount;

@@ -25,7 +25,7 @@ const NAMES: Record<string, readonly string[]> = {
   "tautline/rpc": ["RpcError", "rpc"],
   "tautline/channels": ["channels"],
   "tautline/store": ["status", "store"],
-  "tautline/react": ["useConn", "useMessage", "useStatus", "useStore"],
+  "tautline/react": ["useChannel", "useConn", "useMessage", "useStatus", "useStore"],
   "tautline/trace": ["trace"],
   "tautline/websocket": ["ReconnectingWebSocket", "asWebSocket", "webSocket"],
   "tautline/codec/validated": ["validated"],
