@@ -55,7 +55,7 @@ export const entries = [
     directive: '"use client";',
     budget: {
       code: 'export { useChannel, useConn, useMessage, useStatus, useStore } from "tautline/react";',
-      bytes: 1_125,
+      bytes: 1_625,
     },
   },
   {
