@@ -109,7 +109,6 @@ export class Publisher {
     if (typeof code === "number") publish.wasWritten = true;
     const reason = finalError(this.channel, error);
     if (this.#end) this.#fail(publish, publish.wasWritten ? this.#interrupted() : this.#end);
-    else if (code === "timeout") this.#fail(publish, this.#interrupted());
     else if (reason) this.#fail(publish, reason);
     else if (code === "interrupted" || code === "aborted") this.send();
     else this.#retry.later(() => this.send());

@@ -143,10 +143,10 @@ export class Subscriber implements Subscription<unknown> {
     return !this.#isLagging && !this.#load;
   }
 
-  /** How the channel is asked for so that this subscription goes on. One that does not read needs no message. */
+  /** How the channel is asked for so that this subscription goes on. */
   get request(): SubscribeRequest {
     const { from } = this.options;
-    if (typeof this.tail === "string") return this.isReading ? { after: this.tail } : {};
+    if (typeof this.tail === "string") return { after: this.tail };
     if (this.isAnywhere) return {};
     return typeof from === "string" ? { after: from } : from;
   }
@@ -167,9 +167,6 @@ export class Subscriber implements Subscription<unknown> {
   /** Goes on after `position`, and what came before it is missed. */
   skip(position: string | null): void {
     const { load } = this.options;
-    if (load || this.#load) this.#queue = [];
-    // The load that is under way decides where it goes on.
-    if (this.#load) return this.place(position);
     const after = (this.tail ?? this.options.from) as string;
     this.place(position);
     this.#emitter.emit("gap", { after, position });

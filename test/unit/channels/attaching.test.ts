@@ -183,6 +183,12 @@ describe("ready", () => {
     }
     hub.attach("a", at(1));
     await room.ready;
+    // The wait begins anew after a success.
+    const { length } = hub.asked;
+    hub.notify("$/refused", "a", "unavailable");
+    expect(room.state).toBe("attaching");
+    await advance(1_000);
+    expect(hub.asked.length).toBe(length + 1);
   });
 
   test("rejects at a server without channels", async () => {
@@ -228,6 +234,18 @@ describe("the chain of positions", () => {
     expect(hub.asked.length).toBe(2);
     await advance(1);
     expect(hub.asked.length).toBe(3);
+  });
+
+  test("is asked for at once again after a server that followed meanwhile", async () => {
+    const { hub } = await attached();
+    for (let n = 6; n < 9; n++) {
+      hub.message("a", n, 90);
+      await settleMicrotasks();
+      expect(hub.asked.at(-1)).toEqual({ a: { after: at(n) } });
+      hub.attach("a", at(n));
+      await settleMicrotasks();
+    }
+    expect(hub.asked.length).toBe(4);
   });
 
   test("a message that comes twice is delivered once", async () => {
@@ -383,6 +401,15 @@ describe("the end", () => {
     expect(hub.sent.at(-1)).toEqual(["$/unsubscribe", ["a", "b"]]);
     expect([room.state, hub.conn.state, hub.conn.listenerCount, vi.getTimerCount()]).toEqual(["closed", "open", 0, 0]);
     expect(() => hub.live.subscribe("a")).toThrow(expect.objectContaining({ code: "aborted" }));
+  });
+
+  test("of a room lets go of the signals that its listeners had", async () => {
+    const { room } = await attached();
+    const { signal } = new AbortController();
+    const removed = vi.spyOn(signal, "removeEventListener");
+    room.on("message", () => {}, { signal });
+    room.close();
+    expect(removed).toHaveBeenCalledOnce();
   });
 
   test("of the Conn ends every room, and leaves no timer", async () => {

@@ -117,6 +117,18 @@ describe("a publish that is not answered", () => {
     }
   });
 
+  test("has 2 minutes from its first write, however often it is repeated", async () => {
+    const hub = new ScriptedHub();
+    const call = rejection(hub.live.publish("a", 1));
+    for (let n = 0; n < 5; n++) {
+      await advance(20_000);
+      hub.reopen();
+    }
+    await advance(20_000);
+    expect(await call).toMatchObject({ code: "interrupted" });
+    expect(hub.published.length).toBe(6);
+  });
+
   test("is interrupted by the end of the Conn if it was written, and closed if it was not", async () => {
     const hub = new ScriptedHub();
     const calls = [1, 2].map((n) => rejection(hub.live.publish("a", n)));
@@ -178,6 +190,39 @@ describe("a publish that the server answers with an error", () => {
     hub.answer("$/publish", { position: at(7) });
     expect(await call).toBe(at(7));
     expect(new Set(hub.published.map(({ id }) => id)).size).toBe(1);
+  });
+
+  test("may have been appended where the engine was away: interrupted when the Conn ends meanwhile", async () => {
+    const hub = new ScriptedHub();
+    const call = rejection(hub.live.publish("a", 1));
+    hub.refuse("$/publish", -32003, "unavailable");
+    await settleMicrotasks();
+    hub.conn.end();
+    expect(await call).toMatchObject({ code: "interrupted" });
+  });
+
+  test("leaves the waits of the next one as they were at first", async () => {
+    const hub = new ScriptedHub();
+    void hub.live.publish("a", 1);
+    void hub.live.publish("a", 2);
+    hub.refuse("$/publish", -32001);
+    await advance(1_000);
+    hub.answer("$/publish", {});
+    await settleMicrotasks();
+    hub.refuse("$/publish", -32001);
+    await advance(1_000);
+    expect(data(hub)).toEqual([1, 1, 2, 2]);
+  });
+
+  test("is not repeated by detach() while it waits to be", async () => {
+    const hub = new ScriptedHub();
+    const calls = [1, 2].map((n) => rejection(hub.live.publish("a", n)));
+    hub.refuse("$/publish", -32001);
+    await settleMicrotasks();
+    hub.live.detach();
+    await Promise.all(calls);
+    await advance(60_000);
+    expect(data(hub)).toEqual([1]);
   });
 
   test("rejects where the server has no channels, or calls it malformed", async () => {

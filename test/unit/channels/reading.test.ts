@@ -201,6 +201,17 @@ describe("several subscriptions to one channel", () => {
     expect(hub.asked.length).toBe(3);
   });
 
+  test("that begin now in the turn of one that begins earlier begin at the head", async () => {
+    const hub = new ScriptedHub();
+    const old = record(hub.live.subscribe("a", { from: at(1) }));
+    const now = record(hub.live.subscribe("a"));
+    await settleMicrotasks();
+    hub.attach("a", at(1), at(3));
+    hub.message("a", 2, 3, 4);
+    await settleMicrotasks();
+    expect([old, now, hub.asked.length]).toEqual([[2, 3, 4], [4], 1]);
+  });
+
   test("that begin now while the log is read begin at its head", async () => {
     const hub = new ScriptedHub();
     const old = record(hub.live.subscribe("a", { from: at(1) }));
@@ -353,6 +364,17 @@ describe("load", () => {
     await answer(at(41));
     hub.message("a", 42);
     expect(seen).toEqual([42]);
+  });
+
+  test("contains what waited for the reader before the gap", async () => {
+    const hub = new ScriptedHub();
+    const { room } = await attached({ load: () => undefined }, hub);
+    await settleMicrotasks();
+    hub.message("a", 6, 7);
+    hub.notify("$/attached", "a", at(40), at(40), true);
+    await settleMicrotasks();
+    hub.message("a", 41);
+    expect(await read(room[Symbol.asyncIterator](), 1)).toEqual([41]);
   });
 
   test("waits with backoff from the second gap in a row on, and not after a gap that was overcome", async () => {
