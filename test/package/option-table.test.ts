@@ -207,6 +207,7 @@ const GROUPS: Readonly<Record<string, Group>> = {
 const ELSEWHERE: Readonly<Record<string, string>> = {
   SocketListenerOptions: "WHATWG DOM, section 2.7: addEventListener() throws for no option.",
   UseConnOptions: "A hook needs a renderer: test/unit/react/bad-input.test.ts.",
+  UseChannelOptions: "A hook needs a renderer: test/unit/react/use-channel.test.ts.",
 };
 /** Folders whose options have a table of their own. */
 const OWN_TABLE = /^(?:hub|channels|engines)\b/;
