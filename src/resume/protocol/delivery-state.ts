@@ -151,7 +151,7 @@ export function planResume(state: DeliveryState, rx: number): ResumePlan | undef
   const isSuspect = first > 0 && first === state.firstUnreceived;
   if (!isSuspect) state.strikes = 0;
   const poison = state.strikes >= MAX_STRIKES ? resend.shift() : undefined;
-  if (poison) state.strikes = 0;
+  // Without a suspect the next return begins to count anew.
   state.firstUnreceived = poison ? 0 : first;
   state.peerReceived = rx;
   // Uncounted messages may be taken out: the next message takes the number.

@@ -16,9 +16,9 @@ import {
 import { ordinals, sentMessage } from "../../../support/sent-message.ts";
 
 function filled(count: number, volatile: readonly number[] = []) {
-  const made = createDeliveryState(1_000);
-  for (let id = 1; id <= count; id++) retain(made, sentMessage(id, { volatile: volatile.includes(id) }));
-  return made;
+  const state = createDeliveryState(1_000);
+  for (let id = 1; id <= count; id++) retain(state, sentMessage(id, { volatile: volatile.includes(id) }));
+  return state;
 }
 test("weighs a message by its length and 64 more", () => {
   expect(windowCost("")).toBe(64);
@@ -39,27 +39,27 @@ test("lets one message more through than the window holds, whatever its size", (
 
 describe("an acknowledgement", () => {
   test("lets go of what it covers, in order", () => {
-    const made = filled(5);
-    expect(ordinals(acknowledge(made, 2))).toEqual([1, 2]);
-    expect(ordinals(acknowledge(made, 2))).toEqual([]);
-    expect(ordinals(acknowledge(made, 5))).toEqual([3, 4, 5]);
-    expect(made.cost).toBe(0);
+    const state = filled(5);
+    expect(ordinals(acknowledge(state, 2))).toEqual([1, 2]);
+    expect(ordinals(acknowledge(state, 2))).toEqual([]);
+    expect(ordinals(acknowledge(state, 5))).toEqual([3, 4, 5]);
+    expect(state.cost).toBe(0);
   });
 
   test.each([1, 6, 36 ** 10 - 1, Number.NaN])("that can't be is recognised: %d", (n) => {
-    const made = filled(5);
-    acknowledge(made, 2);
-    expect(acknowledge(made, n)).toBeUndefined();
-    expect(made.ackReceived).toBe(2);
+    const state = filled(5);
+    acknowledge(state, 2);
+    expect(acknowledge(state, n)).toBeUndefined();
+    expect(state.ackReceived).toBe(2);
   });
 
   test("costs the same however many messages came before", () => {
-    const made = createDeliveryState(1_000_000);
+    const state = createDeliveryState(1_000_000);
     let longest = 0;
     for (let id = 1; id <= 100_000; id++) {
-      retain(made, sentMessage(id, { cost: 1 }));
-      if (id > 10) acknowledge(made, id - 10);
-      longest = Math.max(longest, made.retained.length);
+      retain(state, sentMessage(id, { cost: 1 }));
+      if (id > 10) acknowledge(state, id - 10);
+      longest = Math.max(longest, state.retained.length);
     }
     expect(longest).toBeLessThan(1_000);
   });
@@ -67,30 +67,30 @@ describe("an acknowledgement", () => {
 
 describe("a return", () => {
   test("goes on where the peer stands", () => {
-    const made = filled(5);
-    acknowledge(made, 1);
-    const back = planResume(made, 3);
+    const state = filled(5);
+    acknowledge(state, 1);
+    const back = planResume(state, 3);
     expect(ordinals(back?.resend)).toEqual([4, 5]);
-    expect(made).toMatchObject({ sent: 5, ackReceived: 1, peerReceived: 3, cost: 40 });
-    expect(ordinals(acknowledge(made, 5))).toEqual([2, 3, 4, 5]);
+    expect(state).toMatchObject({ sent: 5, ackReceived: 1, peerReceived: 3, cost: 40 });
+    expect(ordinals(acknowledge(state, 5))).toEqual([2, 3, 4, 5]);
   });
 
   test("gives the place of a volatile message that was not counted to the next", () => {
-    const made = filled(5, [2, 4]);
-    const back = planResume(made, 2);
+    const state = filled(5, [2, 4]);
+    const back = planResume(state, 2);
     expect(ordinals(back?.resend)).toEqual([3, 5]);
     expect(ordinals(back?.stale)).toEqual([4]);
-    expect(made.sent).toBe(4);
-    retain(made, sentMessage(6, { cost: 10 }));
-    expect(ordinals(acknowledge(made, 5))).toEqual([1, 2, 3, 5, 6]);
+    expect(state.sent).toBe(4);
+    retain(state, sentMessage(6, { cost: 10 }));
+    expect(ordinals(acknowledge(state, 5))).toEqual([1, 2, 3, 5, 6]);
   });
 
   test.each([0, 1, 6, Number.NaN])("with a count that can't be is recognised: %d", (rx) => {
-    const made = filled(5);
-    acknowledge(made, 1);
-    planResume(made, 2);
-    expect(planResume(made, rx)).toBeUndefined();
-    expect(made).toMatchObject({ sent: 5, peerReceived: 2 });
+    const state = filled(5);
+    acknowledge(state, 1);
+    planResume(state, 2);
+    expect(planResume(state, rx)).toBeUndefined();
+    expect(state).toMatchObject({ sent: 5, peerReceived: 2 });
   });
 
   test("suspects a message that two returns in a row send first, and says so", () => {
@@ -128,17 +128,17 @@ describe("a return", () => {
   });
 
   test("suspects nobody whose peer's count moved in between", () => {
-    const made = filled(9);
+    const state = filled(9);
     for (let rx = 1; rx < 9; rx++) {
-      for (let trial = 0; trial < 3; trial++) expect(planResume(made, rx)?.poison).toBeUndefined();
+      for (let trial = 0; trial < 3; trial++) expect(planResume(state, rx)?.poison).toBeUndefined();
     }
   });
 
   test("suspects nobody where nothing was sent", () => {
-    const made = filled(1);
-    for (let trial = 0; trial < 9; trial++) expect(planResume(made, 1)?.poison).toBeUndefined();
-    retain(made, sentMessage(2, { cost: 1 }));
-    expect(planResume(made, 1)?.poison).toBeUndefined();
+    const state = filled(1);
+    for (let trial = 0; trial < 9; trial++) expect(planResume(state, 1)?.poison).toBeUndefined();
+    retain(state, sentMessage(2, { cost: 1 }));
+    expect(planResume(state, 1)?.poison).toBeUndefined();
   });
 });
 
@@ -217,28 +217,28 @@ test("behaves as a list of numbered messages would", () => {
   );
   fc.assert(
     fc.property(fc.array(move, { maxLength: 400 }), (moves) => {
-      const made = createDeliveryState(1_000);
+      const state = createDeliveryState(1_000);
       let list: SentMessage[] = [];
       let [acked, floor, nextId] = [0, 0, 0];
       for (const given of moves) {
         if ("volatile" in given) {
           const item = sentMessage(++nextId, { cost: nextId, volatile: given.volatile });
-          retain(made, item);
+          retain(state, item);
           list.push(item);
         } else if (given.type === "ack") {
           const n = acked + Math.round(given.part * (list.length - acked));
-          expect(acknowledge(made, n)).toEqual(list.slice(acked, n));
+          expect(acknowledge(state, n)).toEqual(list.slice(acked, n));
           acked = n;
         } else {
           const low = Math.max(acked, floor);
           floor = low + Math.round(given.part * (list.length - low));
-          const back = planResume(made, floor);
+          const back = planResume(state, floor);
           const again = list.slice(floor).filter((item) => !item.volatile && item !== back?.poison);
           expect(back?.resend).toEqual(again);
           list = [...list.slice(0, floor), ...again];
         }
         const kept = list.slice(acked);
-        expect(made).toMatchObject({
+        expect(state).toMatchObject({
           sent: list.length,
           ackReceived: acked,
           cost: kept.reduce((sum, { cost }) => sum + cost, 0),
@@ -246,4 +246,22 @@ test("behaves as a list of numbered messages would", () => {
       }
     }),
   );
+});
+
+test("takes no message once those that are not acknowledged cost exactly what was granted", () => {
+  const state = createDeliveryState(100);
+  expect(count(state, "x".repeat(36))).toBe(true);
+  expect(count(state, "")).toBe(false);
+  noteAckSent(state, 1);
+  expect(count(state, "")).toBe(true);
+});
+
+test("suspects no message that was sent after a return that found nothing to send again", () => {
+  const state = filled(1);
+  acknowledge(state, 1);
+  expect(planResume(state, 1)).toMatchObject({ resend: [], isSuspect: false });
+  expect(state.firstUnreceived).toBe(0);
+  retain(state, sentMessage(2));
+  expect(planResume(state, 1)?.isSuspect).toBe(false);
+  expect(planResume(state, 1)?.isSuspect).toBe(true);
 });
