@@ -1,0 +1,93 @@
+import { expect, test } from "vitest";
+import { audit } from "../../cluster/ledger.mjs";
+
+type Entry = [from: string, n: number, position: string] | null;
+
+/** A run without a fault: two clients in a room of three messages. */
+function run() {
+  const log: [string, number, string][] = [
+    ["c0", 0, "1-a"],
+    ["c1", 0, "2-b"],
+    ["c0", 1, "3-c"],
+  ];
+  const client = (id: string) => ({
+    id,
+    channel: "room:0",
+    entries: [...log] as Entry[],
+    publishes: log.filter(([from]) => from === id).map(([, n, position]) => [n, "done", position, 1_000]),
+    ups: [[0, "acknowledged"]],
+    calls: [[0, "done"]],
+    downs: [["s", id === "c0" ? 0 : 1]] as [string, number][],
+  });
+  const clients = [client("c0"), client("c1")] as [ReturnType<typeof client>, ReturnType<typeof client>];
+  const lines: (string | number)[][] = [
+    ["up", "c0", 0],
+    ["up", "c1", 0],
+    ["call", "c0", 0],
+    ["call", "c1", 0],
+    ["outcome", "s", 0, "acknowledged"],
+    ["outcome", "s", 1, "acknowledged"],
+  ];
+  return { clients, lines, logs: { "room:0": log } };
+}
+
+type Run = ReturnType<typeof run>;
+
+test("a run without a fault has none", () => {
+  expect(audit(run()).faults).toEqual([]);
+});
+
+const miscounts: [fault: string, change: (all: Run) => void][] = [
+  ["c1 missed 1 before 3-c", ({ clients }) => clients[1].entries.splice(1, 1)],
+  ["c1 missed the last 1", ({ clients }) => clients[1].entries.pop()],
+  ["c1 got 1-a twice", ({ clients }) => clients[1].entries.splice(1, 0, ["c0", 0, "1-a"])],
+  ["c1 got 2-b out of order", ({ clients }) => clients[1].entries.reverse()],
+  ["c1 got other data at 1-a", ({ clients }) => clients[1].entries.splice(0, 1, ["c9", 0, "1-a"])],
+  ["c1 got no gap after 2-x, which was lost", ({ clients }) => clients[1].entries.splice(1, 1, ["c1", 9, "2-x"])],
+  ["publish 1 of c0 resolved, and is not in the log", ({ logs }) => logs["room:0"].pop()],
+  ["publish 0 of c1 has no outcome", ({ clients }) => clients[1].publishes[0]?.splice(1, 1, "pending")],
+  [
+    "c0 published 1 once, and it is in the log 2 times",
+    ({ clients, logs }) => {
+      logs["room:0"].push(["c0", 1, "4-d"]);
+      for (const { entries } of clients) entries.push(["c0", 1, "4-d"]);
+    },
+  ],
+  ["up c0 0 is acknowledged, and did not arrive", ({ lines }) => lines.splice(0, 1)],
+  ["up c0 0 arrived 2 times", ({ lines }) => lines.push(["up", "c0", 0])],
+  ["up c0 0 was refused, and arrived", ({ clients }) => clients[0].ups[0]?.splice(1, 1, "refused")],
+  ["call c1 0 is done, and did not arrive", ({ lines }) => lines.splice(3, 1)],
+  ["call c1 0 got the answer of another", ({ clients }) => clients[1].calls[0]?.splice(1, 1, "wrong")],
+  ["down s 0 is acknowledged, and did not arrive", ({ clients }) => clients[0].downs.pop()],
+  ["c0 got 0 of a session out of order or twice", ({ clients }) => clients[0].downs.push(["s", 0])],
+];
+
+test.each(miscounts)("the audit finds that %s", (fault, change) => {
+  const all = run();
+  change(all);
+  expect(audit(all).faults).toContain(fault);
+});
+
+test("what was missed before a gap is no fault", () => {
+  const all = run();
+  all.clients[1].entries.splice(1, 1, null);
+  expect(audit(all).faults).toEqual([]);
+});
+
+test("a publish that is in doubt may be in the log or not", () => {
+  const all = run();
+  all.clients[0].publishes.push([7, "interrupted"]);
+  all.clients[0].publishes[0]?.splice(1, 1, "interrupted");
+  expect(audit(all).faults).toEqual([]);
+});
+
+test("a publish that the engine lost is no fault at the time of the failover, and one at another time is", () => {
+  const lost = (lossFrom: number) => {
+    const all = run();
+    all.logs["room:0"].pop();
+    for (const { entries } of all.clients) entries.push(null);
+    return audit({ ...all, lossFrom, lossUntil: lossFrom + 100 }).faults;
+  };
+  expect(lost(950)).toEqual([]);
+  expect(lost(5_000)).toEqual(["publish 1 of c0 resolved, and is not in the log"]);
+});
