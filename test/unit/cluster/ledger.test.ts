@@ -58,7 +58,7 @@ const miscounts: [fault: string, change: (all: Run) => void][] = [
   ["up c0 0 was refused, and arrived", ({ clients }) => clients[0].ups[0]?.splice(1, 1, "refused")],
   ["call c1 0 is done, and did not arrive", ({ lines }) => lines.splice(3, 1)],
   ["call c1 0 got the answer of another", ({ clients }) => clients[1].calls[0]?.splice(1, 1, "wrong")],
-  ["down s 0 is acknowledged, and did not arrive", ({ clients }) => clients[0].downs.pop()],
+  ["down s 0 to - is acknowledged, and did not arrive", ({ clients }) => clients[0].downs.pop()],
   ["c0 got 0 of a session out of order or twice", ({ clients }) => clients[0].downs.push(["s", 0])],
 ];
 
