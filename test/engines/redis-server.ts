@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createClient } from "@redis/client";
+import { createClient, type RedisClientOptions } from "@redis/client";
 import { expect } from "vitest";
 import { freePort } from "../support/free-port.ts";
 
@@ -68,8 +68,8 @@ async function end(child: ChildProcess): Promise<void> {
 }
 
 /** A client of the port, which an engine takes as its pattern. */
-export function clientOf(port: number): ReturnType<typeof createClient> {
-  return createClient({ socket: { host: "127.0.0.1", port } });
+export function clientOf(port: number, options: RedisClientOptions = {}): ReturnType<typeof createClient> {
+  return createClient({ ...options, socket: { host: "127.0.0.1", port } });
 }
 
 export const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

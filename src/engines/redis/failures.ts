@@ -50,8 +50,9 @@ export function foreign(what: string, cause?: unknown): ConnError {
   return new ConnError("unavailable", `Redis holds data that this version did not write: ${what}`, { cause });
 }
 
-/** Returns the error for a call that got no answer. */
+/** Returns the error for a call that got no answer. A server that can never serve us is the reason itself. */
 export function unanswered(mayHaveRun: boolean, cause: unknown): ConnError {
+  if (cause instanceof ConnError && cause.code === "unsupported") return cause;
   const what = mayHaveRun ? "Redis did not answer in time: the call may have run." : "Redis can't be reached.";
   return new ConnError("unavailable", what, { cause });
 }

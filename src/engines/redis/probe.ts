@@ -23,6 +23,8 @@ export class Probe {
   readonly #timer = new Timer();
   #received = 0;
   #isAsked = false;
+  /** Whether a probe waits for commands to be connected. Then no further one is published. */
+  #isPending = false;
   #silences = 0;
 
   constructor(owner: ProbeOwner, intervalMs: number) {
@@ -49,7 +51,7 @@ export class Probe {
       this.#forget();
       this.#owner.onSilence();
     } else if (isQuiet) {
-      this.#ask();
+      if (!this.#isPending) this.#ask();
     } else {
       this.#forget();
     }
@@ -64,12 +66,15 @@ export class Probe {
 
   #ask(): void {
     this.#isAsked = false;
-    this.#owner.publish().then(
-      () => {
-        this.#isAsked = true;
-      },
+    this.#isPending = true;
+    const settle = (isPublished: boolean) => {
+      this.#isPending = false;
       // Without commands nothing is known of the feed.
-      () => {},
+      this.#isAsked = isPublished;
+    };
+    this.#owner.publish().then(
+      () => settle(true),
+      () => settle(false),
     );
   }
 }

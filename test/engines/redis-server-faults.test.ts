@@ -1,0 +1,322 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import type { RedisClientLike } from "../../src/engines/redis.ts";
+import type { LogEntry, Position } from "../../src/server/engine.ts";
+import {
+  ALL,
+  cleanUp,
+  HISTORY,
+  logOf,
+  newPrefix,
+  patternOf,
+  publishAll,
+  startNode,
+  startProxy,
+  textsOf,
+} from "./redis-rig.ts";
+import { clientOf, isMissing, type RedisServer, sleep, startRedis, until } from "./redis-server.ts";
+
+describe.skipIf(isMissing)("a server of Redis", () => {
+  let redis: RedisServer;
+
+  cleanUp();
+  beforeAll(async () => {
+    redis = await startRedis();
+  });
+
+  /** A master and its replica, and a client that goes to whichever `now` names. */
+  async function pair() {
+    const master = await startRedis("--repl-diskless-sync-delay", "0");
+    const replica = await startRedis("--replicaof", "127.0.0.1", String(master.port));
+    await until(() => replica.command("INFO", "replication").includes("master_link_status:up"));
+    const now = { port: master.port };
+    return { master, replica, now, client: patternOf(() => now.port) };
+  }
+
+  test("a failover that loses the last writes is a gap for those who saw them, and for nobody else", async () => {
+    const { master, replica, now, client } = await pair();
+    const { engine, states } = startNode(client, { timeoutMs: 5_000 });
+    const seen: LogEntry[] = [];
+    await engine.subscribe("a", HISTORY, (entry) => seen.push(entry));
+    const kept = await publishAll(engine, "a", "1", "2", "3");
+    await until(() => replica.command("INFO", "replication").includes("slave_read_only:1"));
+    expect(master.command("WAIT", "1", "2000")).toBe("1");
+    replica.command("REPLICAOF", "127.0.0.1", "1");
+    const lost = await publishAll(engine, "a", "lost 4", "lost 5");
+    await until(() => seen.length === 5);
+    replica.command("REPLICAOF", "NO", "ONE");
+    now.port = replica.port;
+    await master.kill();
+    await until(() => states.join() === "up,down,up");
+    // The new entries have the numbers of the lost ones.
+    const fresh = await publishAll(engine, "a", "4", "5", "6");
+    const numbers = (positions: readonly Position[]) => positions.map((position) => position.split("-")[0]);
+    expect(numbers(fresh).slice(0, 2)).toEqual(numbers(lost));
+    for (const after of lost) expect(await engine.read("a", { after }, ALL)).toBeUndefined();
+    const part = await engine.read("a", { after: kept[2] as Position }, ALL);
+    expect(textsOf(part?.entries)).toEqual(["4", "5", "6"]);
+    await until(() => seen.length === 8);
+    // The reader sees by it that its last entry is not the one before.
+    expect(seen[5]?.previous).toBe(kept[2]);
+    expect(seen[5]?.previous).not.toBe(lost[1]);
+  });
+
+  test("a master that was demoted refuses publishes of each kind, and the engine moves to the new one", async () => {
+    const { master, replica, now, client } = await pair();
+    const { engine, states } = startNode(client, { timeoutMs: 5_000 });
+    await publishAll(engine, "a", "1");
+    expect(master.command("WAIT", "1", "2000")).toBe("1");
+    replica.command("REPLICAOF", "NO", "ONE");
+    master.command("REPLICAOF", "127.0.0.1", String(replica.port));
+    now.port = replica.port;
+    const refused = await Promise.allSettled([
+      engine.publish("a", "x", { history: HISTORY }),
+      engine.publish("b", "x", {}),
+      engine.publish("b", "x", { id: "1" }),
+    ]);
+    for (const result of refused) {
+      expect(result).toMatchObject({ reason: { code: "unavailable", message: expect.stringContaining("READONLY") } });
+    }
+    await until(() => states.join() === "up,down,up");
+    await publishAll(engine, "a", "2");
+    expect(await logOf(engine, "a")).toEqual(["1", "2"]);
+  });
+
+  test("a replica is not used until it is the master", async () => {
+    const { replica } = await pair();
+    const { engine, errors, states } = startNode(clientOf(replica.port), { timeoutMs: 300 });
+    await expect(engine.publish("a", "1", { history: HISTORY })).rejects.toMatchObject({ code: "unavailable" });
+    expect(errors[0]).toMatchObject({ code: "unavailable", message: expect.stringContaining("READONLY") });
+    expect(states).toEqual([]);
+    replica.command("REPLICAOF", "NO", "ONE");
+    await until(() => states.at(-1) === "up");
+    await publishAll(engine, "a", "1");
+  });
+
+  test("a server of a Redis Cluster is a clear error", async () => {
+    const cluster = await startRedis("--cluster-enabled", "yes");
+    const { engine, errors } = startNode(clientOf(cluster.port), { timeoutMs: 300 });
+    const error = { code: "unsupported", message: expect.stringContaining("Redis Cluster is not supported") };
+    await expect(engine.publish("a", "1", { history: HISTORY })).rejects.toMatchObject(error);
+    expect(errors).toEqual([expect.objectContaining(error)]);
+  });
+
+  test("a reply MOVED of a cluster that hides its settings is the same error", async () => {
+    const cluster = await startRedis("--cluster-enabled", "yes");
+    cluster.command("ACL", "SETUSER", "default", "-info");
+    const slots = Array.from({ length: 16_384 }, (_, i) => String(i));
+    // Another node, that is not there, has all slots.
+    cluster.command("CLUSTER", "ADDSLOTS", ...slots.slice(0, 8_192));
+    const { engine, errors } = startNode(clientOf(cluster.port), { timeoutMs: 1_000 });
+    const error = {
+      code: "unsupported",
+      message: expect.stringMatching(/Redis Cluster.*(CLUSTERDOWN|MOVED|CROSSSLOT)/),
+    };
+    await expect(engine.publish("a", "1", { history: HISTORY })).rejects.toMatchObject(error);
+    expect(errors).toContainEqual(expect.objectContaining(error));
+  });
+
+  test("a policy that evicts keys is a warning, and nothing else", async () => {
+    const own = await startRedis("--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru");
+    const { engine, errors } = startNode(clientOf(own.port));
+    await publishAll(engine, "a", "1");
+    expect(errors).toMatchObject([{ code: "unsupported", message: expect.stringContaining("allkeys-lru") }]);
+  });
+
+  test("a Redis without memory refuses publishes, and goes on when there is some", async () => {
+    const own = await startRedis("--maxmemory", "1", "--maxmemory-policy", "noeviction");
+    const { engine } = startNode(clientOf(own.port));
+    const publish = engine.publish("a", "1", { history: HISTORY });
+    await expect(publish).rejects.toMatchObject({ code: "unavailable", message: expect.stringContaining("OOM") });
+    own.command("CONFIG", "SET", "maxmemory", "0");
+    await publishAll(engine, "a", "2");
+    expect(await logOf(engine, "a")).toEqual(["2"]);
+  });
+
+  test("two applications on one Redis have nothing in common but the server", async () => {
+    const [here, there] = [newPrefix(), newPrefix()].map(
+      (prefix) => startNode(clientOf(redis.port), { prefix }).engine,
+    );
+    if (!here || !there) throw new Error("Two nodes were asked for.");
+    const seen: LogEntry[] = [];
+    await there.subscribe("a", HISTORY, (entry) => seen.push(entry));
+    await here.setMember("a", "ann", "");
+    await publishAll(here, "a", "1");
+    await publishAll(there, "a", "2");
+    await until(() => seen.length > 0);
+    expect(textsOf(seen)).toEqual(["2"]);
+    expect(await logOf(there, "a")).toEqual(["2"]);
+    expect([...(await there.members("a"))]).toEqual([]);
+  });
+
+  test("a password is that of the client, and a wrong one is reported", async () => {
+    const own = await startRedis("--requirepass", "secret");
+    const right = clientOf(own.port, { password: "secret" });
+    const { engine } = startNode(right);
+    await publishAll(engine, "a", "1");
+    const { engine: other, errors } = startNode(clientOf(own.port, { password: "wrong" }), { timeoutMs: 300 });
+    await expect(other.publish("a", "1", {})).rejects.toMatchObject({ code: "unavailable" });
+    expect(errors[0]?.message).toMatch(/WRONGPASS/);
+  });
+
+  describe("with members", () => {
+    const namesOf = async (node: {
+      readonly engine: { members(channel: string): Promise<ReadonlyMap<string, string>> };
+    }) => [...(await node.engine.members("a")).keys()].sort().join();
+
+    test("the members of a node that is cut off leave with its lease, and are back with it", async () => {
+      const prefix = newPrefix();
+      const proxy = await startProxy(redis.port);
+      const far = startNode(clientOf(proxy.port), { prefix });
+      const near = startNode(clientOf(redis.port), { prefix });
+      await far.engine.setMember("a", "ann", "");
+      await near.engine.setMember("a", "bob", "");
+      expect(await namesOf(near)).toBe("ann,bob");
+      proxy.blackhole();
+      const start = performance.now();
+      await until(async () => (await namesOf(near)) === "bob");
+      expect(performance.now() - start).toBeLessThan(600 + 300);
+      await proxy.heal();
+      await until(async () => (await namesOf(near)) === "ann,bob");
+      await far.engine.removeMember("a", "ann");
+      expect(await namesOf(near)).toBe("bob");
+      expect(await namesOf(far)).toBe("bob");
+    });
+
+    test("a node whose lease lapsed joins anew, and its members are back at the next renewal", async () => {
+      const prefix = newPrefix();
+      const { engine, errors } = startNode(clientOf(redis.port), { prefix });
+      const near = startNode(clientOf(redis.port), { prefix });
+      await engine.setMember("a", "ann", "");
+      const [lease] = redis.command("--raw", "KEYS", `${prefix}:node:*`).split("\n");
+      redis.command("DEL", lease as string);
+      expect(await namesOf(near)).toBe("");
+      await until(async () => (await namesOf(near)) === "ann");
+      expect(errors).toMatchObject([{ code: "unavailable", message: expect.stringContaining("lapsed") }]);
+      expect(redis.command("--raw", "KEYS", `${prefix}:node:*`)).not.toContain(lease);
+    });
+
+    test("a node that came back counts no other as dead, as long as a lease lasts", async () => {
+      const prefix = newPrefix();
+      const proxy = await startProxy(redis.port);
+      const far = startNode(clientOf(proxy.port), { prefix });
+      const near = startNode(clientOf(redis.port), { prefix });
+      await near.engine.setMember("a", "bob", "");
+      await far.engine.setMember("a", "ann", "");
+      proxy.reset();
+      await until(() => far.states.join() === "up,down,up");
+      for (const lease of redis.command("--raw", "KEYS", `${prefix}:node:*`).split("\n")) redis.command("DEL", lease);
+      expect(await namesOf(far)).toBe("ann,bob");
+    });
+  });
+
+  describe("with data that is not ours", () => {
+    let prefix: string;
+    const keyOf = (kind: string) => {
+      const [key] = redis.command("--raw", "KEYS", `${prefix}:*:${kind}:a`).split("\n");
+      return key as string;
+    };
+    async function begin(client: RedisClientLike = clientOf(redis.port)) {
+      prefix = newPrefix();
+      const node = startNode(client, { prefix });
+      const seen: LogEntry[] = [];
+      await node.engine.subscribe("a", HISTORY, (entry) => seen.push(entry));
+      const positions = await publishAll(node.engine, "a", "1", "2");
+      await until(() => seen.length === 2);
+      return { ...node, seen, positions };
+    }
+
+    test("messages on a feed are refused and reported, and the next one of ours arrives", async () => {
+      const { engine, errors, seen } = await begin();
+      const feed = keyOf("log").replace(":log:", ":feed:");
+      const forged = [
+        "",
+        "hello",
+        "2t1-1 0-1\nx",
+        "1t1-1\nx",
+        "1t9-9 x\n",
+        `1t${"9".repeat(40)}-1 0-1\nx`,
+        "1x\ny",
+        "1t1-99999999999 0-1\nx",
+      ];
+      for (const message of forged) redis.command("PUBLISH", feed, message);
+      await publishAll(engine, "a", "3");
+      await until(() => seen.length === 3);
+      expect(textsOf(seen)).toEqual(["1", "2", "3"]);
+      expect(errors.map(({ code }) => code)).toEqual(forged.map(() => "unavailable"));
+      expect(errors[0]?.message).toContain("did not write");
+    });
+
+    test("text that is no UTF-8 is refused", async () => {
+      const { engine, errors, seen } = await begin();
+      const raw = clientOf(redis.port);
+      await raw.connect();
+      const feed = keyOf("log").replace(":log:", ":feed:");
+      await raw.publish(feed, Buffer.from([0x31, 0x74, 0x0a, 0xff, 0xfe]));
+      raw.destroy();
+      await publishAll(engine, "a", "3");
+      await until(() => seen.length === 3);
+      expect(errors).toHaveLength(1);
+    });
+
+    test.each([
+      ["of another version", ["SET", "2 5-5 99"]],
+      ["that is cut off", ["SET", "1 5"]],
+      ["of another type", ["RPUSH", "x"]],
+    ])("a head %s refuses its channel, and no other", async (_name, [command, value]) => {
+      const { engine, errors, positions } = await begin();
+      const head = keyOf("head");
+      redis.command("DEL", head);
+      redis.command(command as string, head, value as string);
+      const calls = [
+        engine.publish("a", "3", { history: HISTORY }),
+        engine.read("a", { after: positions[0] as Position }, ALL),
+        engine.read("a", { last: 5 }, ALL),
+        engine.subscribe("a", HISTORY, () => {}),
+      ];
+      const codes = (await Promise.allSettled(calls)).map((it) => (it.status === "rejected" ? it.reason.code : "fine"));
+      expect(codes).toEqual(calls.map(() => "unavailable"));
+      await publishAll(engine, "b", "1");
+      const both = ["a", "b"].map((channel) => ({ channel, history: HISTORY }));
+      expect((await engine.heads(both))[1]).toBe((await engine.heads(both.slice(1)))[0]);
+      expect(errors.length).toBeGreaterThanOrEqual(4);
+    });
+
+    test("an entry of others in a log is a gap where it stands, and the next publish mends the log", async () => {
+      const { engine, errors, positions } = await begin();
+      redis.command("XADD", keyOf("log"), "*", "hello", "world");
+      expect(await engine.read("a", { after: positions[1] as Position }, ALL)).toEqual({
+        entries: [],
+        head: positions[1],
+      });
+      expect(await engine.read("a", { after: positions[0] as Position }, ALL)).toBeUndefined();
+      expect(errors.length).toBeGreaterThan(0);
+      await publishAll(engine, "a", "3");
+      expect(await logOf(engine, "a")).toEqual(["3"]);
+    });
+
+    test("results and members of others are refused", async () => {
+      const { engine, errors } = await begin();
+      await engine.publish("a", "3", { history: HISTORY, id: "x" });
+      const id = redis.command("--raw", "KEYS", `${prefix}:*:id:*`);
+      redis.command("SET", id, "hello");
+      const again = engine.publish("a", "3", { history: HISTORY, id: "x" });
+      await expect(again).rejects.toMatchObject({ code: "unavailable" });
+      await engine.setMember("a", "ann", "");
+      redis.command("HSET", keyOf("members"), "no node", "x");
+      expect([...(await engine.members("a")).keys()]).toEqual(["ann"]);
+      expect(errors).toHaveLength(2);
+    });
+  });
+
+  test("an engine that was closed leaves no connection and no member behind", async () => {
+    const own = await startRedis();
+    const { engine } = startNode(clientOf(own.port), { prefix: "gone" });
+    await engine.setMember("a", "ann", "");
+    await engine.subscribe("a", HISTORY, () => {});
+    await engine.close();
+    await sleep(50);
+    expect(own.command("KEYS", "gone:node:*")).toBe("");
+    expect(own.command("KEYS", "*:members:*")).toBe("");
+    expect(own.command("INFO", "clients")).toContain("connected_clients:1\r");
+  });
+});
