@@ -174,6 +174,7 @@ describe.skipIf(isMissing)("between a node and Redis", () => {
     for (const after of [first, last]) expect(await engine.read("a", { after }, ALL)).toBeUndefined();
     const [head] = await engine.heads([{ channel: "a", history: HISTORY }]);
     expect(head).not.toBe(last);
+    expect(await logOf(engine, "a")).toEqual([]);
     await publishAll(engine, "a", "3");
     await until(() => seen.length === 3);
     expect(seen[2]?.previous).toBe(head);
