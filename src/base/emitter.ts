@@ -22,8 +22,8 @@ export interface EmitterOwner {
  * one order. An error that a listener throws is reported as uncaught in a microtask; the other listeners still run.
  */
 export class Emitter<Events extends object> {
-  /** The event that is emitted now. */
-  current: keyof Events | undefined;
+  /** The event that is emitted now, after the events whose listeners caused it. */
+  #causes: readonly (keyof Events)[] = [];
   readonly #owner: EmitterOwner;
   readonly #listeners = new EventEmitter();
   readonly #queue = new Queue<() => void>();
@@ -62,17 +62,18 @@ export class Emitter<Events extends object> {
   }
 
   emit<Name extends keyof Events & string>(event: Name, payload: Events[Name]): void {
-    if (this.#isPaused || this.#isEmitting) this.enqueue(() => this.#emitNow(event, payload));
-    else this.#emitNow(event, payload);
+    const causes = this.#causes;
+    if (this.#isPaused || this.#isEmitting) this.enqueue(() => this.#emitNow(event, payload, causes));
+    else this.#emitNow(event, payload, causes);
   }
 
   /**
-   * Emits in a microtask, because the caller is in the middle of a change. Does nothing in a listener of the same event,
-   * which would otherwise be called for ever.
+   * Emits in a microtask, because the caller is in the middle of a change. Does nothing where `isCausedBy(event)`, because
+   * the listeners would otherwise be called for ever.
    */
   emitLater<Name extends keyof Events & string>(event: Name, payload: Events[Name]): void {
-    if (this.current === event) return;
-    this.enqueueLater(() => this.#emitNow(event, payload));
+    const causes = this.#causes;
+    if (!this.isCausedBy(event)) this.enqueueLater(() => this.#emitNow(event, payload, causes));
   }
 
   /** Runs `act` after all events that are queued, in a microtask at the latest. */
@@ -105,11 +106,20 @@ export class Emitter<Events extends object> {
     return this.#listeners.listenerCount(event) > 0;
   }
 
-  #emitNow<Name extends keyof Events & string>(event: Name, payload: Events[Name]): void {
-    const outer = this.current;
-    this.current = event;
+  /** Whether a listener of `event` runs now, or one of an event that such a listener caused. */
+  isCausedBy(event: keyof Events): boolean {
+    return this.#causes.includes(event);
+  }
+
+  #emitNow<Name extends keyof Events & string>(
+    event: Name,
+    payload: Events[Name],
+    causes: readonly (keyof Events)[],
+  ): void {
+    const outer = this.#causes;
+    this.#causes = [...causes, event];
     this.#listeners.emit(event, payload);
-    this.current = outer;
+    this.#causes = outer;
   }
 
   #emitQueued(): void {

@@ -327,10 +327,10 @@ export class Conn<In = Payload, Out = In> {
 
   /**
    * Emits `error` as an `error` event, for code that is built on the Conn and has no caller to throw at. Does nothing in a
-   * listener of `error`, which would be called for ever.
+   * listener of `error`, or of an event that such a listener caused, because the listeners would be called for ever.
    */
   report(error: ConnError): void {
-    if (supervisorOf(this).emitter.current !== "error") supervisorOf(this).onError(error);
+    if (!supervisorOf(this).emitter.isCausedBy("error")) supervisorOf(this).onError(error);
   }
 
   /**

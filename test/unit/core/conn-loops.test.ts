@@ -160,3 +160,21 @@ test("report() in a listener of error is not reported again", () => {
   conn.report(new ConnError("misuse", "first"));
   expect(seen).toEqual(["first"]);
 });
+
+test("report() in a listener of dropped is not emitted where a listener of error caused the drop", async () => {
+  const { conn } = createConn<Payload, string>({ outbox: { maxMessages: 1 }, autoConnect: false });
+  const seen: string[] = [];
+  conn.send("waits");
+  conn.on("error", ({ message }) => {
+    seen.push(message);
+    conn.write("refused").catch(() => {});
+  });
+  conn.on("dropped", ({ payload }) => {
+    seen.push(String(payload));
+    // Bounded, so that a failure of this test ends.
+    if (seen.length < 10) conn.report(new ConnError("misuse", "again"));
+  });
+  conn.report(new ConnError("misuse", "first"));
+  await settleMicrotasks();
+  expect(seen).toEqual(["first", "refused"]);
+});
