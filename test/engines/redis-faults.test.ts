@@ -106,6 +106,8 @@ describe.skipIf(isMissing)("between a node and Redis", () => {
       await engine.subscribe("a", HISTORY, (entry) => seen.push(entry));
       await own.kill();
       await until(() => states.at(-1) === "down");
+      // The other connection may learn of it a little later.
+      await sleep(100);
       const start = performance.now();
       const calls = Array.from({ length: 5 }, (_, i) => engine.publish("a", String(i), { history: HISTORY }));
       const messages: string[] = [];

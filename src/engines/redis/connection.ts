@@ -4,7 +4,7 @@ import { noop } from "../../base/deferred.ts";
 export type RedisArgument = string | Buffer;
 
 /** Called with each message of a channel, both as bytes. */
-export type RedisMessageListener = (message: Uint8Array, channel: Uint8Array) => void;
+export type RedisMessageListener = (message: unknown, channel: unknown) => void;
 
 /** The part of a client that the engine uses, of `@redis/client`, and of a Sentinel client. */
 export interface RedisClientLike {

@@ -13,6 +13,8 @@ interface Feed {
   readonly onEntry: (entry: LogEntry) => void;
   /** Resolves once Redis confirmed the subscription, or once it ended. */
   readonly attached: Deferred<void>;
+  /** Whether it resolved. Messages that come sooner are those of a subscription that ended. */
+  isAttached: boolean;
 }
 
 /**
@@ -44,7 +46,7 @@ export class Feeds {
   /** Resolves once later messages reach `onEntry`. Rejects with `unavailable`, and then nothing is subscribed. */
   async subscribe(name: string, onEntry: Feed["onEntry"]): Promise<void> {
     this.#feeds.get(name)?.attached.resolve();
-    const feed = { onEntry, attached: deferred<void>() };
+    const feed = { onEntry, attached: deferred<void>(), isAttached: false };
     this.#feeds.set(name, feed);
     if (this.#connection) this.#attach(this.#connection, name, feed);
     const timer = setTimeout(() => feed.attached.reject(unanswered(false, undefined)), this.#timeoutMs);
@@ -83,7 +85,7 @@ export class Feeds {
       if (name !== this.#probe && !this.#feeds.has(name)) connection.unsubscribe([name], this.#onMessage);
     }
     for (const [name, feed] of this.#feeds) {
-      if (this.#prepared.has(name)) feed.attached.resolve();
+      if (this.#prepared.has(name)) confirm(feed);
       else this.#attach(connection, name, feed);
     }
     this.#prepared = new Set();
@@ -101,23 +103,28 @@ export class Feeds {
 
   #attach(connection: RedisConnection, name: string, feed: Feed): void {
     connection.subscribe([name], this.#onMessage).then(
-      () => connection === this.#connection && feed.attached.resolve(),
+      () => connection === this.#connection && confirm(feed),
       // A connection that is lost is followed by one that is prepared with this subscription.
       (error: unknown) => isReply(error) && feed.attached.reject(refusedBy(error)),
     );
   }
 
-  readonly #onMessage = (message: Uint8Array, channel: Uint8Array): void => {
+  readonly #onMessage = (message: unknown, channel: unknown): void => {
     this.received++;
     const name = textOf(channel) ?? "";
     const feed = this.#feeds.get(name);
-    if (!feed) return;
-    const entry = parseMessage(message);
-    if (!entry) return this.#onError(foreign(`a message of ${message.length} bytes on ${name}`));
+    if (!feed?.isAttached) return;
+    const entry = message instanceof Uint8Array ? parseMessage(message) : undefined;
+    if (!entry) return this.#onError(foreign(`a message on ${name}`));
     try {
       feed.onEntry(entry);
     } catch (error) {
       throwAsync(error);
     }
   };
+}
+
+function confirm(feed: Feed): void {
+  feed.isAttached = true;
+  feed.attached.resolve();
 }
