@@ -317,7 +317,9 @@ async function main() {
     await removeNode(2);
   });
 
+  // Both sides stop before either writes down what it saw: a message that arrives after that would be missed by the oracle.
   await askClients("stop");
+  for (const node of nodes) if (node) await ask(node.child, { type: "stop" });
   for (let tries = 0; tries < 60 && (await report()).pending > 0; tries++) await pause(500);
   await pause(2_000);
   await askClients("finish");

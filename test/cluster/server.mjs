@@ -30,6 +30,8 @@ const topics = hub({
   onError: (error) => process.send?.({ event: "error", text: String(error) }),
 });
 
+let isSending = true;
+
 async function serve(conn) {
   const id = conn.principal;
   const session = randomUUID();
@@ -44,6 +46,7 @@ async function serve(conn) {
     others: ({ up }) => note("up", id, up),
   });
   const timer = setInterval(() => {
+    if (!isSending) return;
     const n = number++;
     conn
       .send(
@@ -81,6 +84,10 @@ const resources = () => {
 
 process.on("message", ({ type }) => {
   if (type === "leave") void leave();
+  if (type === "stop") {
+    isSending = false;
+    process.send?.({ event: "stop" });
+  }
   if (type === "report") {
     globalThis.gc?.();
     const count = resources();
