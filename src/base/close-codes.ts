@@ -30,6 +30,9 @@ export const FENCED = 4409;
 /** The inbox is full, and a browser can't pause the peer. */
 export const INBOX_FULL = 4413;
 
+/** Codes that a server may send and a page may not, besides 1000 and 3000 to 4999. */
+export const SERVER_CODES: readonly number[] = [GOING_AWAY, POLICY_VIOLATION, INTERNAL_ERROR, 1012, TRY_AGAIN_LATER];
+
 /** Whether `code` means that no close frame came (RFC 6455, section 7.4.1). Deno gives 0 where others give 1006. */
 export function isUnclean(code: number): boolean {
   return code === 0 || code === ABNORMAL || code === BAD_CERTIFICATE;

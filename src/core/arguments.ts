@@ -64,13 +64,13 @@ function checkSignal(known: readonly string[], options: ReceiveOptions): AbortSi
 }
 
 /**
- * Refuses a close code that may not be sent: a client may send 1000 and 3000 to 4999 on every platform, a server a few
- * more (RFC 6455, section 7.4).
+ * Refuses a close code that may not be sent: every platform may send 1000 and 3000 to 4999, and the `others` are those that
+ * a source of connections may send besides (RFC 6455, section 7.4).
  *
  * @throws {@link ConnError} `bad-option`
  */
-export function checkCode(code: number, isServer: boolean): void {
-  if (code === 1000 || (Number.isInteger(code) && code >= 3000 && code < 5000)) return;
-  if (isServer && [1001, 1008, 1011, 1012, 1013].includes(code)) return;
-  throw badOption("code", isServer ? "1000, 1001, 1008, 1011 to 1013 or 3000 to 4999" : "1000 or 3000 to 4999", code);
+export function checkCode(code: number, others: readonly number[] = []): void {
+  const named = [1000, ...others];
+  if (named.includes(code) || (Number.isInteger(code) && code >= 3000 && code < 5000)) return;
+  throw badOption("code", `${named.join(", ")} or 3000 to 4999`, code);
 }

@@ -2,30 +2,26 @@ import { openSocket, requireSupport } from "#socket";
 import { cutReason } from "../base/close-codes.ts";
 import { deferred, noop } from "../base/deferred.ts";
 import type { ListenOptions } from "../base/emitter.ts";
-import { ConnError, onAbort, textOf } from "../base/errors.ts";
+import { ConnError, onAbort } from "../base/errors.ts";
 import type { Payload } from "../base/payload.ts";
 import type { SendOptions } from "../base/send-options.ts";
-import { type CodecLike, iterate, marshal, message, type ReceiveOptions, toText } from "../codec/codec.ts";
-import { checkCode, checkListen, checkSend, signalOf } from "./arguments.ts";
-import { type ConnectionSource, checkSize } from "./connect-attempt.ts";
+import { type CodecLike, iterate, marshal, type ReceiveOptions } from "../codec/codec.ts";
+import { checkCode, checkListen, signalOf } from "./arguments.ts";
+import type { ConnectionSource } from "./connect-attempt.ts";
 import { checkEvent } from "./event-names.ts";
-import type { CloseInfo, ConnEvents, Stats, Waiting } from "./events.ts";
+import type { CloseInfo, ConnEvents, Waiting } from "./events.ts";
 import { type ConnOptions, type ConnOptionsWithCodec, type Provider, resolveOptions, type Url } from "./options.ts";
-import { reasonOf } from "./retry-policy.ts";
+import { enqueue, toFrame, tryWriting, type WriteOptions } from "./send.ts";
 import type { StateName } from "./state-machine.ts";
+import { type Stats, statsOf } from "./stats.ts";
 import { Supervisor } from "./supervisor.ts";
 import { parseUrl } from "./url.ts";
+import { whenOpen } from "./when-open.ts";
 
 /** Where a Conn has its supervisor. */
 const SUPERVISOR: unique symbol = Symbol("supervisor");
 
 const CLIENT: ConnectionSource = { open: openSocket, retryReason: "backoff" };
-
-/** How one payload is written. */
-export interface WriteOptions extends SendOptions {
-  /** The frame: text must be valid UTF-8. Default text for a string, and `conn.payloadType` for bytes. */
-  readonly as?: "text" | "binary" | undefined;
-}
 
 /**
  * A connection that outlives its sockets. Only `close()`, an ending that forbids another attempt, or an aborted signal
@@ -126,24 +122,12 @@ export class Conn<In = Payload, Out = In> {
 
   /** Bytes that the connection has taken and not yet handed to the network; 0 without one. As in `stats`, without its object. */
   get bufferedAmount(): number {
-    return supervisorOf(this).flow.connection?.socket.bufferedAmount ?? 0;
+    return supervisorOf(this).flow.bufferedAmount;
   }
 
   /** Figures of this moment: a new object each time. */
   get stats(): Stats {
-    const { flow, history } = supervisorOf(this);
-    const { outbox, inbox, session, receivedCount } = flow;
-    return {
-      sent: outbox.written,
-      received: receivedCount,
-      lastReceivedAt: flow.lastReceivedAt || null,
-      discarded: inbox.discarded,
-      opens: history.opens,
-      outbox: { messages: outbox.length, bytes: outbox.bytes },
-      inbox: { messages: inbox.length, bytes: inbox.bytes },
-      unacknowledged: session.unacknowledged,
-      bufferedAmount: this.bufferedAmount,
-    };
+    return statsOf(supervisorOf(this));
   }
 
   /**
@@ -156,7 +140,7 @@ export class Conn<In = Payload, Out = In> {
     const supervisor = supervisorOf(this);
     const { name } = supervisor.state;
     if (name === "closed") throw supervisor.closedError();
-    if (isServer(supervisor) && name !== "idle") return;
+    if (supervisor.isServer && name !== "idle") return;
     supervisor.dispatch({ type: "connect", floorMs: supervisor.history.floorMs });
   }
 
@@ -168,7 +152,7 @@ export class Conn<In = Payload, Out = In> {
   reconnect(): void {
     const supervisor = supervisorOf(this);
     if (supervisor.state.name === "closed") throw supervisor.closedError();
-    if (isServer(supervisor)) {
+    if (supervisor.isServer) {
       throw new ConnError("misuse", "reconnect() is for clients: a server's Conn waits for its client to come back.");
     }
     supervisor.dispatch({ type: "reconnect", floorMs: supervisor.history.floorMs });
@@ -185,21 +169,9 @@ export class Conn<In = Payload, Out = In> {
   ready(options: ReceiveOptions = {}): Promise<void> {
     const signal = signalOf(options);
     const supervisor = supervisorOf(this);
-    const { promise, resolve, reject } = deferred<void>();
-    const check = () => {
-      if (supervisor.state.name === "open") resolve();
-      else if (supervisor.isEnding) reject(supervisor.closedError());
-    };
-    const off = supervisor.emitter.on("state", check);
-    promise.then(off, off);
-    onAbort(signal, promise, ({ cause }) => {
-      const { lastEnd } = supervisor.history;
-      const why = lastEnd ? `The last attempt ended with ${reasonOf(lastEnd)}` : "No attempt had ended yet.";
-      reject(new ConnError("aborted", `The signal was aborted before the Conn was open. ${why}`, { cause }));
-    });
-    check();
+    const opened = whenOpen(supervisor, signal);
     if (supervisor.state.name === "idle" && !signal?.aborted) this.connect();
-    return promise;
+    return opened;
   }
 
   /**
@@ -347,7 +319,7 @@ export class Conn<In = Payload, Out = In> {
   close(code = 1000, reason = "", options: ReceiveOptions = {}): Promise<CloseInfo> {
     const signal = signalOf(options);
     const supervisor = supervisorOf(this);
-    checkCode(code, isServer(supervisor));
+    checkCode(code, supervisor.source.closeCodes);
     supervisor.dispatch({ type: "close", frame: { code, reason: cutReason(reason) } });
     onAbort(signal, this.closed, () => supervisor.dispatch({ type: "timedOut" }));
     return this.closed;
@@ -364,21 +336,6 @@ type OptionsWithoutCodec<In, Out> = [Payload, Out] extends [In, Payload]
   ? [options?: ConnOptions<In, Out>]
   : [options: ConnOptionsWithCodec<In, Out>];
 
-type InternalConstructor<In, Out> = new (
-  url: Provider<Url>,
-  options: ConnOptions<In, Out>,
-  source: ConnectionSource,
-) => Conn<In, Out>;
-
-/** Creates a Conn whose connections come from `source`. Not public: a server has accepted the connections already. */
-export function createConn<In, Out>(
-  url: Provider<Url>,
-  options: ConnOptions<In, Out>,
-  source: ConnectionSource,
-): Conn<In, Out> {
-  return new (Conn as InternalConstructor<In, Out>)(url, options, source);
-}
-
 /** A Conn by what it holds. Not `#private`, because methods are also called on a proxy around the Conn. */
 interface Held<In, Out> {
   readonly [SUPERVISOR]: Supervisor<In, Out>;
@@ -386,42 +343,4 @@ interface Held<In, Out> {
 
 function supervisorOf<In, Out>(conn: Conn<In, Out>): Supervisor<In, Out> {
   return (conn as unknown as Held<In, Out>)[SUPERVISOR];
-}
-
-/** Whether connections come to this Conn, rather than that it dials. */
-function isServer({ source }: { readonly source: ConnectionSource }): boolean {
-  return source.retryReason !== "backoff";
-}
-
-/** Returns `payload` in the form of the frame that it is to travel in: a string for text, bytes for binary. */
-function toFrame(payload: Payload, as: WriteOptions["as"], payloadType: "text" | "binary"): Payload {
-  const given = marshal(message, payload);
-  const type = as === undefined ? (typeof given === "string" ? "text" : payloadType) : as;
-  if (type === "text") return marshal({ marshal: toText }, given);
-  if (type === "binary") return typeof given === "string" ? new TextEncoder().encode(given) : given;
-  throw new ConnError("bad-option", `as must be "text" or "binary"; got ${textOf(type)}.`);
-}
-
-function tryWriting<In, Out>(supervisor: Supervisor<In, Out>, payload: Payload): boolean {
-  checkSize(payload, supervisor.options.maxSendBytes);
-  return !supervisor.isEnding && supervisor.flow.outbox.tryWrite(payload);
-}
-
-/** Rejects quietly: a peer may close at any moment, and the network never makes a method throw. */
-function reject(error: ConnError): Promise<never> {
-  const { promise, reject } = deferred<never>();
-  reject(error);
-  return promise;
-}
-
-function enqueue<In, Out>(supervisor: Supervisor<In, Out>, payload: Payload, options?: SendOptions): Promise<void> {
-  checkSize(payload, supervisor.options.maxSendBytes);
-  if (options) checkSend(options);
-  if (options?.confirm && !supervisor.options.resume) {
-    throw new ConnError("misuse", "confirm needs the resume option: without it nothing is acknowledged.");
-  }
-  if (!supervisor.isEnding) return supervisor.flow.outbox.send(payload, options);
-  const error = supervisor.closedError(payload);
-  supervisor.flow.onOutcome(options?.onOutcome, "refused", error);
-  return reject(error);
 }

@@ -22,6 +22,8 @@ export interface ConnectionSource {
   open(target: Target, options: SocketOptions, owner: SocketOwner): Socket;
   /** Why a Conn without a connection waits for another; false where there will be none. */
   readonly retryReason: WaitReason | false;
+  /** Servers only: close codes that may be sent besides those of a page (RFC 6455, section 7.4.1). */
+  readonly closeCodes?: readonly number[];
   /** Servers only: how long a Conn waits for its client to come back, in milliseconds. Default the backoff. */
   retryDelayMs?(end: ConnectionEnd): number;
   /** Servers only: registers a callback that is called when a new connection arrives; it replaces the current one. */

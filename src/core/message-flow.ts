@@ -79,6 +79,11 @@ export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, Outbox
     this.outbox.detach();
   }
 
+  /** Bytes that the connection has taken and not yet handed to the network; 0 without one. */
+  get bufferedAmount(): number {
+    return this.connection?.socket.bufferedAmount ?? 0;
+  }
+
   /** Takes a message of the peer's application. */
   receive(payload: Payload): void {
     if (this.#heartbeat?.consumePong(payload)) return;

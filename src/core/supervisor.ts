@@ -74,6 +74,11 @@ export class Supervisor<In, Out> implements AttemptOwner<In, Out>, FlowOwner<In,
     return this.state.name;
   }
 
+  /** Whether connections come to this Conn, rather than that it dials. */
+  get isServer(): boolean {
+    return this.source.retryReason !== "backoff";
+  }
+
   get isEnding(): boolean {
     return this.state.name === "closing" || this.state.name === "closed";
   }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { WebSocket } from "ws";
-import { GOING_AWAY } from "../base/close-codes.ts";
+import { GOING_AWAY, SERVER_CODES } from "../base/close-codes.ts";
 import type { ConnectionSource } from "../core/connect-attempt.ts";
 import { NodeSocket, type WsSocket } from "../socket/node-socket.ts";
 import type { Socket, SocketOptions, SocketOwner, Target } from "../socket/socket.ts";
@@ -18,6 +18,7 @@ export interface ServerSource extends ConnectionSource {
 export class AcceptedSource implements ServerSource {
   onListenerError: ((error: unknown) => void) | undefined;
   readonly retryReason = false;
+  readonly closeCodes = SERVER_CODES;
   readonly #request: IncomingMessage;
   /** The connection, until the Conn has taken it. */
   #webSocket: WebSocket | undefined;

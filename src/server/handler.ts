@@ -8,7 +8,7 @@ import { isObject, type OptionRules, takeOptions, timeRule } from "../base/optio
 import type { Payload } from "../base/payload.ts";
 import { Timer } from "../base/timer.ts";
 import { marshal } from "../codec/codec.ts";
-import { createConn } from "../core/conn.ts";
+import { createConn } from "../core/create-conn.ts";
 import { type ConnOptions, resolveOptions } from "../core/options.ts";
 import { speaksResume } from "../resume/protocol/subprotocol.ts";
 import { SessionRegistry } from "../resume/server/session-registry.ts";

@@ -1,4 +1,4 @@
-import { TRY_AGAIN_LATER } from "../base/close-codes.ts";
+import { SERVER_CODES, TRY_AGAIN_LATER } from "../base/close-codes.ts";
 import { badOption, failOption } from "../base/errors.ts";
 import { checkNames, isObject } from "../base/option-rules.ts";
 import { checkCode } from "../core/arguments.ts";
@@ -37,7 +37,7 @@ export class Refusal {
     if (!(Number.isInteger(status) && status >= 400 && status <= 599)) {
       throw badOption("status", "an HTTP status from 400 to 599", status);
     }
-    if (code !== undefined) checkCode(code, true);
+    if (code !== undefined) checkCode(code, SERVER_CODES);
     if (typeof reason !== "string" || Buffer.byteLength(reason) > MAX_REASON_BYTES) {
       throw badOption("reason", `a string of at most ${MAX_REASON_BYTES} bytes`, reason);
     }

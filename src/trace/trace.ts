@@ -2,7 +2,8 @@ import { badOption, failOption, textOf } from "../base/errors.ts";
 import { flagRule, type OptionRules, rule, takeOptions } from "../base/option-rules.ts";
 import { byteLength, type Payload } from "../base/payload.ts";
 import { Queue } from "../base/queue.ts";
-import type { ConnEvents, Stats } from "../core/events.ts";
+import type { ConnEvents } from "../core/events.ts";
+import type { Stats } from "../core/stats.ts";
 
 /** The part of a Conn that a trace uses. */
 export interface TraceableConn {

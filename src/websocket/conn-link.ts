@@ -1,7 +1,8 @@
 import { ABNORMAL, BAD_CERTIFICATE } from "../base/close-codes.ts";
 import { ConnError } from "../base/errors.ts";
 import type { Payload } from "../base/payload.ts";
-import type { ConnEvents, Stats } from "../core/events.ts";
+import type { ConnEvents } from "../core/events.ts";
+import type { Stats } from "../core/stats.ts";
 import type { CloseBody } from "../whatwg/arguments.ts";
 import type { Link, LinkEnd, LinkFailure, LinkOwner } from "../whatwg/link.ts";
 import { inMicrotask } from "../whatwg/microtask.ts";

@@ -4,7 +4,8 @@ import { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import type { WebSocket } from "ws";
-import { type Conn, createConn } from "../../src/core/conn.ts";
+import type { Conn } from "../../src/core/conn.ts";
+import { createConn } from "../../src/core/create-conn.ts";
 import { decode, encode } from "../../src/resume/protocol/control.ts";
 import { SessionRegistry } from "../../src/resume/server/session-registry.ts";
 

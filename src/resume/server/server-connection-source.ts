@@ -1,4 +1,4 @@
-import { GOING_AWAY } from "../../base/close-codes.ts";
+import { GOING_AWAY, SERVER_CODES } from "../../base/close-codes.ts";
 import { ConnError } from "../../base/errors.ts";
 import type { WaitReason } from "../../core/state-machine.ts";
 import type { ServerSource } from "../../server/accepted-source.ts";
@@ -8,6 +8,7 @@ import type { ServerSession } from "./server-session.ts";
 /** Gives the Conn of a session the sockets on which the session's client comes and returns. */
 export class ServerConnectionSource implements ServerSource {
   onListenerError: ((error: unknown) => void) | undefined;
+  readonly closeCodes = SERVER_CODES;
   readonly #session: ServerSession;
 
   constructor(session: ServerSession) {

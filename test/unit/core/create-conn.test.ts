@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { createConn } from "../../../src/core/conn.ts";
+import { SERVER_CODES } from "../../../src/base/close-codes.ts";
 import type { ConnectionSource } from "../../../src/core/connect-attempt.ts";
+import { createConn } from "../../../src/core/create-conn.ts";
 import type { Payload } from "../../../src/index.ts";
 import type { Socket, SocketOwner } from "../../../src/socket/socket.ts";
 import { advance, record, settleMicrotasks, useFakeTime } from "../../support/conn.ts";
@@ -24,6 +25,7 @@ function accepted(rest: Partial<ConnectionSource> = {}) {
   };
   const source: ConnectionSource = {
     retryReason: false,
+    closeCodes: SERVER_CODES,
     open(_target, _options, first) {
       owner = first;
       queueMicrotask(() => first.onOpen("", ""));
