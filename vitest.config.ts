@@ -3,6 +3,9 @@ import { defineConfig } from "vitest/config";
 
 const REACT_18 = fileURLToPath(new URL("test/frontends/react-18/node_modules", import.meta.url));
 
+/** The tests that break the demo, which take their time. */
+const DEMO = ["test/browser/demo-faults.test.ts", "test/browser/demo-nodes.test.ts"];
+
 const built = (entry: string) => fileURLToPath(new URL(`dist/node/${entry}.mjs`, import.meta.url));
 
 export default defineConfig({
@@ -121,7 +124,7 @@ export default defineConfig({
         test: {
           name: "browser",
           include: ["test/browser/**/*.test.ts"],
-          exclude: ["test/browser/demo-faults.test.ts"],
+          exclude: DEMO,
           pool: "forks",
           testTimeout: 30_000,
           hookTimeout: 30_000,
@@ -150,7 +153,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "demo", include: ["test/browser/demo-faults.test.ts"], pool: "forks", testTimeout: 60_000 },
+        test: { name: "demo", include: DEMO, pool: "forks", testTimeout: 60_000 },
       },
     ],
   },

@@ -6,6 +6,7 @@ import { handle, handler } from "tautline/server";
 import { Chat } from "./uses/chat.mjs";
 import { Game, gameCodec } from "./uses/game.mjs";
 import { Meter, meterCodec } from "./uses/meter.mjs";
+import { Numbers } from "./uses/numbers.mjs";
 import { SystemWatch } from "./uses/system.mjs";
 import { Ticker, tickerCodec } from "./uses/ticker.mjs";
 
@@ -13,6 +14,8 @@ const HOST = "127.0.0.1";
 const MAX_PAYLOAD_BYTES = 16 * 1024;
 const SHUTDOWN_MS = 500;
 const DOWN_MS = 800;
+/** Clients that have to go to another process leave this one over so long, and have so long to do so. */
+const LEAVE = { spreadMs: 1_000, timeoutMs: 1_000 };
 /** For all that is kept for clients who are away. */
 const SESSIONS = { ttlMs: 60_000, maxSessions: 1_000, maxBytes: 32 * 2 ** 20 };
 /** A boat without its sailor does not drift for long. */
@@ -22,7 +25,7 @@ const OPTIONS = { maxPayloadBytes: MAX_PAYLOAD_BYTES, heartbeat: { intervalMs: 2
 /**
  * @typedef {object} Service One life of the server, between two restarts.
  * @property {import("node:http").Server} server
- * @property {{ shutdown: (options: { timeoutMs: number }) => Promise<void> }[]} handlers
+ * @property {{ shutdown: (options: { timeoutMs: number, spreadMs?: number }) => Promise<void> }[]} handlers
  * @property {() => { open: number, away: number }} countConns
  */
 
@@ -30,13 +33,22 @@ const OPTIONS = { maxPayloadBytes: MAX_PAYLOAD_BYTES, heartbeat: { intervalMs: 2
  * The WebSockets of the demo, one path for each use. The state of the uses outlives a restart, as a database would; the
  * connections and their sessions do not.
  *
- * @param {{ everyMs: number, print: (line: string) => void, countSockets: () => number }} options
+ * @param {object} options
+ * @param {number} options.everyMs
+ * @param {(line: string) => void} options.print
+ * @param {() => number} [options.countSockets] Counts the connections on the line. Default those that are open here.
+ * @param {(name: string) => import("tautline/hub").HubOptions["engine"]} [options.engineOf] Makes the engine of a hub.
+ * Default the memory of this process.
  */
-export async function createBackend({ everyMs, print, countSockets }) {
-  const chat = new Chat();
+export async function createBackend({ everyMs, print, countSockets, engineOf }) {
+  const chat = new Chat(engineOf?.("chat"));
   const game = new Game();
   const meter = new Meter();
-  const system = new SystemWatch(() => ({ ...service.countConns(), sockets: countSockets() }));
+  const numbers = new Numbers(engineOf?.("numbers"));
+  const system = new SystemWatch(() => {
+    const conns = service.countConns();
+    return { ...conns, sockets: countSockets?.() ?? conns.open };
+  });
   const ticker = new Ticker({ everyMs, print });
 
   const onError = (/** @type {unknown} */ error) => print(`error: ${error instanceof Error ? error.message : error}`);
@@ -54,6 +66,7 @@ export async function createBackend({ everyMs, print, countSockets }) {
       "/websocket": handler((conn, request) => ticker.serve(conn, pageOf(request)), { ...resumed, codec: tickerCodec }),
       "/chat": handler((conn, request) => chat.serve(conn, pageOf(request), nameOf(request)), values),
       "/meter": handler((conn, request) => meter.serve(conn, pageOf(request)), { ...resumed, codec: meterCodec }),
+      "/numbers": handler((conn, request) => numbers.serve(conn, pageOf(request)), values),
       "/game": handler((conn) => game.serve(conn), { ...options, resume: GAME_SESSIONS, codec: gameCodec }),
       "/system": handler((conn, request) => system.serve(conn, () => ticker.progressOf(pageOf(request))), values),
     };
@@ -97,11 +110,17 @@ export async function createBackend({ everyMs, print, countSockets }) {
       restarting ??= renew();
       return restarting;
     },
+    /** Sends every client away, to another process. */
+    async leave() {
+      await restarting;
+      service.server.close();
+      await Promise.all(service.handlers.map((served) => served.shutdown(LEAVE)));
+    },
     async close() {
       await restarting;
       ticker.close();
       await stop();
-      await Promise.all([chat.close(), system.close()]);
+      await Promise.all([chat.close(), numbers.close(), system.close()]);
     },
   };
 }

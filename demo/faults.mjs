@@ -13,8 +13,9 @@ const RETRY_AFTER_S = 3;
  *
  * @param {number} port Where the WebSockets are served.
  * @param {() => Promise<void>} restart Ends them and all their sessions, and serves them again.
+ * @param {Record<string, () => Promise<void>>} [more] What else can be done to those who serve, by name.
  */
-export async function createFaults(port, restart) {
+export async function createFaults(port, restart, more = {}) {
   const proxy = await faultProxy(port);
   proxy.delay(LINE_MS);
   /** @type {NodeJS.Timeout | undefined} */
@@ -54,6 +55,7 @@ export async function createFaults(port, restart) {
         proxy.respond(503, { "Retry-After": String(RETRY_AFTER_S) }, Math.max(1, proxy.connections));
         proxy.reset();
       },
+      ...more,
       restart,
       heal,
     }),

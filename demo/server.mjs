@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { json as jsonBody } from "node:stream/consumers";
 import { createBackend } from "./backend.mjs";
+import { createCluster } from "./cluster/cluster.mjs";
+import { enginesOn } from "./engines.mjs";
 import { createFaults } from "./faults.mjs";
 import { tunnel } from "./tunnel.mjs";
 
@@ -13,9 +15,21 @@ const SCRIPT = "text/javascript";
 const FILES = new Map([
   ["/", file("page/index.html", "text/html")],
   ["/style.css", file("page/style.css", "text/css")],
-  ...["page", "inspector", "lane", "log", "faults", "chat", "game", "ticker", "system", "meter", "chart"].map(
-    (name) => /** @type {const} */ ([`/${name}.js`, file(`page/${name}.js`, SCRIPT)]),
-  ),
+  ...[
+    "page",
+    "inspector",
+    "lane",
+    "log",
+    "faults",
+    "chat",
+    "game",
+    "ticker",
+    "system",
+    "meter",
+    "numbers",
+    "nodes",
+    "chart",
+  ].map((name) => /** @type {const} */ ([`/${name}.js`, file(`page/${name}.js`, SCRIPT)])),
   ["/shared/frames.js", file("shared/frames.js", SCRIPT)],
   ["/shared/ledger.js", file("shared/ledger.js", SCRIPT)],
   ...filesOf("../dist/browser", /\.mjs$/).map(
@@ -36,18 +50,31 @@ const HEADERS = {
  *
  * page ═ this server ═ tunnel ═ fault proxy ═ backend
  *
+ * Several nodes are as many backends, each in a process of its own, behind a balancer that has the place of the one.
  * The page itself and the switchboard of the faults are not behind the line, so that they work while it is broken.
  *
- * @param {{ everyMs: number, print: (line: string) => void }} options
+ * @param {{ everyMs: number, print: (line: string) => void, nodes?: number, redis?: string | undefined }} options
+ * More than one node need an address of Redis.
  */
-export async function createDemo({ everyMs, print }) {
-  const backend = await createBackend({ everyMs, print, countSockets: () => faults.proxy.connections });
-  const faults = await createFaults(backend.port, backend.restart);
+export async function createDemo({ everyMs, print, nodes = 1, redis }) {
+  const cluster =
+    nodes > 1 && redis !== undefined ? await createCluster({ count: nodes, redis, everyMs, print }) : undefined;
+  const onError = (/** @type {unknown} */ error) => print(`error: ${error instanceof Error ? error.message : error}`);
+  const backend =
+    cluster ??
+    (await createBackend({
+      everyMs,
+      print,
+      countSockets: () => faults.proxy.connections,
+      ...(redis === undefined ? {} : { engineOf: enginesOn(redis, onError) }),
+    }));
+  const faults = await createFaults(backend.port, backend.restart, cluster?.faults);
   /** @type {Set<import("node:net").Socket>} */
   const tunnels = new Set();
 
   const server = createServer((request, response) => {
     if (pathOf(request) === "/faults") causeFault(request, response);
+    else if (pathOf(request) === "/nodes") listNodes(request, response);
     else serveFile(request, response);
   });
   server.on("upgrade", (request, socket, head) => {
@@ -75,6 +102,14 @@ export async function createDemo({ everyMs, print }) {
     } catch {
       answer(400);
     }
+  }
+
+  /** Answers with the nodes and what each of them has of the page that asks: none where there is but one process. @type {import("node:http").RequestListener} */
+  function listNodes({ url = "" }, response) {
+    const page = new URL(url, "http://localhost").searchParams.get("page") ?? "";
+    response
+      .writeHead(200, { ...HEADERS, "Content-Type": "application/json" })
+      .end(JSON.stringify({ nodes: cluster?.list(page) ?? [] }));
   }
 
   async function close() {

@@ -1,12 +1,18 @@
 // @ts-check
 import { parseArgs } from "node:util";
+import { reach } from "./engines.mjs";
+import { print } from "./print.mjs";
 import { createDemo } from "./server.mjs";
 
 const HOST = "127.0.0.1";
-const USAGE = "Usage: npm start -- [--port <0 to 65535, 0 picks one>] [--every <milliseconds, at least 10>]";
+const MAX_NODES = 9;
+const USAGE =
+  "Usage: npm start -- [--port <0 to 65535, 0 picks one>] [--every <milliseconds, at least 10>] " +
+  `[--nodes <1 to ${MAX_NODES}>] [--redis <address>]`;
 
-const { port, every } = readArguments();
-const demo = await createDemo({ everyMs: every, print });
+const { port, every, nodes, redis } = readArguments();
+if (redis !== undefined) await reach(redis).catch(failToReach);
+const demo = await createDemo({ everyMs: every, print, nodes, redis });
 
 demo.server.on("error", (/** @type {NodeJS.ErrnoException} */ error) => {
   fail(
@@ -23,9 +29,25 @@ process.once("SIGINT", demo.close).once("SIGTERM", demo.close);
 
 function readArguments() {
   try {
-    const options = /** @type {const} */ ({ port: { type: "string" }, every: { type: "string" } });
-    const { port = "8080", every = "1000" } = parseArgs({ options }).values;
-    return { port: wholeNumber("port", port, 0, 65_535), every: wholeNumber("every", every, 10, 2 ** 31 - 1) };
+    const text = /** @type {const} */ ({ type: "string" });
+    const options = { port: text, every: text, nodes: text, redis: text };
+    const { port = "8080", every = "1000", nodes = "1", redis } = parseArgs({ options }).values;
+    const count = wholeNumber("nodes", nodes, 1, MAX_NODES);
+    if (redis !== undefined && !/^rediss?:$/.test(URL.canParse(redis) ? new URL(redis).protocol : "")) {
+      throw new Error(`--redis must be an address such as redis://127.0.0.1:6379; got ${JSON.stringify(redis)}.`);
+    }
+    if (count > 1 && redis === undefined) {
+      throw new Error(
+        `--nodes ${count} needs --redis: several processes share their channels through Redis. Start one, and say ` +
+          `where it is, such as: npm start -- --nodes ${count} --redis redis://127.0.0.1:6379`,
+      );
+    }
+    return {
+      port: wholeNumber("port", port, 0, 65_535),
+      every: wholeNumber("every", every, 10, 2 ** 31 - 1),
+      nodes: count,
+      redis,
+    };
   } catch (error) {
     return fail(`${/** @type {Error} */ (error).message}\n${USAGE}`);
   }
@@ -43,19 +65,10 @@ function wholeNumber(name, text, min, max) {
   throw new Error(`--${name} must be a whole number from ${min} to ${max}; got ${JSON.stringify(text)}.`);
 }
 
-/**
- * Prints text of clients, which must not move the cursor, colour the terminal or turn the reading direction.
- *
- * @param {string} line
- */
-function print(line) {
-  const safe = line.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, escapeCharacter);
-  console.log(`${new Date().toTimeString().slice(0, 8)} ${safe}`);
-}
-
-/** @param {string} character */
-function escapeCharacter(character) {
-  return `\\u{${character.codePointAt(0)?.toString(16)}}`;
+/** @param {unknown} error */
+function failToReach(error) {
+  // The host alone, because the address may have a password.
+  fail(`Can't reach Redis at ${new URL(redis ?? "").host}: ${error instanceof Error ? error.message : error}`);
 }
 
 /**

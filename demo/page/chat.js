@@ -24,6 +24,7 @@ function chatWindow({ connect, clientId, signal }, firstName, number) {
   root.ariaLabel = `Chat window ${number}`;
   log.ariaLabel = `Messages in chat window ${number}`;
   root.querySelector(".notice").dataset.conn = `Chat ${number}`;
+  root.querySelector(".on-node").dataset.nodeOf = `Chat ${number}`;
   who.elements.name.value = firstName;
   who.elements.room.value = "harbour";
 

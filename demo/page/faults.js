@@ -26,10 +26,10 @@ export class Faults {
       for (const event of ["pointerenter", "focus", "click"]) button.addEventListener(event, say);
       for (const event of ["pointerleave", "blur"]) button.addEventListener(event, fallSilent);
       const { fault } = button.dataset;
-      if (fault) button.addEventListener("click", () => this.#cause(fault, button.textContent));
+      if (fault) button.addEventListener("click", () => this.cause(fault, button.textContent));
     }
     element("heal").addEventListener("click", () => {
-      this.#cause("heal", "Heal");
+      this.cause("heal", "Heal");
       // A button that goes would take the keyboard's focus with it.
       document.querySelector("[data-fault]").focus();
     });
@@ -42,7 +42,7 @@ export class Faults {
   }
 
   /** Past the line: over plain HTTP, which the faults don't touch. */
-  async #cause(fault, label) {
+  async cause(fault, label) {
     this.#tell(label.toLowerCase());
     try {
       const headers = { "Content-Type": "application/json" };

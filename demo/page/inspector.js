@@ -92,6 +92,16 @@ export class Inspector {
     if (this.#rtts.length > RTT_SLOTS) this.#rtts.shift();
   }
 
+  /** Whether the connection of this name is open. */
+  isOpen(name) {
+    return this.#lanes.get(name)?.isOpen ?? false;
+  }
+
+  /** Causes a fault that has no button among those of the line. */
+  cause(fault, label) {
+    return this.#faults.cause(fault, label);
+  }
+
   tell(name, what) {
     this.#log.tell(name, what);
   }

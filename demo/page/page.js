@@ -4,11 +4,14 @@ import { startChat } from "./chat.js";
 import { startGame } from "./game.js";
 import { Inspector } from "./inspector.js";
 import { startMeter } from "./meter.js";
+import { Nodes } from "./nodes.js";
+import { startNumbers } from "./numbers.js";
 import { startSystem } from "./system.js";
 import { showProgress, startTicker } from "./ticker.js";
 
 const page = crypto.randomUUID();
 const inspector = new Inspector();
+const nodes = await Nodes.find(inspector);
 const resumeSwitch = document.getElementById("resume");
 let runs = 0;
 let stop = start();
@@ -23,7 +26,7 @@ function start() {
 
   /** A Conn as the page wants them all: quick to notice and to return, and watched by the inspector. */
   function connect(name, path, { suffix = "", query = {}, ack, windowBytes, ...options }) {
-    const conn = new Conn(`${path}?${new URLSearchParams({ page: clientId(suffix), ...query })}`, {
+    const conn = new Conn(`${path}?${new URLSearchParams({ page: clientId(suffix), pane: name, ...query })}`, {
       backoff: exponential({ firstMs: 500, maxMs: 3_000 }),
       connectTimeoutMs: 3_000,
       resume: isResuming ? resume({ ack, windowBytes }) : undefined,
@@ -35,13 +38,16 @@ function start() {
     return conn;
   }
 
-  const context = { connect, clientId, isResuming, signal: ending.signal };
+  const context = { connect, clientId, isResuming, hasNodes: nodes !== undefined, signal: ending.signal };
   inspector.begin(isResuming);
+  nodes?.follow(run);
   startChat(context);
   startGame(context);
   startTicker(context);
   startSystem(context, showProgress);
-  startMeter(context, inspector);
+  // Its accounts are in one process: with several, the numbers take a channel.
+  if (nodes) startNumbers(context, inspector);
+  else startMeter(context, inspector);
 
   return () => {
     ending.abort();

@@ -19,11 +19,12 @@ const CHARTS = [
 ];
 
 /** @param onTicker Called with the server's account of this page's ticker. */
-export function startSystem({ connect }, onTicker) {
+export function startSystem({ connect, hasNodes }, onTicker) {
   const figures = CHARTS.map((chart) => {
     const figure = document.getElementById("chart").content.firstElementChild.cloneNode(true);
-    figure.querySelector("span").textContent = chart.name;
-    figure.querySelector("canvas").ariaLabel = `${chart.name} of the server over the last minute`;
+    const name = hasNodes ? chart.name.replace("of all pages", "of this node") : chart.name;
+    figure.querySelector("span").textContent = name;
+    figure.querySelector("canvas").ariaLabel = `${name} of the server over the last minute`;
     return { ...chart, values: [], value: figure.querySelector("b"), canvas: figure.querySelector("canvas"), figure };
   });
   document.querySelector("#system .charts").replaceChildren(...figures.map(({ figure }) => figure));

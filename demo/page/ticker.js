@@ -44,8 +44,9 @@ export async function startTicker({ connect, signal }) {
 /** Shows the server's account of this page's ticker beside the page's own. */
 export function showProgress({ sent, heldMs }) {
   const held = heldMs > 0 ? `, held back for ${(heldMs / 1000).toFixed(1)} s` : "";
-  const words = `Taken ${taken} · waiting here ${conn.stats.inbox.messages} · server sent ${sent}${held}`;
-  document.getElementById("pulled").textContent = words;
+  // The node of the System pane reports, and knows only the tickers that it has itself.
+  const server = sent === undefined ? "" : ` · server sent ${sent}${held}`;
+  document.getElementById("pulled").textContent = `Taken ${taken} · waiting here ${conn.stats.inbox.messages}${server}`;
 }
 
 function row({ name, price, change, trail }) {

@@ -19,11 +19,16 @@ const INVALID_PARAMS = -32602;
  * themselves, and speak by calls, so that a line has the name and the time that the server gives it.
  */
 export class Chat {
-  #topics = hub({
-    engine: memoryEngine({ maxLogs: 2 * MAX_ROOMS, maxBytes: MAX_BYTES }),
-    channels: { "chat:*": { history: HISTORY, presence: true }, "typing:*": {} },
-    authorize: ({ action }) => action !== "publish",
-  });
+  #topics;
+
+  /** @param {import("tautline/hub").HubOptions["engine"]} [engine] */
+  constructor(engine = memoryEngine({ maxLogs: 2 * MAX_ROOMS, maxBytes: MAX_BYTES })) {
+    this.#topics = hub({
+      engine,
+      channels: { "chat:*": { history: HISTORY, presence: true }, "typing:*": {} },
+      authorize: ({ action }) => action !== "publish",
+    });
+  }
 
   /**
    * @param {ChatConn} conn

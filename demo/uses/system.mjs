@@ -45,7 +45,7 @@ export class SystemWatch {
 
   /**
    * @param {import("tautline/server").ServerConn<unknown, unknown>} conn
-   * @param {() => { sent: number, heldMs: number }} ticker How this page's ticker gets on.
+   * @param {() => { sent?: number, heldMs?: number }} ticker How this page's ticker gets on.
    */
   async serve(conn, ticker) {
     const peer = rpc(conn);

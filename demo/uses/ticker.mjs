@@ -49,9 +49,11 @@ export class Ticker {
     clearInterval(this.#timer);
   }
 
-  /** @param {string} page */
+  /** Answers nothing for a page whose ticker is on another node. @param {string} page */
   progressOf(page) {
-    const { sent, since } = this.#progress.get(page) ?? { sent: 0, since: 0 };
+    const progress = this.#progress.get(page);
+    if (!progress) return {};
+    const { sent, since } = progress;
     return { sent, heldMs: since ? Math.round(performance.now() - since) : 0 };
   }
 

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { channels } from "../../src/channels/index.ts";
 import { Conn, json } from "../../src/index.ts";
 import { rpc } from "../../src/rpc/index.ts";
+import { freePort } from "../support/free-port.ts";
 import { Program, startDemo } from "./program.ts";
 
 /** Asks for `path` as it stands, which fetch() would clean up. */
@@ -99,4 +100,19 @@ test("says so when its port is taken", async () => {
   const second = new Program(["demo/start.mjs", "--port", String(port)]);
   await second.line(/^Port \d+ of 127\.0\.0\.1 is taken\. Choose another one, such as: npm start -- --port \d+$/);
   expect(await second.ended).toBe(1);
+});
+
+test("says what several nodes need, and what is wrong with an address of Redis", async () => {
+  const start = async (...args: string[]) => {
+    const program = new Program(["demo/start.mjs", "--port", "0", ...args]);
+    expect(await program.ended).toBe(1);
+    return program.lines.join("\n");
+  };
+  const nodes = ["--nodes", "3"];
+  expect(await start(...nodes)).toMatch(/^--nodes 3 needs --redis: .*npm start -- --nodes 3 --redis redis:\/\//);
+  expect(await start(...nodes, "--redis", "here")).toMatch(/^--redis must be an address such as .*; got "here"\./);
+  expect(await start("--nodes", "0")).toMatch(/^--nodes must be a whole number from 1 to 9; got "0"\./);
+  const away = await start(...nodes, "--redis", `redis://:secret@127.0.0.1:${await freePort()}`);
+  expect(away).toMatch(/^Can't reach Redis at 127\.0\.0\.1:\d+: connect ECONNREFUSED/);
+  expect(away).not.toContain("secret");
 });

@@ -50,8 +50,11 @@ export class Program {
 }
 
 /** The demo's server, ready: with its address, and a port to start it on again. */
-export async function startDemo(port = 0): Promise<Program & { readonly url: string; readonly port: number }> {
-  const program = new Program(["demo/start.mjs", "--port", String(port), "--every", "300"]);
+export async function startDemo(
+  port = 0,
+  ...more: readonly string[]
+): Promise<Program & { readonly url: string; readonly port: number }> {
+  const program = new Program(["demo/start.mjs", "--port", String(port), "--every", "300", ...more]);
   const url = (await program.line(/^The demo is at/)).match(/http\S+/)?.[0] ?? "";
   return Object.assign(program, { url, port: Number(new URL(url).port) });
 }
