@@ -13,7 +13,7 @@ const RETRY_AFTER_S = 3;
  *
  * @param {number} port Where the WebSockets are served.
  * @param {() => Promise<void>} restart Ends them and all their sessions, and serves them again.
- * @param {Record<string, () => Promise<void>>} [more] What else can be done to those who serve, by name.
+ * @param {Record<string, () => Promise<void>>} [more] Faults of the processes that serve them, by name.
  */
 export async function createFaults(port, restart, more = {}) {
   const proxy = await faultProxy(port);

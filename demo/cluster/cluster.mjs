@@ -90,7 +90,7 @@ export async function createCluster({ count, redis, everyMs, print }) {
     async restart() {
       await Promise.all(slots.map(({ process }) => process.restart()));
     },
-    /** What else can be done to nodes, by name. */
+    /** Faults of nodes, by name. */
     faults: {
       roll() {
         rolling ??= rollAll();
