@@ -88,9 +88,10 @@ export class ChannelFeed implements SubscribedFeed {
     const { delivery, codec } = this.#context;
     const message = new ChannelMessage(this.channel, entry, codec);
     this.recent?.push(message);
-    for (const subscription of this.subscriptions) {
-      if (subscription.state === "live") delivery.offer(subscription, message);
-    }
+    const live = [...this.subscriptions].filter(({ state }) => state === "live");
+    live[0]?.client.share(message.frame, () => {
+      for (const subscription of live) if (subscription.state === "live") delivery.offer(subscription, message);
+    });
   }
 
   onGap(): void {

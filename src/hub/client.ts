@@ -84,6 +84,10 @@ export class Client implements SubscribedClient {
     }
   }
 
+  share(frame: SharedFrame, act: () => void): void {
+    frame.share(this.#conn.codec, act);
+  }
+
   awaitDrain(subscription: Subscription): void {
     this.#waiting ??= new Set();
     this.#waiting.add(subscription);

@@ -1,6 +1,7 @@
 import type { Payload } from "../base/payload.ts";
 import { marshal } from "../codec/codec.ts";
 import { requestFrame } from "../rpc/frames.ts";
+import { shareFrame } from "../socket/frame-writer.ts";
 import type { FrameCodec } from "./hub-conn.ts";
 
 /** A notification for many Conns, marshalled once for each codec object, when it is first written. */
@@ -31,5 +32,17 @@ export class SharedFrame {
       this.#others.set(codec, payload);
     }
     return payload;
+  }
+
+  /** Runs `act`, within which all Conns of this codec that are written the frame share its bytes. */
+  share(codec: FrameCodec, act: () => void): void {
+    let payload: Payload;
+    try {
+      payload = this.payloadFor(codec);
+    } catch {
+      // Reported for each client that is written the frame.
+      return act();
+    }
+    shareFrame(payload, act);
   }
 }

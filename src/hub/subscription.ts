@@ -21,6 +21,8 @@ export interface SubscribedClient {
   readonly isWritable: boolean;
   /** Writes a frame now or not at all. */
   write(frame: SharedFrame): WriteResult;
+  /** Runs `act`, within which all clients that are written `frame` share its bytes. */
+  share(frame: SharedFrame, act: () => void): void;
   /** Has the delivery go on with `subscription` when the client is writable again. */
   awaitDrain(subscription: Subscription): void;
   /** Called when `$/refused` was written. */

@@ -42,6 +42,7 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, Access>>>> = {
   hub: {
     base: "values",
     codec: "values",
+    socket: "values",
     core: "types",
     rpc: "values",
     "channels/protocol": "values",
