@@ -1,0 +1,162 @@
+// npm run bench:channels: what channels cost beside bare `ws` and the rooms of socket.io, all with the same subscribers.
+import { execFileSync, fork } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const { values } = parseArgs({
+  options: {
+    subscribers: { type: "string", default: "2000" },
+    messages: { type: "string", default: "150" },
+    bytes: { type: "string", default: "64" },
+    rounds: { type: "string", default: "3" },
+    pause: { type: "string", default: "50" },
+  },
+});
+const [SUBSCRIBERS, MESSAGES, ROUNDS] = [values.subscribers, values.messages, values.rounds].map(Number);
+/** The share of subscribers that stop reading. */
+const SLOW = 0.2;
+/** Milliseconds between two messages whose delay is measured. */
+const EVERY_MS = Number(values.pause);
+const MISSED = 400;
+const root = fileURLToPath(new URL("../..", import.meta.url));
+if (!existsSync(`${root}bench/node_modules/socket.io`)) {
+  execFileSync("npm", ["ci", "--prefix", "bench"], { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
+}
+
+/** Starts a program of this folder. Its function sends a command, and resolves with the answer. */
+function start(name, ...args) {
+  const child = fork(new URL(`${name}.mjs`, import.meta.url), args.map(String));
+  const answerTo = (type) =>
+    new Promise((resolve, reject) => {
+      const onMessage = (news) => {
+        if (news.type !== type) return;
+        child.off("message", onMessage).off("exit", onExit);
+        resolve(news.answer);
+      };
+      const onExit = (code) => reject(new Error(`${name} ended with ${code}.`));
+      child.on("message", onMessage).on("exit", onExit);
+    });
+  const ask = (type, rest = {}) => {
+    const answer = answerTo(type);
+    child.send({ type, ...rest });
+    return answer;
+  };
+  const end = () => {
+    child.removeAllListeners("exit");
+    child.kill();
+  };
+  return { ask, answerTo, end };
+}
+
+async function withServer(kind, count, use) {
+  const server = start("server", kind, values.bytes);
+  const port = await server.answerTo("listening");
+  const subscribers = start("subscribers", kind, port, count);
+  try {
+    await subscribers.answerTo("ready");
+    return await use(server.ask, subscribers.ask);
+  } finally {
+    subscribers.end();
+    server.end();
+  }
+}
+
+/** One message a turn to all subscribers. */
+const fanOut = (kind) =>
+  withServer(kind, SUBSCRIBERS, async (server, subscribers) => {
+    await subscribers("dial");
+    // Once before, so that the code is compiled.
+    for (const isMeasured of [false, true]) {
+      const before = await server("report");
+      const messages = SUBSCRIBERS * MESSAGES;
+      await subscribers("expect", { messages });
+      await server("publish", { count: MESSAGES });
+      const ms = await subscribers("arrived");
+      const { cpuUs } = await server("report");
+      if (isMeasured) return { rate: (messages / ms) * 1_000, cpuUs: (cpuUs - before.cpuUs) / messages };
+    }
+  });
+
+/** All connections are cut, messages are missed, and all return at once. */
+const comeBack = (kind) =>
+  withServer(kind, SUBSCRIBERS, async (server, subscribers) => {
+    await subscribers("dial");
+    await subscribers("expect", { messages: SUBSCRIBERS });
+    await server("publish", { count: 1 });
+    await subscribers("arrived");
+    await subscribers("drop");
+    await server("publish", { count: MISSED });
+    const { reads } = await server("report");
+    await subscribers("expect", { messages: SUBSCRIBERS * MISSED });
+    const ms = await subscribers("dial");
+    const wholeMs = kind === "hub" ? await subscribers("arrived") : 0;
+    return { ms, wholeMs, reads: (await server("report")).reads - reads };
+  });
+
+/** The delay of messages to subscribers that read, while others do not. */
+const slowOnes = (slow) =>
+  withServer("hub", SUBSCRIBERS, async (server, subscribers) => {
+    await subscribers("dial");
+    await subscribers("pause", { slow });
+    // Fills the network of those that do not read.
+    await subscribers("expect", { messages: (SUBSCRIBERS - slow) * MESSAGES });
+    await server("publish", { count: MESSAGES });
+    await subscribers("arrived");
+    await subscribers("expect", { messages: (SUBSCRIBERS - slow) * MESSAGES, timed: true });
+    await server("publish", { count: MESSAGES, everyMs: EVERY_MS });
+    await subscribers("arrived");
+    return subscribers("p99");
+  });
+
+const median = (numbers) => numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
+/** Rounds take turns, so that a slow minute of the machine hits all. */
+async function inTurns(kinds, measure) {
+  const all = new Map(kinds.map((kind) => [kind, []]));
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [kind, found] of all) found.push(await measure(kind));
+  }
+  return (kind, name) => median(all.get(kind).map((found) => (name ? found[name] : found)));
+}
+const factor = (number) => `${number.toFixed(2)}×`;
+
+const rates = await inTurns(["ws", "ws again", "hub", "socket.io"], (kind) => fanOut(kind.split(" ")[0]));
+console.log(
+  `\n${values.bytes} bytes to ${SUBSCRIBERS} subscribers, ${MESSAGES} messages, median of ${ROUNDS} rounds\n`,
+);
+console.log("| server | deliveries a second | beside bare `ws` | CPU µs a delivery |\n|---|--:|--:|--:|");
+for (const kind of ["ws", "ws again", "hub", "socket.io"]) {
+  const rate = rates(kind, "rate");
+  const name = {
+    ws: "bare `ws`",
+    "ws again": "bare `ws` again",
+    hub: "**tautline/hub**",
+    "socket.io": "socket.io room",
+  }[kind];
+  const cells = [
+    Math.round(rate).toLocaleString("en"),
+    factor(rate / rates("ws", "rate")),
+    rates(kind, "cpuUs").toFixed(2),
+  ];
+  console.log(`| ${name} | ${cells.join(" | ")} |`);
+}
+
+const returns = await inTurns(["ws", "hub"], comeBack);
+console.log(`\n${SUBSCRIBERS} subscribers return at once, each of whom missed ${MISSED} messages\n`);
+console.log("| server | all are back after | and have all messages after | reads of the log |\n|---|--:|--:|--:|");
+console.log(`| bare \`ws\`, which has no log | ${returns("ws", "ms").toFixed(0)} ms | – | – |`);
+const [ms, wholeMs, reads] = ["ms", "wholeMs", "reads"].map((name) => returns("hub", name));
+console.log(
+  `| **tautline/hub** | ${ms.toFixed(0)} ms, ${factor(ms / returns("ws", "ms"))} | ${wholeMs.toFixed(0)} ms | ${reads} |`,
+);
+
+const slow = Math.floor(SUBSCRIBERS * SLOW);
+const delays = await inTurns([0, slow], slowOnes);
+console.log(`\nA message each ${EVERY_MS} ms: 99 of 100 reach the subscribers that read within\n`);
+console.log("| subscribers that do not read | p99 | beside none |\n|---|--:|--:|");
+for (const count of [0, slow]) {
+  const readers = SUBSCRIBERS - count;
+  console.log(
+    `| ${count} of ${SUBSCRIBERS}, ${readers} read | ${delays(count).toFixed(1)} ms | ${factor(delays(count) / delays(0))} |`,
+  );
+}
