@@ -17,7 +17,7 @@ interface Guarded extends Tcp {
 
 const WRITER = Symbol("frame writer");
 const BUFFER_BYTES = 16_384;
-/** Payloads that may be longer are framed by `ws`, which copies them no more often. Measured as stated at the class. */
+/** Payloads that may be longer are framed by `ws`: a quarter of the buffer, so that its end is not left empty too often. */
 const MAX_OWN_BYTES = 4_096;
 
 /** Memory for the frames of all connections, one after another. Memory that was written once is not used again. */
