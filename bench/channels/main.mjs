@@ -99,7 +99,7 @@ const slowOnes = (slow) =>
   withServer("hub", SUBSCRIBERS, async (server, subscribers) => {
     await subscribers("dial");
     await subscribers("pause", { slow });
-    // Fills the network of those that do not read.
+    // Once before, so that the code is compiled.
     await subscribers("expect", { messages: (SUBSCRIBERS - slow) * MESSAGES });
     await server("publish", { count: MESSAGES });
     await subscribers("arrived");
