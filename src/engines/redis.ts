@@ -9,6 +9,7 @@ import type {
   History,
   LogEntry,
   LogPart,
+  NodeChange,
   Position,
   ReadFrom,
   ReadLimit,
@@ -33,6 +34,7 @@ export type {
   History,
   LogEntry,
   LogPart,
+  NodeChange,
   Position,
   ReadFrom,
   ReadLimit,
@@ -63,6 +65,7 @@ class RedisEngine implements Engine {
   readonly #commandLink: Link;
   readonly #feedLink: Link;
   readonly #listeners = new Set<(state: EngineState) => void>();
+  readonly #nodeListeners = new Set<(node: string, change: NodeChange) => void>();
   #state: EngineState = "down";
   /** Whether commands were connected before. */
   #wasConnected = false;
@@ -79,7 +82,9 @@ class RedisEngine implements Engine {
     this.#commands = new Commands({ onBroken, onError }, timeoutMs, maxPending);
     this.#feeds = new Feeds(this.#keys.feed(this.node), timeoutMs, onError);
     this.#logs = new Logs(this.#commands, this.#keys, headTtlMs, onError);
-    this.#members = new Members(this.#commands, this.#keys, this.node, leaseMs, onError);
+    const onNode = (node: string, change: NodeChange) =>
+      this.#callAll(this.#nodeListeners, (listener) => listener(node, change));
+    this.#members = new Members(this.#commands, this.#keys, this.node, leaseMs, { onError, onNode });
     this.#probe = new Probe(this.#probing(), probeMs);
     this.#commandLink = this.#linkCommands(client, timeoutMs);
     this.#feedLink = this.#linkFeeds(client, timeoutMs);
@@ -148,6 +153,11 @@ class RedisEngine implements Engine {
     return () => this.#listeners.delete(listener);
   }
 
+  onNode(listener: (node: string, change: NodeChange) => void): () => void {
+    this.#nodeListeners.add(listener);
+    return () => this.#nodeListeners.delete(listener);
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -162,6 +172,7 @@ class RedisEngine implements Engine {
     this.#commands.close();
     this.#feeds.close(new ConnError("closed", "The engine is closed."));
     this.#listeners.clear();
+    this.#nodeListeners.clear();
   }
 
   #assertOpen(): void {
@@ -247,9 +258,14 @@ class RedisEngine implements Engine {
 
   #emit(state: EngineState): void {
     this.#state = state;
-    for (const listener of [...this.#listeners]) {
+    this.#callAll(this.#listeners, (listener) => listener(state));
+  }
+
+  /** Calls each listener, and reports an error that one throws as uncaught. */
+  #callAll<Listener>(listeners: ReadonlySet<Listener>, call: (listener: Listener) => void): void {
+    for (const listener of [...listeners]) {
       try {
-        listener(state);
+        call(listener);
       } catch (error) {
         throwAsync(error);
       }

@@ -5,6 +5,7 @@ export type {
   History,
   LogEntry,
   LogPart,
+  NodeChange,
   Position,
   ReadFrom,
   ReadLimit,

@@ -2,7 +2,7 @@ import { Timer } from "../base/timer.ts";
 import type { Member, MembersParams } from "../channels/protocol/frames.ts";
 import { MAX_MEMBERS } from "../channels/protocol/limits.ts";
 import { MEMBERS } from "../channels/protocol/methods.ts";
-import type { Engine, History, LogEntry, Position } from "../server/engine.ts";
+import type { Engine, History, LogEntry, NodeChange, Position } from "../server/engine.ts";
 import { LogFollower } from "./log-follower.ts";
 import type { MemberChange } from "./memberships.ts";
 import { SharedFrame } from "./shared-frame.ts";
@@ -80,12 +80,18 @@ export class MemberList {
     return { channel: changes, history, check: (head) => this.#follower.check(head) };
   }
 
-  /** Whether clients are members by other nodes, which may die without a word. */
-  get hasForeign(): boolean {
-    for (const [client, { nodes }] of this.#members) {
-      if (nodes ? nodes.some((node) => node !== this.#source.engine.node) : !this.#source.isLocal(client)) return true;
+  /** Reads the list anew where the node may have had members of it, or has them again. */
+  onNode(node: string, change: NodeChange): void {
+    // A node that is back makes no entries for its members.
+    let isConcerned = change === "back";
+    for (const [client, member] of this.#members) {
+      if (member.nodes?.includes(node)) {
+        const others = member.nodes.filter((other) => other !== node);
+        member.nodes = others.length > 0 ? others : undefined;
+        isConcerned = true;
+      } else if (!member.nodes && !this.#source.isLocal(client)) isConcerned = true;
     }
-    return false;
+    if (isConcerned) this.reload();
   }
 
   /** Writes to the watchers within the time of gathering. */

@@ -10,6 +10,7 @@ import type {
   History,
   LogEntry,
   LogPart,
+  NodeChange,
   Position,
   ReadFrom,
   ReadLimit,
@@ -115,6 +116,11 @@ class MemoryEngine implements Engine {
 
   /** The state never changes, because memory is always there. */
   onState(_listener: (state: EngineState) => void): () => void {
+    return () => {};
+  }
+
+  /** There is no other node. */
+  onNode(_listener: (node: string, change: NodeChange) => void): () => void {
     return () => {};
   }
 

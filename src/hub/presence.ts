@@ -13,8 +13,6 @@ export interface MemberIdentity {
 
 /** How long a hole in the changes can be read. Beyond it the list is read anew. */
 const CHANGES: History = { size: 256, ttlMs: 600_000 };
-/** Milliseconds between two looks at lists with members of other nodes, which may have died. */
-const FOREIGN_MS = 5_000;
 
 /** Returns the inner channel of a channel's changes. No client can name it, because it has a control character. */
 function changesOf(channel: string): string {
@@ -27,7 +25,7 @@ export class Presence {
   readonly #memberships: Memberships;
   readonly #lists = new Map<string, MemberList>();
   readonly #held = new Timer();
-  readonly #foreign = new Timer();
+  readonly #offNode: () => void;
   /** Whether clients who return may still find others missing, because the node has just begun. */
   #isBeginning = true;
 
@@ -37,7 +35,9 @@ export class Presence {
       engine.publish(changesOf(channel), JSON.stringify(change), { history: CHANGES });
     this.#memberships = new Memberships({ engine, report }, graceMs);
     this.#held.start(graceMs, () => this.#releaseHeld(), true);
-    this.#lookLater();
+    this.#offNode = engine.onNode((node, change) => {
+      for (const list of this.lists) list.onNode(node, change);
+    });
   }
 
   /** The lists, which follow logs of their own. */
@@ -79,7 +79,7 @@ export class Presence {
 
   stop(): void {
     this.#held.stop();
-    this.#foreign.stop();
+    this.#offNode();
     this.#memberships.stop();
     for (const list of this.lists) list.stop();
     this.#lists.clear();
@@ -104,16 +104,5 @@ export class Presence {
       for (const watcher of list.watchers) if (watcher.members === "held") watcher.members = "outdated";
       list.refresh();
     }
-  }
-
-  #lookLater(): void {
-    this.#foreign.start(
-      FOREIGN_MS,
-      () => {
-        for (const list of this.lists) if (list.hasForeign) list.reload();
-        this.#lookLater();
-      },
-      true,
-    );
   }
 }

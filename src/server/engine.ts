@@ -55,6 +55,12 @@ export interface LogPart {
 /** The members of a channel: the info of each client id, as the application gave it, serialized. */
 export type EngineMembers = ReadonlyMap<string, string>;
 
+/**
+ * How the memberships of another node changed without a call of that node: they ended because the node died, or they are
+ * back because it had only been cut off or stopped.
+ */
+export type NodeChange = "gone" | "back";
+
 /** Whether the engine can be reached: while it is `down`, publishes and reads reject with `unavailable`. */
 export type EngineState = "up" | "down";
 
@@ -107,6 +113,11 @@ export interface Engine {
    * entries. Returns an unsubscribe function.
    */
   onState(listener: (state: EngineState) => void): () => void;
+  /**
+   * Calls `listener` when another node dies or comes back, which changes the members of channels: `members()` lists them.
+   * Only while this node has members itself. Returns an unsubscribe function.
+   */
+  onNode(listener: (node: string, change: NodeChange) => void): () => void;
   /** Ends feeds, timers and connections of this node. Its memberships end at once. */
   close(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import { afterAll, afterEach } from "vitest";
 import type { ConnError } from "../../src/base/errors.ts";
 import { type RedisClientLike, type RedisEngineOptions, redisEngine } from "../../src/engines/redis.ts";
-import type { Engine, EngineState, History, LogEntry, Position } from "../../src/server/engine.ts";
+import type { Engine, EngineState, History, LogEntry, NodeChange, Position } from "../../src/server/engine.ts";
 import { type FaultProxy, faultProxy } from "../../src/testing/index.ts";
 import { clientOf, stopAll } from "./redis-server.ts";
 
@@ -15,6 +15,8 @@ export interface Node {
   readonly engine: Engine;
   readonly errors: ConnError[];
   readonly states: EngineState[];
+  /** Other nodes that died or came back, each as `gone redis-…`. */
+  readonly others: string[];
 }
 
 const engines: Engine[] = [];
@@ -36,10 +38,12 @@ export const newPrefix = () => `faults:${prefixes++}`;
 export function startNode(client: RedisClientLike, options: Partial<RedisEngineOptions> = {}): Node {
   const errors: ConnError[] = [];
   const states: EngineState[] = [];
+  const others: string[] = [];
   const engine = redisEngine({ ...BRIEF, client, onError: (error) => errors.push(error), ...options });
   engine.onState((state) => states.push(state));
+  engine.onNode((node: string, change: NodeChange) => others.push(`${change} ${node}`));
   engines.push(engine);
-  return { engine, errors, states };
+  return { engine, errors, states, others };
 }
 
 export async function startProxy(port: number): Promise<FaultProxy> {

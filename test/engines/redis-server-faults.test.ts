@@ -186,6 +186,46 @@ describe.skipIf(isMissing)("a server of Redis", () => {
       expect(await namesOf(far)).toBe("bob");
     });
 
+    test("a node learns at once of another that died, was cut off, came back or closed, and never of itself", async () => {
+      const prefix = newPrefix();
+      const proxy = await startProxy(redis.port);
+      const far = startNode(clientOf(proxy.port), { prefix });
+      const near = startNode(clientOf(redis.port), { prefix });
+      const third = startNode(clientOf(redis.port), { prefix });
+      for (const [node, client] of [
+        [far, "ann"],
+        [near, "bob"],
+        [third, "cid"],
+      ] as const) {
+        await node.engine.setMember("a", client, "");
+      }
+      // Until each has looked once.
+      await sleep(200);
+      proxy.blackhole();
+      const start = performance.now();
+      await until(() => near.others.length > 0);
+      // A lease, a look, and what a busy machine adds.
+      expect(performance.now() - start).toBeLessThan(600 + 60 + 300);
+      expect(await namesOf(near)).toBe("bob,cid");
+      await proxy.heal();
+      await until(() => near.others.length > 1);
+      expect(await namesOf(near)).toBe("ann,bob,cid");
+      await third.engine.close();
+      await until(() => near.others.length > 2);
+      expect(near.others).toEqual([`gone ${far.engine.node}`, `back ${far.engine.node}`, `gone ${third.engine.node}`]);
+      expect(await namesOf(near)).toBe("ann,bob");
+    });
+
+    test("the names of leases that ended are forgotten", async () => {
+      const prefix = newPrefix();
+      const near = startNode(clientOf(redis.port), { prefix });
+      await near.engine.setMember("a", "bob", "");
+      redis.command("SADD", `${prefix}:nodes`, "redis-dead.1", "redis-dead.2");
+      await until(() => redis.command("SMEMBERS", `${prefix}:nodes`) === `${near.engine.node}.1`);
+      await near.engine.close();
+      expect(redis.command("SMEMBERS", `${prefix}:nodes`)).toBe("");
+    });
+
     test("a node whose lease lapsed joins anew, and its members are back at the next renewal", async () => {
       const prefix = newPrefix();
       const { engine, errors } = startNode(clientOf(redis.port), { prefix });

@@ -7,6 +7,7 @@ import type {
   History,
   LogEntry,
   LogPart,
+  NodeChange,
   Position,
   ReadFrom,
   ReadLimit,
@@ -211,6 +212,11 @@ export class FakeStore {
     this.#undo.push(() => this.#members.set(channel, before));
   }
 
+  /** Lets the other nodes know that the memberships of `engine` ended, or are back. */
+  announce(engine: FakeEngine, change: NodeChange): void {
+    for (const other of this.engines) if (other !== engine) other.onOtherNode(engine.node, change);
+  }
+
   members(channel: string): EngineMembers {
     const living = new Set(this.engines.filter(({ isAlive }) => isAlive).map(({ node }) => node));
     const found = [...(this.#members.get(channel)?.values() ?? [])].filter(({ node }) => living.has(node));
@@ -245,6 +251,7 @@ export class FakeEngine implements Engine {
   readonly #store: FakeStore;
   readonly #feeds = new Map<string, Feed>();
   readonly #listeners = new Set<(state: EngineState) => void>();
+  readonly #nodeListeners = new Set<(node: string, change: NodeChange) => void>();
   #state: EngineState = "up";
   #isClosed = false;
 
@@ -267,15 +274,31 @@ export class FakeEngine implements Engine {
     for (const listener of [...this.#listeners]) listener("up");
   }
 
+  /** Loses its lease, as a process does that is stopped for a while. */
+  lapse(): void {
+    this.isAlive = false;
+    this.#store.announce(this, "gone");
+  }
+
+  /** Joins anew after `lapse()`. */
+  rejoin(): void {
+    this.isAlive = true;
+    this.#store.announce(this, "back");
+  }
+
   /** Ends as a killed process does: nothing is removed, and its lease lapses. */
   vanish(): void {
-    this.isAlive = false;
+    this.lapse();
     this.#isClosed = true;
     this.#feeds.clear();
     for (const step of [...this.#store.steps]) if (step.node === this.node) step.lose();
   }
 
   // The store's side.
+
+  onOtherNode(node: string, change: NodeChange): void {
+    for (const listener of [...this.#nodeListeners]) listener(node, change);
+  }
 
   deliver(channel: string, entry: LogEntry): void {
     if (this.#state === "down" || !this.#feeds.has(channel)) return;
@@ -339,11 +362,17 @@ export class FakeEngine implements Engine {
     return () => this.#listeners.delete(listener);
   }
 
+  onNode(listener: (node: string, change: NodeChange) => void): () => void {
+    this.#nodeListeners.add(listener);
+    return () => this.#nodeListeners.delete(listener);
+  }
+
   async close(): Promise<void> {
-    this.isAlive = false;
+    this.lapse();
     this.#isClosed = true;
     this.#feeds.clear();
     this.#listeners.clear();
+    this.#nodeListeners.clear();
     for (const step of [...this.#store.steps]) if (step.node === this.node) step.lose();
   }
 

@@ -52,6 +52,11 @@ export class Keys {
     return `${this.#prefix}:node:`;
   }
 
+  /** The names of all leases that may last, as a set. */
+  get nodes(): string {
+    return `${this.#prefix}:nodes`;
+  }
+
   #of(kind: string, channel: string, rest = channel): string {
     return `${this.#prefix}:{${tagOf(channel)}}:${kind}:${rest}`;
   }

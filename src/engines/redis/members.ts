@@ -1,10 +1,11 @@
 import { noop } from "../../base/deferred.ts";
 import { ConnError } from "../../base/errors.ts";
 import { Timer } from "../../base/timer.ts";
-import type { EngineMembers } from "../../server/engine.ts";
+import type { EngineMembers, NodeChange } from "../../server/engine.ts";
 import type { Commands } from "./commands.ts";
 import { foreign } from "./failures.ts";
 import type { Keys } from "./keys.ts";
+import { NodeWatch, type NodeWatchOwner } from "./node-watch.ts";
 import { MEMBERS } from "./scripts.ts";
 import { textOf } from "./wire.ts";
 
@@ -16,17 +17,25 @@ const CHUNK = 500;
 const TTL_MS = 3_600_000;
 const REFRESH_MS = TTL_MS / 3;
 
+export interface MembersOwner {
+  /** Called when Redis holds data that is not ours, or the lease of this node lapsed. */
+  onError(error: ConnError): void;
+  /** Called when another node died or came back. */
+  onNode(node: string, change: NodeChange): void;
+}
+
 /**
  * The members of channels, and the lease of this node: members count while the lease of their node lasts. A node whose
  * lease lapsed, or whose connection was lost, sets all of its members anew under another name, because the old ones
  * may be deleted by then, or be back from the dead after a failover.
  */
-export class Members {
+export class Members implements NodeWatchOwner {
   readonly #commands: Commands;
   readonly #keys: Keys;
   readonly #node: string;
   readonly #leaseMs: number;
-  readonly #onError: (error: ConnError) => void;
+  readonly #owner: MembersOwner;
+  readonly #watch: NodeWatch;
   /** The info of each client that is a member by this node, by channel. */
   readonly #own = new Map<string, Map<string, string>>();
   readonly #timer = new Timer();
@@ -38,12 +47,13 @@ export class Members {
   #graceUntil = 0;
   #refreshedAt = performance.now();
 
-  constructor(commands: Commands, keys: Keys, node: string, leaseMs: number, onError: (error: ConnError) => void) {
+  constructor(commands: Commands, keys: Keys, node: string, leaseMs: number, owner: MembersOwner) {
     this.#commands = commands;
     this.#keys = keys;
     this.#node = node;
     this.#leaseMs = leaseMs;
-    this.#onError = onError;
+    this.#owner = owner;
+    this.#watch = new NodeWatch(commands, keys, leaseMs, this);
   }
 
   async set(channel: string, client: string, info: string): Promise<void> {
@@ -63,20 +73,33 @@ export class Members {
   }
 
   async list(channel: string): Promise<EngineMembers> {
-    const isGrace = performance.now() < this.#graceUntil;
-    const args = [this.#keys.leasePrefix, isGrace ? "1" : "0"];
+    const args = [this.#keys.leasePrefix, this.isGrace ? "1" : "0"];
     const reply = await this.#commands.run(MEMBERS, [this.#keys.members(channel)], args, { isRepeatable: true });
     const found = Array.isArray(reply) ? reply : [];
     const members = new Map<string, string>();
     for (let i = 0; i < found.length; i += 2) {
       const field = textOf(found[i]) ?? "";
       const slash = field.indexOf("/");
-      if (slash < 0) this.#onError(foreign(`a member of ${channel} without a node`));
+      if (slash < 0) this.#owner.onError(foreign(`a member of ${channel} without a node`));
       // Fields of this node may be those of an earlier name.
       else if (!field.startsWith(`${this.#node}.`)) members.set(field.slice(slash + 1), textOf(found[i + 1]) ?? "");
     }
     for (const [client, info] of this.#own.get(channel) ?? []) members.set(client, info);
     return members;
+  }
+
+  // NodeWatchOwner: asked and called by the watch.
+
+  get isNeeded(): boolean {
+    return this.#own.size > 0;
+  }
+
+  get isGrace(): boolean {
+    return performance.now() < this.#graceUntil;
+  }
+
+  onNode(node: string, change: NodeChange): void {
+    if (node !== this.#node) this.#owner.onNode(node, change);
   }
 
   /** Joins anew after a reconnect. Leases of others may have lapsed while Redis was away, so they get time to join too. */
@@ -90,11 +113,15 @@ export class Members {
   /** Ends all memberships of this node. */
   async close(): Promise<void> {
     this.#timer.stop();
+    this.#watch.stop();
     const name = this.#name;
     if (name === undefined) return;
     this.#name = undefined;
     // The lease comes first, because it alone ends them all.
-    const deletions: Promise<unknown>[] = [this.#commands.send(["DEL", this.#keys.lease(name)])];
+    const deletions: Promise<unknown>[] = [
+      this.#commands.send(["DEL", this.#keys.lease(name)]),
+      this.#commands.send(["SREM", this.#keys.nodes, name]),
+    ];
     for (const [channel, members] of this.#own) {
       for (const clients of chunksOf([...members.keys()])) {
         const fields = clients.map((client) => `${name}/${client}`);
@@ -116,6 +143,8 @@ export class Members {
       this.#commands.send(["SET", this.#keys.lease(name), "1", "PX", String(this.#leaseMs)]),
     ];
     for (const [channel, members] of this.#own) writes.push(this.#write(name, channel, [...members]));
+    // Afterwards, so that nodes which learn of the lease find its members.
+    writes.push(this.#commands.send(["SADD", this.#keys.nodes, name]));
     try {
       await Promise.all(writes);
     } catch (error) {
@@ -156,9 +185,13 @@ export class Members {
 
   async #renewLease(name: string): Promise<void> {
     const lease = ["SET", this.#keys.lease(name), "1", "PX", String(this.#leaseMs), "XX"];
-    const reply = await this.#commands.send(lease);
+    // The name again, because a failover or an eviction may have lost it.
+    const [reply] = await Promise.all([
+      this.#commands.send(lease),
+      this.#commands.send(["SADD", this.#keys.nodes, name]),
+    ]);
     if (reply !== null || this.#name !== name) return;
-    this.#onError(
+    this.#owner.onError(
       new ConnError(
         "unavailable",
         `The lease of this node lapsed: its members join anew. It lasts ${this.#leaseMs} ms.`,

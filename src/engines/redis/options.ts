@@ -25,8 +25,8 @@ export interface RedisEngineOptions {
    */
   readonly headTtlMs?: number | undefined;
   /**
-   * Milliseconds after which the members of a node that died are gone. Each node renews its lease three times in that
-   * time. At least 100; default 10 seconds.
+   * Milliseconds after which the lease of a node that died ends. Its members are gone a tenth of that time later. Each node
+   * renews its lease three times in that time. At least 100; default 8 seconds.
    */
   readonly leaseMs?: number | undefined;
   /**
@@ -69,7 +69,7 @@ const RULES: OptionRules<ResolvedRedisOptions> = {
   ),
   timeoutMs: timeRule(1, 5_000),
   headTtlMs: timeRule(1, 600_000),
-  leaseMs: timeRule(MIN_LEASE_MS, 10_000),
+  leaseMs: timeRule(MIN_LEASE_MS, 8_000),
   probeMs: timeRule(MIN_PROBE_MS, 5_000),
   maxPending: numberRule(1, 10_000),
   onError: functionRule(() => {}),

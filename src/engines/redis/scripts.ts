@@ -167,4 +167,19 @@ return reply
 `,
 };
 
-export const SCRIPTS: readonly Script[] = [PUBLISH, READ, HEADS, MEMBERS];
+/** KEYS: the names of leases. ARGV: what the keys of leases begin with. Returns those that last, and forgets the others. */
+export const NODES: Script = {
+  source: `
+local reply = {}
+for _, name in ipairs(redis.call('SMEMBERS', KEYS[1])) do
+  if redis.call('EXISTS', ARGV[1] .. name) == 1 then
+    reply[#reply + 1] = name
+  else
+    redis.call('SREM', KEYS[1], name)
+  end
+end
+return reply
+`,
+};
+
+export const SCRIPTS: readonly Script[] = [PUBLISH, READ, HEADS, MEMBERS, NODES];
