@@ -1,18 +1,15 @@
 import { once } from "node:events";
-import { createServer, type Server } from "node:http";
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, type TestContext, test } from "vitest";
 import { json } from "../../src/codec/codec.ts";
-import { exponential } from "../../src/core/backoff.ts";
 import { Conn } from "../../src/core/conn.ts";
-import { resume } from "../../src/resume/client/index.ts";
 import { type Peer, type RpcConn, rpc } from "../../src/rpc/index.ts";
 import { handle, handler } from "../../src/server/index.ts";
-import { type FaultProxy, faultProxy } from "../../src/testing/fault-proxy.ts";
 import { until } from "./fault-scenario.ts";
+import { type ProxiedConn, startProxiedConn } from "./proxied-conn.ts";
 
 const CALLS = 1_000;
-const HEARTBEAT = { intervalMs: 200, timeoutMs: 300 };
 
 interface Api {
   work(params: { n: number }): number;
@@ -20,77 +17,36 @@ interface Api {
 }
 type Outcome = number | string;
 
-interface Line {
-  readonly proxy: FaultProxy;
-  readonly conn: Conn<unknown, unknown>;
+interface Line extends ProxiedConn {
   readonly peer: Peer<Api>;
   /** How often the server ran each call, by its number. */
   readonly runs: Map<number, number>;
   /** Lets the handlers end that run now and later. */
   release(): void;
-  /** Ends the server without a word, and starts another on the same port, which knows nothing of sessions. */
-  restart(): Promise<void>;
 }
 
 /** A server whose handlers hold their answers back, and a peer to it through a proxy that breaks. */
-async function makeLine(isResumed: boolean, onTestFinished: TestContext["onTestFinished"]): Promise<Line> {
+async function makeLine(isResumed: boolean, context: TestContext): Promise<Line> {
   const runs = new Map<number, number>();
   let release = () => {};
   const released = new Promise<void>((resolve) => {
     release = resolve;
   });
-  const serve = async (port: number): Promise<Server> => {
-    const server = createServer();
-    const ws = handler(
-      (conn) => {
-        const peer = rpc<object, Api>(conn, {
-          handlers: {
-            async work({ n }) {
-              runs.set(n, (runs.get(n) ?? 0) + 1);
-              await released;
-              return n;
-            },
-            echo: ({ n }) => n,
-          },
-          maxHandlers: 2 * CALLS,
-        });
-        return peer.closed;
-      },
-      { codec: json(), heartbeat: HEARTBEAT, ...(isResumed && { resume: {} }), onError: () => {} },
-    );
-    handle(server, "/", ws);
-    server.listen(port, "127.0.0.1");
-    await once(server, "listening");
-    return server;
+  const handlers = {
+    async work({ n }: { n: number }) {
+      runs.set(n, (runs.get(n) ?? 0) + 1);
+      await released;
+      return n;
+    },
+    echo: ({ n }: { n: number }) => n,
   };
-  const end = (server: Server) => {
-    server.closeAllConnections();
-    return new Promise((resolve) => server.close(resolve));
-  };
-  let server = await serve(0);
-  const { port } = server.address() as AddressInfo;
-  const proxy = await faultProxy(port);
-  const conn = new Conn<unknown, unknown>(`ws://127.0.0.1:${proxy.port}/`, {
-    codec: json(),
-    heartbeat: HEARTBEAT,
-    connectTimeoutMs: 1_000,
-    backoff: exponential({ firstMs: 20, maxMs: 100 }),
-    ...(isResumed && { resume: resume() }),
-  });
-  onTestFinished(async () => {
-    await conn.close();
-    await proxy.close();
-    await end(server);
-  });
-  const restart = async () => {
-    await proxy.refuse();
-    proxy.reset();
-    await end(server);
-    server = await serve(port);
-    await proxy.heal();
-  };
+  const line = await startProxiedConn(
+    context,
+    isResumed,
+    (conn) => rpc<object, Api>(conn, { handlers, maxHandlers: 2 * CALLS }).closed,
+  );
   // As many calls as are in flight: a call that stays pending takes the place of a later one.
-  return { proxy, conn, peer: rpc<Api>(conn, { maxCalls: CALLS }), runs, release, restart };
+  return { ...line, peer: rpc<Api>(line.conn, { maxCalls: CALLS }), runs, release };
 }
 
 /** Makes 1,000 calls, and records each outcome: the result, or the code of the error. */
@@ -127,7 +83,7 @@ const faults = { ...drops, "a restarted server": ({ restart }: Line) => restart(
 
 describe("1,000 calls in flight, without resume", () => {
   test.concurrent.for(Object.entries(faults))("are interrupted by %s, once each", async ([, breakLine], context) => {
-    const line = await makeLine(false, context.onTestFinished);
+    const line = await makeLine(false, context);
     const { outcomes, done } = callAll(line);
     await untilAllRun(line);
     await breakLine(line);
@@ -140,7 +96,7 @@ describe("1,000 calls in flight, without resume", () => {
   });
 
   test.concurrent.for(Object.entries(faults))("are sent again with retry after %s", async ([, breakLine], context) => {
-    const line = await makeLine(false, context.onTestFinished);
+    const line = await makeLine(false, context);
     const { outcomes, done } = callAll(line, { retry: true });
     await untilAllRun(line);
     await breakLine(line);
@@ -157,7 +113,7 @@ describe("1,000 calls in flight, without resume", () => {
 
 describe("1,000 calls in flight, with resume", () => {
   test.concurrent.for(Object.entries(drops))("go on after %s, and run once", async ([, breakLine], context) => {
-    const line = await makeLine(true, context.onTestFinished);
+    const line = await makeLine(true, context);
     const { outcomes, done } = callAll(line);
     await untilAllRun(line);
     await breakLine(line);
@@ -174,7 +130,7 @@ describe("1,000 calls in flight, with resume", () => {
     [false, allOf("interrupted"), 1],
     [true, allResults(), 2],
   ] as const)("of a server that restarts, with retry %s", async ([retry, expected, runs], context) => {
-    const line = await makeLine(true, context.onTestFinished);
+    const line = await makeLine(true, context);
     const { outcomes, done } = callAll(line, { retry });
     await untilAllRun(line);
     await line.restart();
@@ -189,7 +145,7 @@ describe("1,000 calls in flight, with resume", () => {
 
 describe.each([false, true])("with resume: %s", (isResumed) => {
   test.concurrent("calls that were not written wait for a connection, and run once", async (context) => {
-    const line = await makeLine(isResumed, context.onTestFinished);
+    const line = await makeLine(isResumed, context);
     await line.conn.ready();
     await line.proxy.refuse();
     line.proxy.cut();
@@ -203,7 +159,7 @@ describe.each([false, true])("with resume: %s", (isResumed) => {
   });
 
   test.concurrent("a deadline settles calls on a silent line, and late answers change nothing", async (context) => {
-    const line = await makeLine(isResumed, context.onTestFinished);
+    const line = await makeLine(isResumed, context);
     await line.conn.ready();
     const { outcomes, done } = callAll(line, { timeoutMs: 150 });
     await untilAllRun(line);
@@ -218,7 +174,7 @@ describe.each([false, true])("with resume: %s", (isResumed) => {
   });
 
   test.concurrent("an aborted signal settles calls, and cancels their handlers", async (context) => {
-    const line = await makeLine(isResumed, context.onTestFinished);
+    const line = await makeLine(isResumed, context);
     const controller = new AbortController();
     const { outcomes, done } = callAll(line, { signal: controller.signal });
     await untilAllRun(line);
@@ -230,7 +186,7 @@ describe.each([false, true])("with resume: %s", (isResumed) => {
   });
 
   test.concurrent("the end of the Conn settles all calls", async (context) => {
-    const line = await makeLine(isResumed, context.onTestFinished);
+    const line = await makeLine(isResumed, context);
     const written = callAll(line);
     await untilAllRun(line);
     await line.proxy.refuse();

@@ -1,19 +1,12 @@
-import { once } from "node:events";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { describe, expect, type TestContext, test } from "vitest";
 import { type Channels, channels, type Subscription } from "../../src/channels/index.ts";
-import { json } from "../../src/codec/codec.ts";
-import { exponential } from "../../src/core/backoff.ts";
-import { Conn } from "../../src/core/conn.ts";
+import type { Conn } from "../../src/core/conn.ts";
 import { type Hub, hub } from "../../src/hub/index.ts";
-import { resume } from "../../src/resume/client/index.ts";
 import { rpc } from "../../src/rpc/index.ts";
-import { handle, handler } from "../../src/server/index.ts";
-import { type FaultProxy, faultProxy } from "../../src/testing/fault-proxy.ts";
+import type { FaultProxy } from "../../src/testing/fault-proxy.ts";
 import { until } from "./fault-scenario.ts";
+import { startProxiedConn } from "./proxied-conn.ts";
 
-const HEARTBEAT = { intervalMs: 200, timeoutMs: 300 };
 const HISTORY = { size: 10_000, ttlMs: 600_000 };
 
 interface Line {
@@ -45,62 +38,29 @@ const makeHub = (authorize: LineOptions["authorize"] = () => true) =>
   });
 
 /** A hub behind a proxy that breaks, and a client of it. */
-async function makeLine({ onTestFinished }: TestContext, options: LineOptions = {}): Promise<Line> {
+async function makeLine(context: TestContext, options: LineOptions = {}): Promise<Line> {
   const { isResumed = false, authorize } = options;
   let topics = makeHub(authorize);
-  const serve = async (port: number): Promise<Server> => {
-    const server = createServer();
-    const ws = handler(
-      (conn) => topics.serve(rpc(conn, { handlers: { echo: ({ n }: { n: number }) => n } }), { id: "ann" }),
-      { codec: json(), heartbeat: HEARTBEAT, ...(isResumed && { resume: {} }), onError: () => {} },
-    );
-    handle(server, "/", ws);
-    server.listen(port, "127.0.0.1");
-    await once(server, "listening");
-    return server;
-  };
-  const end = (server: Server) => {
-    server.closeAllConnections();
-    return new Promise((resolve) => server.close(resolve));
-  };
-  let server = await serve(0);
-  const { port } = server.address() as AddressInfo;
-  const proxy = await faultProxy(port);
-  const conn = new Conn<unknown, unknown>(`ws://127.0.0.1:${proxy.port}/`, {
-    codec: json(),
-    heartbeat: HEARTBEAT,
-    connectTimeoutMs: 1_000,
-    backoff: exponential({ firstMs: 20, maxMs: 100 }),
-    ...(isResumed && { resume: resume() }),
-  });
+  const handlers = { echo: ({ n }: { n: number }) => n };
+  const { proxy, conn, restart } = await startProxiedConn(context, isResumed, (served) =>
+    topics.serve(rpc(served, { handlers }), { id: "ann" }),
+  );
   const peer = rpc(conn);
-  const live = channels(peer, { backoff: () => 50 });
-  onTestFinished(async () => {
-    await conn.close();
-    await proxy.close();
-    await end(server);
-    await topics.close();
-  });
-  const restart = async (withLog: boolean) => {
-    await proxy.refuse();
-    proxy.reset();
-    await end(server);
-    if (!withLog) {
-      await topics.close();
-      topics = makeHub(authorize);
-    }
-    server = await serve(port);
-    await proxy.heal();
-  };
+  context.onTestFinished(() => topics.close());
   return {
     proxy,
     conn,
-    live,
+    live: channels(peer, { backoff: () => 50 }),
     echo: (n) => peer.call("echo", { n }, { retry: true }),
     get topics() {
       return topics;
     },
-    restart,
+    restart: (withLog) =>
+      restart(async () => {
+        if (withLog) return;
+        await topics.close();
+        topics = makeHub(authorize);
+      }),
   };
 }
 
