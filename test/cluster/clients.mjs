@@ -18,7 +18,7 @@ function createMember(number) {
   const seen = {
     id,
     channel,
-    /** Messages and gaps of the channel, in the order of their arrival. */
+    /** Messages and gaps of the channel, in the order of their arrival: `[from, n, position]`, and null for both of a gap. */
     entries: [],
     publishes: [],
     ups: [],
@@ -39,7 +39,7 @@ function createMember(number) {
   const live = channels(peer, { backoff: () => 200 + Math.random() * 300 });
   const room = live.subscribe(channel, { presence: true });
   room.on("message", ({ data: { from, n }, position }) => seen.entries.push([from, n, position]));
-  room.on("gap", () => seen.entries.push(null));
+  room.on("gap", ({ position }) => seen.entries.push([null, null, position]));
   room.on("members", ({ joined, left }) => {
     seen.joined += joined.length;
     seen.left += left.length;
@@ -120,7 +120,7 @@ const commands = {
       open: members.filter(({ conn }) => conn.state === "open").length,
       attached: members.filter(({ room }) => room.state === "attached").length,
       received: members.reduce((total, { seen }) => total + seen.entries.length, 0),
-      gaps: members.reduce((total, { seen }) => total + seen.entries.filter((entry) => entry === null).length, 0),
+      gaps: members.reduce((total, { seen }) => total + seen.entries.filter(([from]) => from === null).length, 0),
       joined: sum("joined"),
       left: sum("left"),
       pending: pending("publishes") + pending("ups") + pending("calls"),

@@ -3,39 +3,47 @@
 /** The longest way of an answer from the engine to the client, on a busy machine. */
 const ANSWER_MS = 500;
 
-/** Compares the channel's log with what one client got: nothing missed, doubled or out of order but after a gap. */
+/** One message as a client noted it, `[from, n, position]`, or a gap, `[null, null, the position after which it goes on]`. */
+const isGap = ([from]) => from === null;
+
+/**
+ * Compares a channel's log with what one client got. All clients are attached before the first publish, so each gets the
+ * whole log, in order and once. Only a client that has seen a message which the engine lost then gets a gap, at once. After
+ * it comes the message behind the position that the gap named.
+ */
 function checkChannel({ id, entries, hasLeft }, log, faults) {
   const places = new Map(log.map(([, , position], place) => [position, place]));
   const seen = new Set();
-  let last;
-  let isAfterGap = false;
+  /** The place in the log of the message that has to come. */
+  let next = 0;
+  /** The newest message that the client has seen and the log does not have. */
+  let lost;
   for (const entry of entries) {
-    if (entry === null) {
-      isAfterGap = true;
-      continue;
-    }
     const [from, n, position] = entry;
     const place = places.get(position);
+    if (isGap(entry)) {
+      if (lost === undefined) faults.push(`${id} got a gap up to ${position}, and the log reached back`);
+      if (place !== undefined && place + 1 < next) faults.push(`${id} was sent back to ${position} by a gap`);
+      lost = place === undefined ? position : undefined;
+      next = Math.max(next, (place ?? -1) + 1);
+      continue;
+    }
     if (seen.has(position)) faults.push(`${id} got ${position} twice`);
     seen.add(position);
-    // Lost by the engine: a failover took it back after it was delivered. The gap that follows is demanded below.
     if (place === undefined) {
-      last = { lost: position };
-      isAfterGap = false;
+      lost = position;
       continue;
     }
     if (log[place][0] !== from || log[place][1] !== n) faults.push(`${id} got other data at ${position}`);
-    if (last?.lost !== undefined && !isAfterGap) faults.push(`${id} got no gap after ${last.lost}, which was lost`);
-    if (last?.place !== undefined && !isAfterGap) {
-      if (place < last.place) faults.push(`${id} got ${position} out of order`);
-      else if (place > last.place + 1) faults.push(`${id} missed ${place - last.place - 1} before ${position}`);
-    }
-    last = { place };
-    isAfterGap = false;
+    if (lost !== undefined) faults.push(`${id} got no gap after ${lost}, which was lost`);
+    else if (place < next) faults.push(`${id} got ${position} out of order`);
+    else if (place > next) faults.push(`${id} missed ${place - next} before ${position}`);
+    next = Math.max(next, place + 1);
+    lost = undefined;
   }
-  if (!hasLeft && last?.place !== undefined && last.place !== log.length - 1 && !isAfterGap) {
-    faults.push(`${id} missed the last ${log.length - 1 - last.place}`);
-  }
+  if (hasLeft) return;
+  if (lost !== undefined) faults.push(`${id} got no gap after ${lost}, which was lost`);
+  else if (next < log.length) faults.push(`${id} missed the last ${log.length - next}`);
 }
 
 /** A publish that resolved is in the log once, unless the engine may have lost it; one of another outcome at most once. */
@@ -116,6 +124,6 @@ export function audit({ clients, lines, logs, lossFrom = 0, lossUntil = 0 }) {
     checkOutcome(`down ${session} ${n} to ${id}`, outcome, downs.get(`${session} ${n}`) ?? 0, faults, counts);
   }
   counts.received = clients.reduce((sum, { entries }) => sum + entries.length, 0);
-  counts.gaps = clients.reduce((sum, { entries }) => sum + entries.filter((entry) => entry === null).length, 0);
+  counts.gaps = clients.reduce((sum, { entries }) => sum + entries.filter(isGap).length, 0);
   return { faults, counts };
 }

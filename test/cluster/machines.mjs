@@ -40,7 +40,7 @@ export async function untilListening(port) {
 }
 
 export const redisCommand = (port, ...args) =>
-  execFileSync("/usr/bin/redis-cli", ["-p", String(port), ...args], { encoding: "utf8" }).trim();
+  execFileSync("/usr/bin/redis-cli", ["-p", String(port), ...args], { encoding: "utf8", maxBuffer: 2 ** 26 }).trim();
 
 export async function startRedis(folder, port, ...args) {
   const directory = join(folder, `redis-${port}`);

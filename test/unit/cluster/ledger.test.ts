@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { audit } from "../../cluster/ledger.mjs";
 
-type Entry = [from: string, n: number, position: string] | null;
+type Entry = [from: string, n: number, position: string] | [from: null, n: null, after: string];
+const gap = (after: string): Entry => [null, null, after];
 
 /** A run without a fault: two clients in a room of three messages. */
 function run() {
@@ -40,6 +41,15 @@ test("a run without a fault has none", () => {
 const miscounts: [fault: string, change: (all: Run) => void][] = [
   ["c1 missed 1 before 3-c", ({ clients }) => clients[1].entries.splice(1, 1)],
   ["c1 missed the last 1", ({ clients }) => clients[1].entries.pop()],
+  ["c1 missed the last 3", ({ clients }) => clients[1].entries.splice(0)],
+  ["c1 missed 2 before 3-c", ({ clients }) => clients[1].entries.splice(0, 2)],
+  ["c1 missed the last 1", ({ clients }) => clients[1].entries.splice(1, 2, ["c1", 9, "2-x"], gap("2-b"))],
+  ["c1 got a gap up to 1-a, and the log reached back", ({ clients }) => clients[1].entries.splice(1, 0, gap("1-a"))],
+  ["c1 got 2-b out of order", ({ clients }) => clients[1].entries.push(["c9", 9, "4-x"], gap("3-c"), ["c1", 0, "2-b"])],
+  ["c1 was sent back to 1-a by a gap", ({ clients }) => clients[1].entries.push(["c9", 9, "4-x"], gap("1-a"))],
+  ["c1 missed 1 before 3-c", ({ clients }) => clients[1].entries.splice(1, 1, ["c1", 9, "2-x"], gap("1-a"))],
+  ["c1 got no gap after 4-x, which was lost", ({ clients }) => clients[1].entries.push(["c9", 9, "4-x"])],
+  ["c1 got no gap after 4-x, which was lost", ({ clients }) => clients[1].entries.push(gap("4-x"))],
   ["c1 got 1-a twice", ({ clients }) => clients[1].entries.splice(1, 0, ["c0", 0, "1-a"])],
   ["c1 got 2-b out of order", ({ clients }) => clients[1].entries.reverse()],
   ["c1 got other data at 1-a", ({ clients }) => clients[1].entries.splice(0, 1, ["c9", 0, "1-a"])],
@@ -68,9 +78,16 @@ test.each(miscounts)("the audit finds that %s", (fault, change) => {
   expect(audit(all).faults).toContain(fault);
 });
 
-test("what was missed before a gap is no fault", () => {
+test("a gap after a lost message is no fault, nor is what the client missed up to its position", () => {
   const all = run();
-  all.clients[1].entries.splice(1, 1, null);
+  all.clients[1].entries.splice(1, 1, ["c1", 9, "2-x"], gap("2-b"));
+  expect(audit(all).faults).toEqual([]);
+});
+
+test("a client that has left misses nothing", () => {
+  const all = run();
+  all.clients[1].entries.pop();
+  Object.assign(all.clients[1], { hasLeft: true });
   expect(audit(all).faults).toEqual([]);
 });
 
@@ -85,7 +102,7 @@ test("a publish that the engine lost is no fault at the time of the failover, an
   const lost = (lossFrom: number) => {
     const all = run();
     all.logs["room:0"].pop();
-    for (const { entries } of all.clients) entries.push(null);
+    for (const { entries } of all.clients) entries.push(gap("2-b"));
     return audit({ ...all, lossFrom, lossUntil: lossFrom + 100 }).faults;
   };
   expect(lost(950)).toEqual([]);
