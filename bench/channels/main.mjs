@@ -19,6 +19,13 @@ const SLOW = 0.2;
 /** Milliseconds between two messages whose delay is measured. */
 const EVERY_MS = Number(values.pause);
 const MISSED = 400;
+/** As in subscribers.mjs. */
+const AT_ONCE = 200;
+/** Fewer subscribers where some do not read, because their connections have to be filled first. */
+const READERS = SUBSCRIBERS / 4;
+/** Messages that fill a connection which nobody reads, and how often so many are sent at most. */
+const FILL = { count: 5, size: 65_536 };
+const MAX_FILLS = 40;
 const root = fileURLToPath(new URL("../..", import.meta.url));
 if (!existsSync(`${root}bench/node_modules/socket.io`)) {
   execFileSync("npm", ["ci", "--prefix", "bench"], { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
@@ -78,34 +85,45 @@ const fanOut = (kind) =>
     }
   });
 
-/** All connections are cut, messages are missed, and all return at once. */
-const comeBack = (kind) =>
+/** All connections are cut, the hub begins anew over the same log, and all return. */
+const comeBack = (kind, missed) =>
   withServer(kind, SUBSCRIBERS, async (server, subscribers) => {
     await subscribers("dial");
     await subscribers("expect", { messages: SUBSCRIBERS });
     await server("publish", { count: 1 });
     await subscribers("arrived");
     await subscribers("drop");
-    await server("publish", { count: MISSED });
+    await server("publish", { count: missed });
+    await server("restart");
     const { reads } = await server("report");
-    await subscribers("expect", { messages: SUBSCRIBERS * MISSED });
+    await subscribers("expect", { messages: SUBSCRIBERS * missed });
     const ms = await subscribers("dial");
-    const wholeMs = kind === "hub" ? await subscribers("arrived") : 0;
+    const wholeMs = missed > 0 ? await subscribers("arrived") : ms;
     return { ms, wholeMs, reads: (await server("report")).reads - reads };
   });
 
-/** The delay of messages to subscribers that read, while others do not. */
+/** The delay of messages to subscribers that read, while others do not and their connections are full. */
 const slowOnes = (slow) =>
-  withServer("hub", SUBSCRIBERS, async (server, subscribers) => {
+  withServer("hub", READERS, async (server, subscribers) => {
+    const readers = READERS - slow;
     await subscribers("dial");
     await subscribers("pause", { slow });
     // Once before, so that the code is compiled.
-    await subscribers("expect", { messages: (SUBSCRIBERS - slow) * MESSAGES });
+    await subscribers("expect", { messages: readers * MESSAGES });
     await server("publish", { count: MESSAGES });
     await subscribers("arrived");
-    await subscribers("expect", { messages: (SUBSCRIBERS - slow) * MESSAGES, timed: true });
+    for (let parts = 0; (await server("report")).full < slow; parts++) {
+      if (parts === MAX_FILLS)
+        throw new Error(`Only ${(await server("report")).full} of ${slow} connections are full.`);
+      await subscribers("expect", { messages: readers * FILL.count });
+      await server("publish", FILL);
+      await subscribers("arrived");
+    }
+    await subscribers("expect", { messages: readers * MESSAGES, timed: true });
     await server("publish", { count: MESSAGES, everyMs: EVERY_MS });
     await subscribers("arrived");
+    const { full } = await server("report");
+    if (full !== slow) throw new Error(`${full} connections are full at the end, and ${slow} do not read.`);
     return subscribers("p99");
   });
 
@@ -141,22 +159,29 @@ for (const kind of ["ws", "ws again", "hub", "socket.io"]) {
   console.log(`| ${name} | ${cells.join(" | ")} |`);
 }
 
-const returns = await inTurns(["ws", "hub"], comeBack);
-console.log(`\n${SUBSCRIBERS} subscribers return at once, each of whom missed ${MISSED} messages\n`);
-console.log("| server | all are back after | and have all messages after | reads of the log |\n|---|--:|--:|--:|");
-console.log(`| bare \`ws\`, which has no log | ${returns("ws", "ms").toFixed(0)} ms | – | – |`);
-const [ms, wholeMs, reads] = ["ms", "wholeMs", "reads"].map((name) => returns("hub", name));
-console.log(
-  `| **tautline/hub** | ${ms.toFixed(0)} ms, ${factor(ms / returns("ws", "ms"))} | ${wholeMs.toFixed(0)} ms | ${reads} |`,
-);
+const RETURNS = [
+  ["bare `ws`", "ws", 0],
+  ["**tautline/hub**, nothing missed", "hub", 0],
+  [`**tautline/hub**, ${MISSED} messages missed`, "hub", MISSED],
+];
+const returns = await inTurns(RETURNS, ([, kind, missed]) => comeBack(kind, missed));
+const [plain] = RETURNS;
+console.log(`\n${SUBSCRIBERS} subscribers return after a restart, ${AT_ONCE} dials at a time\n`);
+console.log("| server | subscribed again after | beside bare `ws` | all messages after | reads of the log |");
+console.log("|---|--:|--:|--:|--:|");
+for (const row of RETURNS) {
+  const [ms, wholeMs, reads] = ["ms", "wholeMs", "reads"].map((name) => returns(row, name));
+  console.log(
+    `| ${row[0]} | ${ms.toFixed(0)} ms | ${factor(ms / returns(plain, "ms"))} | ${wholeMs.toFixed(0)} ms | ${reads} |`,
+  );
+}
 
-const slow = Math.floor(SUBSCRIBERS * SLOW);
+const slow = Math.floor(READERS * SLOW);
 const delays = await inTurns([0, slow], slowOnes);
 console.log(`\nA message each ${EVERY_MS} ms: 99 of 100 reach the subscribers that read within\n`);
-console.log("| subscribers that do not read | p99 | beside none |\n|---|--:|--:|");
+console.log("| subscribers that do not read, and are full | p99 | beside none |\n|---|--:|--:|");
 for (const count of [0, slow]) {
-  const readers = SUBSCRIBERS - count;
   console.log(
-    `| ${count} of ${SUBSCRIBERS}, ${readers} read | ${delays(count).toFixed(1)} ms | ${factor(delays(count) / delays(0))} |`,
+    `| ${count} of ${READERS}, ${READERS - count} read | ${delays(count).toFixed(1)} ms | ${factor(delays(count) / delays(0))} |`,
   );
 }

@@ -17,7 +17,7 @@ export interface FeedContext {
 }
 
 /** The most that one read for subscribers brings. */
-const READ_LIMIT = { messages: 256, bytes: 2 ** 18 };
+const READ_LIMIT = { messages: 512, bytes: 2 ** 18 };
 /** Reads of one look at the newest messages, after which older ones are read when they are asked for. */
 const MAX_FILL_READS = 8;
 
