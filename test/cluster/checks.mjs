@@ -1,4 +1,4 @@
-// What must hold after each case: everybody is attached, nothing grows, and members are those who are there.
+// The checks after each case: everybody is attached, nothing grows, and members are those who are there.
 import { setTimeout as pause } from "node:timers/promises";
 import { MEMBERS_OF_ROOM } from "./cluster.mjs";
 import { redisCommand } from "./machines.mjs";

@@ -32,7 +32,7 @@ if (!existsSync("/usr/bin/redis-server") || !existsSync("/usr/sbin/haproxy")) {
 const report = createReport();
 const cluster = await startCluster(CLIENTS, Number(options.rate), report);
 const checks = createChecks(cluster, CLIENTS, report);
-/** What the account has to know. Times are those of `Date.now()`. */
+/** The knowledge that the account needs. Times are those of `Date.now()`. */
 const history = { quitters: [], killedAt: 0, lossFrom: 0, lossUntil: 0 };
 
 const step = (name, act, expectations) => {
