@@ -1,5 +1,7 @@
-import { badOption, ConnError } from "../base/errors.ts";
-import { byteLength } from "../base/payload.ts";
+import { badOption, ConnError, failOption } from "../base/errors.ts";
+import { type OptionRules, rule, takeOptions } from "../base/option-rules.ts";
+import { exceeds } from "../base/payload.ts";
+import { isChannelName, isPublishId } from "../channels/protocol/names.ts";
 import type { CloseInfo } from "../core/events.ts";
 import { rpc } from "../rpc/index.ts";
 import type { Position } from "../server/engine.ts";
@@ -22,7 +24,10 @@ export interface ServeOptions {
 
 /** How a message is published. */
 export interface PublishOptions {
-  /** A name for the message: another publish of the same name within 5 minutes appends nothing. Default none. */
+  /**
+   * A name for the message: another publish of the same name within 5 minutes appends nothing. 1 to 128 characters, without
+   * control characters. Default none.
+   */
   readonly id?: string | undefined;
 }
 
@@ -40,13 +45,16 @@ export interface Hub {
    * `unavailable` when the engine can't be reached: then the message may have been appended, and a repetition with the
    * same `id` is safe.
    *
-   * @throws ConnError `bad-option` for a channel that no pattern fits, `marshal` for data that the codec refuses
+   * @throws ConnError `bad-option` for a channel that no pattern fits and an id that can't be, `marshal` for data that the
+   * codec refuses
    */
   readonly publish: (channel: string, data: unknown, options?: PublishOptions) => Promise<Position | null>;
   /**
    * Ends the rights of a client to a channel, or to all: its subscriptions end with `revoked`, on this node at once, on
    * the others within a second, and after an outage before anything else is delivered. Take the right away in what
    * `authorize` asks first. Rejects with `unavailable` when other nodes can't be reached.
+   *
+   * @throws ConnError `bad-option`
    */
   readonly revoke: (revocation: Revocation) => Promise<void>;
   /** Ends subscriptions, timers and the engine. The Conns stay open. */
@@ -54,6 +62,19 @@ export interface Hub {
 }
 
 const MAX_INFO_BYTES = 1_024;
+const isName = (value: unknown) => typeof value === "string" && value !== "";
+
+const SERVE: OptionRules<ServeOptions> = {
+  id: rule("a string, not empty", isName),
+  info: rule(`a value of at most ${MAX_INFO_BYTES} bytes of JSON`, (value) => toInfo(value) !== undefined, null),
+};
+const PUBLISH: OptionRules<PublishOptions> = {
+  id: rule("1 to 128 characters without control characters", isPublishId),
+};
+const REVOCATION: OptionRules<Revocation> = {
+  client: rule("the id of a client", isName),
+  channel: rule("the name of a channel", isChannelName),
+};
 
 /**
  * Makes channels of the Conns that it serves: topics with history, recovery and presence.
@@ -71,11 +92,11 @@ const MAX_INFO_BYTES = 1_024;
 export function hub(options: HubOptions): Hub {
   const node = new HubNode(resolveHubOptions(options));
   return {
-    serve(given, { id, info = null } = {}) {
-      if (id !== undefined && (typeof id !== "string" || id === "")) throw badOption("id", "a string, not empty", id);
+    serve(given, options = {}) {
+      const { id, info } = takeOptions<ServeOptions>("", SERVE, options, failOption);
       const peer = "extend" in given ? given : rpc(given);
       const conn = asHubConn(peer.conn);
-      const client = new Client(conn, node, id, id ?? crypto.randomUUID(), toInfo(info));
+      const client = new Client(conn, node, id, id ?? crypto.randomUUID(), toInfo(info) as string);
       const stop = node.add(client);
       const unextend = extend(peer, client, stop);
       const off = conn.on("state", ({ from, to }) => {
@@ -88,12 +109,17 @@ export function hub(options: HubOptions): Hub {
         return end;
       });
     },
-    publish(channel, data, { id } = {}) {
-      const rule = node.rules.find(channel);
-      if (!rule) throw badOption("channel", "a name that a pattern of channels fits", channel);
-      return node.publish(channel, rule, data, id === undefined ? undefined : [id]);
+    publish(channel, data, options = {}) {
+      const { id } = takeOptions<PublishOptions>("", PUBLISH, options, failOption);
+      const channelRule = node.rules.find(channel);
+      if (!channelRule) throw badOption("channel", "a name that a pattern of channels fits", channel);
+      return node.publish(channel, channelRule, data, id === undefined ? undefined : [id]);
     },
-    revoke: (revocation) => node.revoke(revocation),
+    revoke(revocation) {
+      const taken = takeOptions<Revocation>("", REVOCATION, revocation, failOption);
+      if (taken.client === undefined) throw badOption("client", "the id of a client", taken.client);
+      return node.revoke(taken);
+    },
     close: () => node.close(),
   };
 }
@@ -114,13 +140,13 @@ function asHubConn(conn: HubPeer["conn"]): HubConn {
   throw new ConnError("misuse", "serve() takes a Conn that handler() made, or the peer that rpc() made of one.");
 }
 
-function toInfo(info: unknown): string {
-  let text: string | undefined;
+/** Returns the info in JSON, or undefined where there is no such text, or too long a one. */
+function toInfo(info: unknown): string | undefined {
   try {
-    text = JSON.stringify(info);
+    const text = JSON.stringify(info);
+    return text === undefined || exceeds(text, MAX_INFO_BYTES) ? undefined : text;
   } catch {
     // A cycle, or a value of BigInt.
+    return undefined;
   }
-  if (text !== undefined && byteLength(text) <= MAX_INFO_BYTES) return text;
-  throw badOption("info", `a value of at most ${MAX_INFO_BYTES} bytes of JSON`, info);
 }

@@ -2,9 +2,12 @@ import { join } from "node:path";
 import ts from "typescript";
 import { describe, expect, test } from "vitest";
 import { entries } from "../../entries.mjs";
+import { channels } from "../../src/channels/index.ts";
 import { cbor } from "../../src/codec/cbor.ts";
 import { compressed } from "../../src/codec/compressed.ts";
 import { msgpack } from "../../src/codec/msgpack.ts";
+import { redisEngine } from "../../src/engines/redis.ts";
+import { type Hub, type HubOptions, hub, memoryEngine } from "../../src/hub/index.ts";
 import { Conn, ConnError, exponential, json } from "../../src/index.ts";
 import { resume } from "../../src/resume/client/index.ts";
 import { rpc } from "../../src/rpc/index.ts";
@@ -34,6 +37,7 @@ const NO_COUNT = [...NO_NUMBER, 0];
 const NO_FUNCTION = [5, "x", {}, null];
 const NO_FLAG = ["yes", 1, 0, null];
 const NO_OBJECT = [5, "x", true];
+const NO_ID = [5, "", "a\n", "x".repeat(129), null];
 const NO_SIGNAL = [5, "x", {}, new AbortController()];
 
 const OUTBOX: Table = {
@@ -93,6 +97,9 @@ const DECODING: Table = { maxElements: NO_COUNT, maxDepth: NO_COUNT };
 const idle = (options: object = {}) => new Conn("ws://x.test", { ...options, autoConnect: false });
 const conn = idle();
 const serve = () => {};
+const makeHub = (options: object): Hub =>
+  hub({ channels: { a: {} }, authorize: () => true, ...options } as unknown as HubOptions);
+const HISTORY = { size: 1, ttlMs: 1 };
 
 const GROUPS: Readonly<Record<string, Group>> = {
   ConnOptions: { call: (options) => new Conn("ws://x.test", { autoConnect: false, ...options }), table: CONN },
@@ -201,6 +208,80 @@ const GROUPS: Readonly<Record<string, Group>> = {
   },
   MsgpackOptions: { call: msgpack, table: { bigints: NO_FLAG, ...DECODING } },
   CborOptions: { call: cbor, table: DECODING },
+  ChannelsOptions: {
+    call: (options) => channels(idle() as never, options),
+    table: { maxPublishes: NO_COUNT, publishTimeoutMs: NO_COUNT, backoff: NO_FUNCTION },
+  },
+  SubscribeOptions: {
+    call: (options) => channels(idle() as never).subscribe("a", options),
+    table: {
+      from: [5, "", null, { last: -1 }, { last: 0.5 }, {}],
+      load: NO_FUNCTION,
+      presence: NO_FLAG,
+      maxQueued: NO_COUNT,
+    },
+  },
+  PublishOptions: {
+    call: (options) => channels(idle() as never).publish("a", 1, options),
+    table: { id: NO_ID, signal: NO_SIGNAL },
+  },
+  HubOptions: {
+    call: makeHub,
+    isRequired: true,
+    table: {
+      channels: [...NO_OBJECT, { "a*b": {} }, { "": {} }],
+      authorize: NO_FUNCTION,
+      engine: [...NO_OBJECT, {}],
+      codec: [5, {}, json],
+      markBytes: NO_NUMBER,
+      maxChannels: NO_COUNT,
+      maxPublishes: NO_COUNT,
+      maxRecentMessages: NO_COUNT,
+      maxRecentBytes: NO_NUMBER,
+      authorizeTimeoutMs: NO_COUNT,
+      graceMs: NO_NUMBER,
+      checkMs: NO_COUNT,
+      onError: NO_FUNCTION,
+    },
+  },
+  ChannelOptions: {
+    call: (options) => makeHub({ channels: { a: options } }),
+    table: {
+      history: [
+        ...NO_OBJECT,
+        {},
+        { size: 1 },
+        { ...HISTORY, size: 0 },
+        { ...HISTORY, size: 0.5 },
+        { ...HISTORY, ttlMs: 0 },
+      ],
+      deliver: ["some", 5, null, "newest"],
+      presence: NO_FLAG,
+    },
+  },
+  ServeOptions: {
+    call: (options) => makeHub({}).serve(conn as never, options),
+    table: { id: [5, "", null], info: [1n, () => {}, "x".repeat(1_023)] },
+  },
+  "PublishOptions of hub": { call: (options) => makeHub({}).publish("a", 1, options), table: { id: NO_ID } },
+  MemoryEngineOptions: {
+    call: memoryEngine,
+    table: { maxBytes: NO_COUNT, maxLogs: NO_COUNT, headTtlMs: NO_COUNT, maxIds: NO_COUNT, maxMembers: NO_COUNT },
+  },
+  RedisEngineOptions: {
+    call: (options) => redisEngine({ client: { duplicate: () => undefined } as never, ...options }),
+    isRequired: true,
+    table: {
+      client: [undefined, null, {}, "redis://127.0.0.1", { duplicate: 1 }],
+      prefix: ["", "a b", "{a}", "a*", 5, "x".repeat(65)],
+      timeoutMs: NO_COUNT,
+      headTtlMs: NO_COUNT,
+      leaseMs: [...NO_COUNT, 99],
+      probeMs: [...NO_COUNT, 9],
+      maxPending: NO_COUNT,
+      onError: NO_FUNCTION,
+    },
+  },
 };
 
 /** Groups that this table can't hold, and the place of their rules. */
@@ -209,8 +290,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   UseConnOptions: "A hook needs a renderer: test/unit/react/bad-input.test.ts.",
   UseChannelOptions: "A hook needs a renderer: test/unit/react/use-channel.test.ts.",
 };
-/** Folders whose options have a table of their own. */
-const OWN_TABLE = /^(?:hub|channels|engines)\b/;
 
 /** Resolves with the error of a broadcast, which never throws and reports it to `onError`. */
 async function broadcast(options: object): Promise<void> {
@@ -231,17 +310,23 @@ function publicOptions(): Map<string, readonly string[]> {
   const root = join(import.meta.dirname, "../..");
   const { config } = ts.readConfigFile(join(root, "tsconfig.json"), ts.sys.readFile);
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
-  const sources = entries.filter(({ name }) => !OWN_TABLE.test(name)).map(({ source }) => join(root, source));
-  const program = ts.createProgram(sources, options);
+  const program = ts.createProgram(
+    entries.map(({ source }) => join(root, source)),
+    options,
+  );
   const checker = program.getTypeChecker();
   const found = new Map<string, readonly string[]>();
-  for (const source of sources) {
-    const module = checker.getSymbolAtLocation(program.getSourceFile(source) as ts.SourceFile);
+  const seen = new Map<string, ts.Symbol>();
+  for (const { name: entry, source } of entries) {
+    const module = checker.getSymbolAtLocation(program.getSourceFile(join(root, source)) as ts.SourceFile);
     for (const exported of checker.getExportsOfModule(module as ts.Symbol)) {
       const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
       if (!/(?:Options|Bounds)$/.test(symbol.name) || !(symbol.flags & ts.SymbolFlags.Interface)) continue;
       const properties = checker.getPropertiesOfType(checker.getDeclaredTypeOfSymbol(symbol));
-      found.set(symbol.name, properties.map(({ name }) => name).sort());
+      // Two entries may have a name for options of their own.
+      const isAnother = (seen.get(symbol.name) ?? symbol) !== symbol;
+      if (!isAnother) seen.set(symbol.name, symbol);
+      found.set(isAnother ? `${symbol.name} of ${entry}` : symbol.name, properties.map(({ name }) => name).sort());
     }
   }
   return found;

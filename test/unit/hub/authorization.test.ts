@@ -327,3 +327,14 @@ test("a refusal reaches a client whose connection was full", async () => {
   await pass(20);
   expect(ann.take()).toEqual([["refused", "all:a", "revoked"]]);
 });
+
+test.each([
+  [{}, "client must be the id of a client; got undefined."],
+  [{ client: 5 }, "client must be the id of a client; got 5."],
+  [{ client: "" }, 'client must be the id of a client; got "".'],
+  [{ client: "bob", channel: "a\n" }, 'channel must be the name of a channel; got "a\\n".'],
+  [{ client: "bob", chanel: "a" }, "chanel is not an option: use channel."],
+])("revoke() refuses %j", (revocation, message) => {
+  const { topics } = createHub();
+  expect(() => topics.revoke(revocation as never)).toThrow(expect.objectContaining({ code: "bad-option", message }));
+});
