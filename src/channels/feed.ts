@@ -1,3 +1,4 @@
+import { Timer } from "../base/timer.ts";
 import { MemberList } from "./member-list.ts";
 import type { AttachedParams, MembersParams, MessageParams, SubscribeRequest } from "./protocol/frames.ts";
 import { finalError, refusal } from "./refusal.ts";
@@ -9,6 +10,9 @@ export interface FeedOwner extends SubscriberOwner {
   /** Called when the feed is to be asked for, or to be given up where nobody subscribes it any more. */
   onChange(feed: Feed): void;
 }
+
+/** Milliseconds within which a server decides. A hub takes 5 s for `authorize`, and as long for its engine. */
+const DECIDES_WITHIN_MS = 30_000;
 
 /** How far the feed has come on the connection. */
 type FeedState =
@@ -37,6 +41,7 @@ export class Feed implements SubscriberFeed {
   readonly #mismatch: Retry;
   /** Waits while the server can't decide. */
   readonly #unavailable: Retry;
+  readonly #deciding = new Timer();
   /** The position of the last message, or after which the next one comes. */
   #position: string | null = null;
   /** The newest position that the server named. */
@@ -102,7 +107,9 @@ export class Feed implements SubscriberFeed {
     const sequence = ++this.#sequence;
     return {
       onAnswer: () => {
-        if (sequence === this.#sequence) this.state = "deciding";
+        if (sequence !== this.#sequence) return;
+        this.state = "deciding";
+        this.#deciding.start(DECIDES_WITHIN_MS, () => this.#askLater());
       },
       onFailure: (error) => {
         if (sequence !== this.#sequence) return;
@@ -119,6 +126,7 @@ export class Feed implements SubscriberFeed {
     const served = isAsked ? this.#served : undefined;
     const last = isAsked ? this.#request.after : this.#position;
     this.#unavailable.reset();
+    this.#deciding.stop();
     this.state = "attached";
     this.#position = after;
     this.#head = head;
@@ -189,6 +197,7 @@ export class Feed implements SubscriberFeed {
   #stopWaiting(): void {
     this.#mismatch.stop();
     this.#unavailable.stop();
+    this.#deciding.stop();
   }
 
   #ask(): void {
@@ -197,6 +206,7 @@ export class Feed implements SubscriberFeed {
   }
 
   #askLater(): void {
+    this.#deciding.stop();
     this.state = "idle";
     for (const subscriber of this.subscribers) subscriber.setState("attaching");
     this.#unavailable.later(() => this.#ask());

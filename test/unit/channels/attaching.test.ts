@@ -191,6 +191,24 @@ describe("ready", () => {
     expect(hub.asked.length).toBe(length + 1);
   });
 
+  test("is repeated where the server answers, and decides nothing for 30 s", async () => {
+    const hub = new ScriptedHub();
+    const room = hub.live.subscribe("a");
+    await settleMicrotasks();
+    hub.answer("$/subscribe");
+    await settleMicrotasks();
+    await advance(30_999);
+    expect(hub.asked).toHaveLength(1);
+    await advance(1);
+    expect(hub.asked).toHaveLength(2);
+    hub.attach("a", at(1));
+    await room.ready;
+    await advance(100_000);
+    expect(hub.asked).toHaveLength(2);
+    hub.live.detach();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   test("rejects at a server without channels", async () => {
     const hub = new ScriptedHub();
     const room = hub.live.subscribe("a");
