@@ -33,6 +33,10 @@ export async function startTicker({ connect, signal }) {
   signal.addEventListener("abort", () => goOn());
 
   conn = connect("Ticker", "/websocket", { codec: json(), ack: "consumed", windowBytes: WINDOW_BYTES });
+  // A server counts for each session, so both counts begin together.
+  conn.on("open", ({ resumed }) => {
+    if (!resumed) taken = 0;
+  });
   for await (const products of conn) {
     document.getElementById("rows").replaceChildren(...products.map(row));
     taken++;
