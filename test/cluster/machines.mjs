@@ -2,9 +2,8 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
+import { untilListening } from "../support/until-listening.ts";
 
 const started = new Set();
 
@@ -25,19 +24,6 @@ export async function end(child, signal = "SIGKILL") {
 }
 
 export const endAll = () => Promise.all([...started].map((child) => end(child)));
-
-export async function untilListening(port) {
-  for (let tries = 0; tries < 400; tries++) {
-    const isThere = await new Promise((resolve) => {
-      const socket = connect(port, "127.0.0.1", () => resolve(true));
-      socket.on("error", () => resolve(false));
-      socket.on("connect", () => socket.destroy());
-    });
-    if (isThere) return;
-    await pause(25);
-  }
-  throw new Error(`Nothing listens on ${port}.`);
-}
 
 export const redisCommand = (port, ...args) =>
   execFileSync("/usr/bin/redis-cli", ["-p", String(port), ...args], { encoding: "utf8", maxBuffer: 2 ** 26 }).trim();

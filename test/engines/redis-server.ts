@@ -1,11 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient, type RedisClientOptions } from "@redis/client";
 import { expect } from "vitest";
 import { freePort } from "../support/free-port.ts";
+import { untilListening } from "../support/until-listening.ts";
 
 const PROGRAM = "/usr/bin/redis-server";
 const QUIET = ["--save", "", "--appendonly", "no", "--bind", "127.0.0.1", "--daemonize", "no"];
@@ -83,17 +83,4 @@ export async function until(isDone: () => boolean | Promise<boolean>, ms = 10_00
     is = await isDone();
   }
   expect(is).toBe(true);
-}
-
-async function untilListening(port: number): Promise<void> {
-  for (let tries = 0; tries < 400; tries++) {
-    const isThere = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, "127.0.0.1", () => resolve(true));
-      socket.on("error", () => resolve(false));
-      socket.on("connect", () => socket.destroy());
-    });
-    if (isThere) return;
-    await sleep(25);
-  }
-  throw new Error(`Nobody listens on ${port}.`);
 }

@@ -1,11 +1,10 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { FaultProxy } from "../../src/testing/index.ts";
 import { freePort } from "../support/free-port.ts";
-import { sleep } from "./line.ts";
+import { untilListening } from "../support/until-listening.ts";
 import { tautline } from "./packages.ts";
 
 /** A broker of Debian: its program, and the configuration that makes it speak WebSocket on a port. */
@@ -63,17 +62,4 @@ export async function startBroker({ program, args, config }: Broker): Promise<Br
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-async function untilListening(port: number): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
-    const isThere = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, "127.0.0.1", () => resolve(true));
-      socket.on("error", () => resolve(false));
-      socket.on("connect", () => socket.destroy());
-    });
-    if (isThere) return;
-    await sleep(25);
-  }
-  throw new Error(`Nobody listens on ${port}.`);
 }
