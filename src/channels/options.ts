@@ -2,7 +2,7 @@ import { badOption, ConnError, failOption } from "../base/errors.ts";
 import {
   flagRule,
   functionRule,
-  isFunction,
+  isSignal,
   numberRule,
   type OptionRules,
   rule,
@@ -110,7 +110,7 @@ const SUBSCRIBE: OptionRules<ResolvedSubscribeOptions> = {
 
 const PUBLISH: OptionRules<PublishOptions> = {
   id: rule("1 to 128 characters without control characters", isPublishId),
-  signal: rule("an AbortSignal", (value) => isFunction((value as Partial<AbortSignal> | null)?.addEventListener)),
+  signal: rule("an AbortSignal", isSignal),
 };
 
 /** Checks the options of channels and fills them in. @throws ConnError `bad-option` */
