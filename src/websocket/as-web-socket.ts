@@ -1,3 +1,4 @@
+import { badOption } from "../base/errors.ts";
 import { StandardWebSocket } from "../whatwg/web-socket.ts";
 import { ConnLink, type SocketConn } from "./conn-link.ts";
 import type { WebSocketClass } from "./web-socket.ts";
@@ -9,8 +10,11 @@ export type WebSocketInstance = InstanceType<WebSocketClass>;
  * Makes a WebSocket of a Conn that is there, on either side, for a library that takes a socket. Drops are hidden as long
  * as the session is resumed; a close event comes when the session is lost or the Conn ends. The socket takes all messages
  * of the Conn. `close()` closes the Conn.
+ *
+ * @throws ConnError `bad-option` for what is no Conn
  */
 export function asWebSocket(conn: SocketConn): WebSocketInstance {
+  if (typeof conn?.write !== "function") throw badOption("conn", "a Conn", conn);
   const target = { url: conn.url, protocols: [] };
   const socket = new StandardWebSocket(target, (_target, owner) => new ConnLink(conn, owner, "hide", "none"));
   return socket as unknown as WebSocketInstance;

@@ -1,4 +1,4 @@
-import { ABNORMAL, BAD_CERTIFICATE } from "../base/close-codes.ts";
+import { ABNORMAL, BAD_CERTIFICATE, NORMAL } from "../base/close-codes.ts";
 import { ConnError } from "../base/errors.ts";
 import type { Payload } from "../base/payload.ts";
 import type { ConnEvents } from "../core/events.ts";
@@ -18,6 +18,9 @@ export type Drops = "close" | "reopen" | "hide";
  * open event. `"always"`: all, also those between two connections.
  */
 export type QueueMode = "none" | "first" | "always";
+
+/** Said where a codec was given. */
+export const CARRIES = "A WebSocket carries strings and bytes: take a Conn for messages of a codec.";
 
 /** The members of a Conn that are used, by structure, so that a server's Conn and another copy's fit. */
 export interface SocketConn {
@@ -42,7 +45,8 @@ export interface SocketConn {
   close(code?: number, reason?: string): Promise<unknown>;
 }
 
-const NORMAL = 1000;
+/** The end of a connection that ended without a closing handshake. */
+const LOST: LinkEnd = { code: ABNORMAL, reason: "", wasClean: false };
 
 /** A Conn as what carries a WebSocket's messages. */
 export class ConnLink implements Link {
@@ -52,6 +56,8 @@ export class ConnLink implements Link {
   readonly #queue: QueueMode;
   /** Whether the socket was ever open. */
   #hasOpened = false;
+  /** The end that the socket learns of in a microtask. */
+  #end: LinkEnd | undefined;
   #isDetached = false;
   readonly #offs: (() => void)[];
   /** Takes back what a connection did not take, so that it is not sent on the next one. */
@@ -65,12 +71,13 @@ export class ConnLink implements Link {
     this.#hasOpened = conn.state === "open";
     this.#offs = [
       conn.on("open", (info) => this.#onOpen(info)),
-      conn.on("message", (payload) => owner.received(payload)),
+      conn.on("message", (payload) => this.#onMessage(payload)),
       conn.on("state", ({ to }) => to === "closing" && owner.closing()),
       conn.on("disconnected", (info) => this.#onDisconnected(info)),
       conn.on("dropped", (info) => this.#onDropped(info)),
       conn.on("closed", (info) => this.#onClosed(info)),
     ];
+    if (conn.state === "closed") this.#finish({ ...LOST, failure: {} });
   }
 
   get url(): string {
@@ -98,20 +105,23 @@ export class ConnLink implements Link {
   }
 
   close({ code = NORMAL, reason }: CloseBody): void {
-    if (!this.#isEnding) this.#conn.close(code, reason);
+    if (this.#isEnding) return;
+    // Without a connection there is no closing handshake (WHATWG WebSockets, "close the WebSocket").
+    if (this.#conn.state !== "open") this.#finish({ ...LOST, failure: this.#hasOpened ? undefined : {} });
+    this.#conn.close(code, reason);
   }
 
-  /** Leaves the Conn: nothing is reported any more. */
-  detach(): void {
-    this.#isDetached = true;
-    for (const off of this.#offs) off();
-  }
-
-  /** Reports that the connection was left, if there was one, and that another is on its way. */
-  leave(): void {
-    const wasOpen = this.#conn.state === "open";
+  /**
+   * Leaves the connection for another one; with a Conn that is ending, the Conn too. Answers with the end of the
+   * connection, where the socket has not learned of one.
+   */
+  leave(): LinkEnd | undefined {
+    const { state } = this.#conn;
+    const end = this.#end ?? (state === "open" || state === "closing" ? LOST : undefined);
+    this.#end = undefined;
     this.#takeBack();
-    this.#owner.reconnecting(wasOpen ? { code: ABNORMAL, reason: "", wasClean: false } : undefined);
+    if (this.#isEnding) this.#detach();
+    return end;
   }
 
   get #isEnding(): boolean {
@@ -124,41 +134,65 @@ export class ConnLink implements Link {
       this.#hasOpened = true;
       return this.#owner.opened(protocol, extensions);
     }
-    if (reconnected && !resumed) this.#end({ code: ABNORMAL, reason: "", wasClean: false });
+    if (reconnected && !resumed) this.#finish(LOST);
+  }
+
+  #onMessage(payload: Payload): void {
+    if (typeof payload === "string" || ArrayBuffer.isView(payload)) this.#owner.received(payload);
+    else this.#fail(new ConnError("misuse", CARRIES));
   }
 
   #onDisconnected(info: ConnEvents<Payload>["disconnected"]): void {
     if (this.#drops !== "reopen" || !info.willRetry) return;
-    this.#takeBack();
     const { reason, clean, wasOpen, cause } = info;
     // A page sees no other code for a dial that failed (WHATWG WebSockets, "fail the WebSocket connection").
     const code = info.code === BAD_CERTIFICATE ? ABNORMAL : info.code;
     const failure = wasOpen && !isFailed(cause) ? undefined : toFailure(cause);
-    this.#owner.reconnecting({ code, reason, wasClean: clean, failure });
+    const end = { code, reason, wasClean: clean, failure };
+    if (this.#owner.isClosing()) {
+      this.#finish(end);
+      this.#conn.close();
+      return;
+    }
+    this.#takeBack();
+    this.#owner.reconnecting(end);
   }
 
   /** A message that was sent can't be: WHATWG flags the socket as full, and closes it. */
   #onDropped({ error, direction }: ConnEvents<Payload>["dropped"]): void {
     if (direction !== "out" || error.code !== "outbox-full") return;
-    if (this.#drops === "reopen") return this.#owner.failed(toFailure(error));
-    this.#end({ code: ABNORMAL, reason: "", wasClean: false, failure: toFailure(error) });
-    this.#conn.close();
+    if (this.#drops === "reopen") this.#owner.failed(toFailure(error));
+    else this.#fail(error);
   }
 
   #onClosed({ code, reason, clean, error }: ConnEvents<Payload>["closed"]): void {
     const cause = error?.cause;
     // An attempt that is given up never had a closing handshake, whatever code close() was given.
-    if (!this.#hasOpened)
-      return this.#end({ code: ABNORMAL, reason: "", wasClean: false, failure: toFailure(cause ?? error) });
+    if (!this.#hasOpened) return this.#finish({ ...LOST, failure: toFailure(cause ?? error) });
     const failure = !clean && isFailed(cause) ? toFailure(cause) : undefined;
-    this.#end({ code, reason, wasClean: clean, failure });
+    this.#finish({ code, reason, wasClean: clean, failure });
   }
 
-  #end(end: LinkEnd): void {
+  #fail(error: ConnError): void {
+    this.#finish({ ...LOST, failure: toFailure(error) });
+    this.#conn.close();
+  }
+
+  /** Reports nothing but this end from here on. */
+  #finish(end: LinkEnd): void {
     if (this.#isDetached) return;
-    this.detach();
+    this.#detach();
+    this.#end = end;
     // Never inside close(), whose caller expects CLOSING.
-    inMicrotask(() => this.#owner.ended(end));
+    inMicrotask(() => {
+      if (this.#end) this.#owner.ended(this.#end);
+      this.#end = undefined;
+    });
+  }
+
+  #detach(): void {
+    this.#isDetached = true;
+    for (const off of this.#offs) off();
   }
 
   #takeBack(): void {

@@ -2,15 +2,17 @@ import { NORMAL } from "../base/close-codes.ts";
 import type { Payload } from "../base/payload.ts";
 import type { Conn } from "../core/conn.ts";
 import type { DisconnectInfo } from "../core/disconnect-info.ts";
-import type { Provider, Url } from "../core/options.ts";
+import type { ConnOptions, Provider, Url } from "../core/options.ts";
 import { parseTarget } from "../whatwg/arguments.ts";
 import type { Link, LinkOwner } from "../whatwg/link.ts";
 import { StandardWebSocket } from "../whatwg/web-socket.ts";
 import { ConnLink } from "./conn-link.ts";
-import { checkOptions, createConn, type WebSocketOptions } from "./web-socket.ts";
+import { createConn, splitOptions, type WebSocketOptions } from "./web-socket.ts";
 
 /** The options of a Conn, and which messages are taken while connecting. */
-export interface ReconnectingWebSocketOptions extends Omit<WebSocketOptions, "drops"> {
+export interface ReconnectingWebSocketOptions
+  extends Omit<WebSocketOptions, "drops">,
+    Pick<ConnOptions<Payload>, "autoConnect"> {
   /** Default `"always"`: a message that is sent while there is no connection goes out on the next one. */
   readonly queue?: WebSocketOptions["queue"];
 }
@@ -32,7 +34,6 @@ export class ReconnectingWebSocket extends StandardWebSocket {
   ) {
     const isKnown = typeof url !== "function";
     const names = typeof protocols === "function" ? [] : protocols;
-    checkOptions({ ...options, drops: "reopen" });
     let link: ReconnectingLink | undefined;
     super(isKnown ? parseTarget(url, names) : { url: "", protocols: [] }, (target, owner) => {
       link = new ReconnectingLink(isKnown ? target.url : url, protocols, options, owner);
@@ -69,11 +70,12 @@ class ReconnectingLink implements Link {
   constructor(
     url: Provider<Url>,
     protocols: Provider<string | string[]>,
-    { queue = "always", shouldRetry = goesOn, ...options }: ReconnectingWebSocketOptions,
+    options: ReconnectingWebSocketOptions,
     owner: LinkOwner,
   ) {
-    this.#createConn = () => createConn(url, protocols, { ...options, shouldRetry }, "reopen");
-    this.#queue = queue;
+    const { shouldRetry = goesOn, ...rest } = splitOptions(options, { drops: 'Here it is "reopen".' }).rest;
+    this.#createConn = () => createConn(url, protocols, { ...rest, shouldRetry }, "reopen");
+    this.#queue = options.queue ?? "always";
     this.#owner = owner;
     [this.conn, this.#link] = this.#begin();
   }
@@ -100,13 +102,10 @@ class ReconnectingLink implements Link {
 
   reconnect(): void {
     const { state } = this.conn;
-    if (state !== "closing" && state !== "closed") {
-      this.#link.leave();
-      return this.conn.reconnect();
-    }
-    this.#link.detach();
-    [this.conn, this.#link] = this.#begin();
-    this.#owner.reconnecting(undefined);
+    const end = this.#link.leave();
+    if (state === "closing" || state === "closed") [this.conn, this.#link] = this.#begin();
+    else this.conn.reconnect();
+    this.#owner.reconnecting(end);
   }
 
   #begin(): [Conn<Payload>, ConnLink] {

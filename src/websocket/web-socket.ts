@@ -1,13 +1,14 @@
-import { ConnError, fatal } from "../base/errors.ts";
+import { badOption, failOption, fatal } from "../base/errors.ts";
+import { isObject, type OptionRules, takeOptions, wordRule } from "../base/option-rules.ts";
 import type { Payload } from "../base/payload.ts";
 import { Conn } from "../core/conn.ts";
 import type { ConnOptions, Provider, Url } from "../core/options.ts";
 import { parseTarget } from "../whatwg/arguments.ts";
 import { StandardWebSocket } from "../whatwg/web-socket.ts";
-import { ConnLink, type Drops, type QueueMode } from "./conn-link.ts";
+import { CARRIES, ConnLink, type Drops, type QueueMode } from "./conn-link.ts";
 
-/** The options of a Conn, and those of the socket over it. */
-export interface WebSocketOptions extends Omit<ConnOptions<Payload>, "codec"> {
+/** The options of a Conn without those that a socket has no use for, and those of the socket over it. */
+export interface WebSocketOptions extends Omit<ConnOptions<Payload>, "codec" | "protocols" | "autoConnect"> {
   /** The effect of a drop on the socket: see {@link Drops}. `"hide"` needs `resume`. Default `"close"`. */
   readonly drops?: Drops | undefined;
   /** Which messages are taken while connecting: see {@link QueueMode}. Default `"none"`. */
@@ -27,8 +28,16 @@ export type WebSocketClass = typeof globalThis extends {
   ? Platform
   : StandardWebSocketClass;
 
-const DROPS: readonly unknown[] = ["close", "reopen", "hide"];
-const QUEUES: readonly unknown[] = ["none", "first", "always"];
+/** The options of the socket itself. */
+interface OwnOptions {
+  readonly drops: Drops;
+  readonly queue: QueueMode;
+}
+
+const RULES: OptionRules<OwnOptions> = {
+  drops: wordRule("close", "reopen", "hide"),
+  queue: wordRule("none", "first", "always"),
+};
 
 /**
  * Makes a WebSocket class for a library that takes one: WHATWG to the letter, over a Conn, so that a dead connection ends
@@ -37,8 +46,10 @@ const QUEUES: readonly unknown[] = ["none", "first", "always"];
  * @throws ConnError `bad-option`, `unsupported`
  */
 export function webSocket(options: WebSocketOptions = {}): WebSocketClass {
-  checkOptions(options);
-  const { drops = "close", queue = "none", ...rest } = options;
+  const { drops, queue, rest } = splitOptions(options, { autoConnect: "The constructor connects." });
+  if (drops === "hide" && !rest.resume) {
+    throw failOption('drops: "hide" needs resume: without a session a drop can\'t be hidden.');
+  }
   class WebSocket extends StandardWebSocket {
     constructor(url: string | URL, protocols: string | string[] = []) {
       super(parseTarget(url, protocols), (target, owner) => {
@@ -57,48 +68,43 @@ export function createConn(
   { shouldRetry, setup, ...options }: Omit<ConnOptions<Payload>, "codec">,
   drops: Drops,
 ): Conn<Payload> {
-  let hasOpened = false;
+  const hasOpened = () => conn.stats.opens > 0;
   const isOffered = typeof protocols === "function" || protocols.length > 0;
   const conn = new Conn<Payload>(url, {
     ...options,
     ...(isOffered && { protocols }),
     shouldRetry(info) {
-      if (drops === "close") return false;
       // Hosts dial again themselves where they were never open.
-      if (drops === "hide" && !hasOpened) return false;
+      if (drops === "close" || (drops === "hide" && !hasOpened())) return false;
       return shouldRetry ? shouldRetry(info) : info.willRetry;
     },
     ...((setup || drops === "hide") && {
       // Not run where a session is resumed. Nothing that the host said in the last session may reach a new one.
       setup(context) {
-        if (drops === "hide" && hasOpened) throw fatal("The session was lost, and the socket with it.");
+        if (drops === "hide" && hasOpened()) throw fatal("The session was lost, and the socket with it.");
         return setup?.(context);
       },
     }),
   });
-  conn.on("open", () => {
-    hasOpened = true;
-  });
   return conn;
 }
 
-/** Checks all options where they are given, rather than where a library makes the first socket. */
-export function checkOptions({ drops = "close", queue = "none", ...rest }: WebSocketOptions): void {
-  if (!DROPS.includes(drops)) throw badOption("drops", '"close", "reopen" or "hide"', drops);
-  if (!QUEUES.includes(queue)) throw badOption("queue", '"none", "first" or "always"', queue);
-  if (drops === "hide" && !rest.resume) {
-    throw new ConnError("bad-option", 'drops: "hide" needs resume: without a session a drop can\'t be hidden.');
+/**
+ * Checks all options, and parts those of the socket from those of its Conn. `refused` are more names that are refused,
+ * and why.
+ *
+ * @throws ConnError `bad-option`, `unsupported`
+ */
+export function splitOptions(
+  options: WebSocketOptions,
+  refused: object,
+): OwnOptions & { readonly rest: Omit<WebSocketOptions, "drops" | "queue"> } {
+  if (!isObject(options)) throw badOption("options", "an object", options);
+  for (const [name, why] of Object.entries({ codec: CARRIES, protocols: "The constructor takes them.", ...refused })) {
+    if (options[name as never] !== undefined) throw failOption(`${name}: ${why}`);
   }
-  if ("codec" in rest) {
-    throw new ConnError(
-      "bad-option",
-      "codec: a WebSocket carries strings and bytes. Use a Conn for messages of a codec.",
-    );
-  }
-  // Closed before it dials, or listens to the signal.
+  const { drops, queue, ...rest } = options;
+  // Checks the rest where it is given, rather than where a library makes the first socket. Ends before it dials.
   new Conn<Payload>("ws://localhost", rest).close();
-}
-
-function badOption(name: string, range: string, value: unknown): ConnError {
-  return new ConnError("bad-option", `${name} must be ${range}; got ${String(value)}.`);
+  return { ...takeOptions("", RULES, { drops, queue }, failOption), rest };
 }

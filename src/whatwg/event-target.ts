@@ -1,3 +1,5 @@
+import { addAbortListener } from "../base/abort-listeners.ts";
+import { throwAsync } from "../base/emitter.ts";
 import { inherit, type SocketEvent } from "./events.ts";
 
 /** A listener: a function, or an object with `handleEvent` (DOM, section 2.7). */
@@ -23,11 +25,12 @@ export interface SocketListenerOptions {
 interface Listening {
   readonly type: string;
   callback: SocketListener<never>;
-  readonly isCapture: boolean;
-  readonly isOnce: boolean;
-  /** Whether it belongs to an attribute such as `onmessage`. */
-  readonly isAttribute: boolean;
-  isRemoved: boolean;
+  /** Undefined for an attribute such as `onmessage`. */
+  readonly isCapture?: boolean;
+  readonly isOnce?: boolean | undefined;
+  isRemoved?: boolean;
+  /** Stops listening to the signal, which would otherwise keep the socket for as long as the signal lives. */
+  leaveSignal?: () => void;
 }
 
 /**
@@ -39,26 +42,40 @@ export class SocketEventTarget {
   #listenings: readonly Listening[] = [];
 
   static {
-    inherit(SocketEventTarget, "EventTarget");
+    const { prototype } = inherit(SocketEventTarget, "EventTarget");
+    for (const type of ["open", "message", "error", "close"]) {
+      Object.defineProperty(prototype, `on${type}`, {
+        get(this: SocketEventTarget) {
+          return this.#find(type)?.callback ?? null;
+        },
+        // It keeps its place among the listeners until it is set to null.
+        set(this: SocketEventTarget, value: unknown) {
+          const found = this.#find(type);
+          if (!isObject(value)) this.#remove(found);
+          else if (found) found.callback = value;
+          else this.#listenings = [...this.#listenings, { type, callback: value }];
+        },
+        enumerable: true,
+        configurable: true,
+      });
+    }
   }
 
   /** Calls `listener` on each event of this type. The same listener is added once. */
   addEventListener(type: string, listener: unknown, options?: SocketListenerOptions | boolean): void {
-    const { capture, once = false, signal } = toOptions(options);
+    const { capture, once: isOnce, signal } = toOptions(options);
     if (listener === null || listener === undefined || signal?.aborted) return;
     if (!isObject(listener)) throw new TypeError("addEventListener() takes a function or an object with handleEvent.");
-    const callback = listener as SocketListener<never>;
     const isCapture = Boolean(capture);
-    if (this.#find(type, callback, isCapture)) return;
-    const listening = { type, callback, isCapture, isOnce: once, isAttribute: false, isRemoved: false };
+    if (this.#find(type, isCapture, listener)) return;
+    const listening: Listening = { type, callback: listener, isCapture, isOnce };
     this.#listenings = [...this.#listenings, listening];
-    signal?.addEventListener("abort", () => this.#remove(listening), { once: true });
+    if (signal) listening.leaveSignal = addAbortListener(signal, () => this.#remove(listening));
   }
 
   /** Removes the listener that was added with the same type and `capture`. */
   removeEventListener(type: string, listener: unknown, options?: SocketListenerOptions | boolean): void {
-    const found = this.#find(type, listener, Boolean(toOptions(options).capture));
-    if (found) this.#remove(found);
+    this.#remove(this.#find(type, Boolean(toOptions(options).capture), listener));
   }
 
   /** Calls the listeners of `event.type` with `event`. Returns whether nobody cancelled it. */
@@ -75,34 +92,18 @@ export class SocketEventTarget {
     event.currentTarget = null;
   }
 
-  /** The value of a handler attribute. */
-  protected handler(type: string): unknown {
-    return this.#listenings.find((each) => each.isAttribute && each.type === type)?.callback ?? null;
-  }
-
-  /** Sets a handler attribute. It keeps its place among the listeners until it is set to null. */
-  protected setHandler(type: string, value: unknown): void {
-    const found = this.#listenings.find((each) => each.isAttribute && each.type === type);
-    if (!isObject(value)) {
-      if (found) this.#remove(found);
-      return;
-    }
-    const callback = value as SocketListener<never>;
-    if (found) found.callback = callback;
-    else {
-      const listening = { type, callback, isCapture: false, isOnce: false, isAttribute: true, isRemoved: false };
-      this.#listenings = [...this.#listenings, listening];
-    }
-  }
-
-  #find(type: string, callback: unknown, isCapture: boolean): Listening | undefined {
+  /** Finds a listener, or without `isCapture` the handler attribute. */
+  #find(type: string, isCapture?: boolean, callback?: unknown): Listening | undefined {
     return this.#listenings.find(
-      (each) => !each.isAttribute && each.type === type && each.callback === callback && each.isCapture === isCapture,
+      (each) =>
+        each.type === type && each.isCapture === isCapture && (isCapture === undefined || each.callback === callback),
     );
   }
 
-  #remove(listening: Listening): void {
+  #remove(listening: Listening | undefined): void {
+    if (!listening) return;
     listening.isRemoved = true;
+    listening.leaveSignal?.();
     this.#listenings = this.#listenings.filter((each) => each !== listening);
   }
 
@@ -114,29 +115,23 @@ export class SocketEventTarget {
       try {
         callListener(listening, this, event);
       } catch (error) {
-        reportUncaught(error);
+        // The other listeners and the connection are not disturbed.
+        throwAsync(error);
       }
       if ((event as SocketEvent).isStopped) return;
     }
   }
 }
 
-function callListener({ callback, isAttribute }: Listening, target: object, event: object): void {
+function callListener({ callback, isCapture }: Listening, target: object, event: object): void {
   if (typeof callback === "function") callback.call(target, event as never);
-  else if (!isAttribute) callback.handleEvent(event as never);
+  else if (isCapture !== undefined) callback.handleEvent(event as never);
 }
 
 function toOptions(options: SocketListenerOptions | boolean | null | undefined): SocketListenerOptions {
   return typeof options === "boolean" ? { capture: options } : (options ?? {});
 }
 
-function isObject(value: unknown): boolean {
+function isObject(value: unknown): value is SocketListener<never> {
   return (typeof value === "object" && value !== null) || typeof value === "function";
-}
-
-/** Reports what a listener throws as uncaught, so that the other listeners and the connection are not disturbed. */
-function reportUncaught(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
 }

@@ -24,6 +24,8 @@ export interface LinkOwner {
   received(payload: Payload): void;
   /** Called when the peer has begun to close. */
   closing(): void;
+  /** Whether the socket is closing: its `close()` may wait for a Blob. */
+  isClosing(): boolean;
   /** Called when the connection has ended, or could not be established. */
   ended(end: LinkEnd): void;
   /** Called when a link that reconnects by itself has lost its connection, or a try at one, and goes on. */

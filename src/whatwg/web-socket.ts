@@ -53,6 +53,15 @@ export class StandardWebSocket extends SocketEventTarget {
   /** The connection has ended, or could not be established. */
   declare readonly CLOSED: 3;
 
+  /** Called when the connection is established. A function or null, as each handler attribute. */
+  declare onopen: SocketHandler<SocketEvents["open"]>;
+  /** Called when a message has come. */
+  declare onmessage: SocketHandler<SocketEvents["message"]>;
+  /** Called when the connection failed, before `onclose`. */
+  declare onerror: SocketHandler<SocketEvents["error"]>;
+  /** Called when the connection has ended. */
+  declare onclose: SocketHandler<SocketEvents["close"]>;
+
   static {
     for (const [name, value] of Object.entries(STATES)) {
       for (const place of [StandardWebSocket, StandardWebSocket.prototype]) {
@@ -65,10 +74,11 @@ export class StandardWebSocket extends SocketEventTarget {
   #readyState: number = CONNECTING;
   #protocol = "";
   #extensions = "";
+  #origin = "";
   #binaryType: "blob" | "arraybuffer" = "blob";
   readonly #link: Link;
-  /** A Blob that is being read, and the messages and the close behind it. */
-  readonly #waiting: (Payload | Blob | CloseBody)[] = [];
+  /** A Blob that is being read, and the messages and the close behind it. Another array once they are forgotten. */
+  #waiting: (Payload | Blob | CloseBody)[] = [];
   #waitingBytes = 0;
   /** Bytes that were given to `send()` when it was too late, which count for ever. */
   #refusedBytes = 0;
@@ -82,6 +92,7 @@ export class StandardWebSocket extends SocketEventTarget {
       opened: (protocol, extensions) => this.#opened(protocol, extensions),
       received: (payload) => this.#received(payload),
       closing: () => this.#closing(),
+      isClosing: () => this.#readyState === CLOSING,
       ended: (end) => this.#ended(end),
       reconnecting: (end) => this.#reconnecting(end),
       failed: (failure) => this.#dispatch("Event", "error", failure),
@@ -127,42 +138,6 @@ export class StandardWebSocket extends SocketEventTarget {
   /** Takes `"blob"` or `"arraybuffer"`, and ignores any other value. */
   set binaryType(value: "blob" | "arraybuffer") {
     if (value === "blob" || value === "arraybuffer") this.#binaryType = value;
-  }
-
-  /** Called when the connection is established. */
-  get onopen(): SocketHandler<SocketEvents["open"]> {
-    return this.handler("open") as SocketHandler<SocketEvents["open"]>;
-  }
-  /** Takes a function, or null. It keeps its place among the listeners until it is set to null. */
-  set onopen(value: SocketHandler<SocketEvents["open"]>) {
-    this.setHandler("open", value);
-  }
-
-  /** Called when a message has come. */
-  get onmessage(): SocketHandler<SocketEvents["message"]> {
-    return this.handler("message") as SocketHandler<SocketEvents["message"]>;
-  }
-  /** Takes a function, or null. It keeps its place among the listeners until it is set to null. */
-  set onmessage(value: SocketHandler<SocketEvents["message"]>) {
-    this.setHandler("message", value);
-  }
-
-  /** Called when the connection failed, before `onclose`. */
-  get onerror(): SocketHandler<SocketEvents["error"]> {
-    return this.handler("error") as SocketHandler<SocketEvents["error"]>;
-  }
-  /** Takes a function, or null. It keeps its place among the listeners until it is set to null. */
-  set onerror(value: SocketHandler<SocketEvents["error"]>) {
-    this.setHandler("error", value);
-  }
-
-  /** Called when the connection has ended. */
-  get onclose(): SocketHandler<SocketEvents["close"]> {
-    return this.handler("close") as SocketHandler<SocketEvents["close"]>;
-  }
-  /** Takes a function, or null. It keeps its place among the listeners until it is set to null. */
-  set onclose(value: SocketHandler<SocketEvents["close"]>) {
-    this.setHandler("close", value);
   }
 
   /** Calls `listener` on each event of this type. The same listener is added once. */
@@ -226,6 +201,8 @@ export class StandardWebSocket extends SocketEventTarget {
     this.#readyState = OPEN;
     this.#protocol = protocol;
     this.#extensions = extensions;
+    const { url } = this;
+    this.#origin = url && new URL(url).origin;
   }
 
   #received(payload: Payload): void {
@@ -233,7 +210,7 @@ export class StandardWebSocket extends SocketEventTarget {
     const data = typeof payload === "string" ? payload : this.#toBinary(payload);
     this.#dispatch("MessageEvent", "message", {
       data,
-      origin: originOf(this.url),
+      origin: this.#origin,
       lastEventId: "",
       source: null,
       ports: [],
@@ -248,7 +225,7 @@ export class StandardWebSocket extends SocketEventTarget {
     if (this.#readyState === CLOSED) return;
     this.#refusedBytes += this.#unsentBytes;
     this.#readyState = CLOSED;
-    this.#waiting.length = this.#waitingBytes = 0;
+    this.#forgetWaiting();
     this.#dispatchEnd(end);
   }
 
@@ -256,6 +233,8 @@ export class StandardWebSocket extends SocketEventTarget {
   #reconnecting(end: LinkEnd | undefined): void {
     this.#readyState = CONNECTING;
     this.#refusedBytes = 0;
+    // Nothing that was meant for the last connection may reach the next one, unless the queue outlives connections.
+    if (!this.#link.isQueueing) this.#forgetWaiting();
     if (end) inMicrotask(() => this.#dispatchEnd(end));
   }
 
@@ -291,26 +270,31 @@ export class StandardWebSocket extends SocketEventTarget {
 
   /** Hands on what waits, in order. A Blob must be read first, and what was sent after it waits meanwhile. */
   async #transmitWaiting(): Promise<void> {
-    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-      const ready = isBlob(next) ? await readBlob(next).catch((error) => this.#fail(error)) : next;
-      if (this.#readyState === CLOSED || ready === undefined) return;
-      this.#waiting.shift();
-      if (typeof ready === "object" && "code" in ready) return this.#link.close(ready);
-      this.#waitingBytes -= byteLength(ready);
-      this.#link.transmit(ready);
+    const waiting = this.#waiting;
+    try {
+      for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
+        const ready = isBlob(next) ? await readBlob(next) : next;
+        if (waiting !== this.#waiting) return;
+        waiting.shift();
+        if (typeof ready === "object" && "code" in ready) return this.#link.close(ready);
+        this.#waitingBytes -= byteLength(ready);
+        this.#link.transmit(ready);
+      }
+    } catch (error) {
+      // A Blob that can't be read or sent ends the connection, because what was sent after it may not overtake it.
+      if (waiting === this.#waiting) this.#fail(error as Error);
     }
   }
 
-  /** Ends the connection over a Blob that can't be read, because what was sent after it may not overtake it. */
-  #fail(error: Error): undefined {
-    const { message } = error;
-    this.#link.close({ code: undefined, reason: "" });
-    this.#ended({ code: ABNORMAL, reason: "", wasClean: false, failure: { error, message } });
+  #forgetWaiting(): void {
+    this.#waiting = [];
+    this.#waitingBytes = 0;
   }
-}
 
-function originOf(url: string): string {
-  return url && new URL(url).origin;
+  #fail(error: Error): void {
+    this.#link.close({ code: undefined, reason: "" });
+    this.#ended({ code: ABNORMAL, reason: "", wasClean: false, failure: { error, message: error.message } });
+  }
 }
 
 function sizeOf(data: Payload | Blob): number {

@@ -91,7 +91,7 @@ const CONN: Table = {
   autoConnect: NO_FLAG,
   WebSocket: [5, "x", {}],
 };
-const { codec: _codec, ...SOCKET } = CONN;
+const { codec: _codec, protocols: _protocols, autoConnect: _autoConnect, ...SOCKET } = CONN;
 const DECODING: Table = { maxElements: NO_COUNT, maxDepth: NO_COUNT };
 
 const idle = (options: object = {}) => new Conn("ws://x.test", { ...options, autoConnect: false });
@@ -154,7 +154,7 @@ const GROUPS: Readonly<Record<string, Group>> = {
   },
   ReconnectingWebSocketOptions: {
     call: (options) => new ReconnectingWebSocket("ws://x.test", [], { autoConnect: false, ...options }),
-    table: { ...SOCKET, queue: ["all", 5, null] },
+    table: { ...SOCKET, autoConnect: NO_FLAG, queue: ["all", 5, null] },
   },
   HandlerOptions: {
     call: (options) => handler(serve, options),

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Conn } from "../../../src/index.ts";
+import { Conn, json } from "../../../src/index.ts";
 import { resume } from "../../../src/resume/client/index.ts";
 import { asWebSocket } from "../../../src/websocket/index.ts";
 import { pass, record, serve, URL, useFakeTime, WAIT_MS } from "./sockets.ts";
@@ -57,4 +57,44 @@ test("a reconnection without the session is a close event, and the Conn stays it
   (await server.next()).drop();
   await pass(WAIT_MS);
   expect([events, conn.state]).toEqual([["close 1006 false in 3"], "open"]);
+});
+
+test("a Conn that has ended is a socket that ends at once", async () => {
+  const { options } = serve();
+  const conn = new Conn(URL, options);
+  await conn.ready();
+  await conn.close();
+  const socket = asWebSocket(conn);
+  const events = record(socket);
+  expect(events).toEqual([]);
+  await pass();
+  expect(events).toEqual(["error in 3", "close 1006 false in 3"]);
+});
+
+test("close() of a Conn by its owner is CLOSING, and then a close event", async () => {
+  const { options } = serve();
+  const conn = new Conn(URL, options);
+  await conn.ready();
+  const socket = asWebSocket(conn);
+  const events = record(socket);
+  conn.close(4000);
+  expect(socket.readyState).toBe(2);
+  await pass();
+  expect(events).toEqual(["close 4000 true in 3"]);
+});
+
+test("a Conn with a codec ends with its first message, which is neither text nor bytes", async () => {
+  const { server, options } = serve();
+  const conn = new Conn<object>(URL, { ...options, codec: json<object>() });
+  await conn.ready();
+  const events = record(asWebSocket(conn as never));
+  (await server.next()).send("{}");
+  await pass();
+  const error = "error A WebSocket carries strings and bytes: take a Conn for messages of a codec. in 3";
+  expect(events).toEqual([error, "close 1006 false in 3"]);
+  expect(conn.state).toBe("closed");
+});
+
+test.each([undefined, null, {}, "ws://fake.test"])("%j is refused at the caller's line", (conn) => {
+  expect(() => asWebSocket(conn as never)).toThrow(expect.objectContaining({ code: "bad-option" }));
 });

@@ -102,16 +102,29 @@ test("close() ends it: a close event after the call, and no further dial", async
   expect([events, server.dials]).toEqual([["open in 1", "close 4000 true in 3"], 1]);
 });
 
-test("close() during a wait ends it at once", async () => {
+test("close() during a wait ends it with 1006, because there is no connection to shake hands over", async () => {
   const { server, options } = serve();
   const socket = new ReconnectingWebSocket(URL, [], options);
   (await server.next()).drop();
   await pass();
   const events = record(socket);
-  socket.close();
+  socket.close(4000);
+  expect([socket.readyState, events]).toEqual([2, []]);
   await pass(10 * WAIT_MS);
-  expect(events.at(-1)).toMatch(/^close \d+ (true|false) in 3$/);
-  expect(server.dials).toBe(1);
+  expect([events, server.dials]).toEqual([["close 1006 false in 3"], 1]);
+});
+
+test("close() behind a Blob ends it with the code of the drop that comes meanwhile", async () => {
+  const { server, options } = serve();
+  const socket = new ReconnectingWebSocket(URL, [], options);
+  const first = await server.next();
+  await pass();
+  const events = record(socket);
+  socket.send(new Blob(["read for ever"]));
+  socket.close(4000);
+  first.drop();
+  await pass(10 * WAIT_MS);
+  expect([events, socket.readyState, server.dials]).toEqual([["close 1006 false in 3"], 3, 1]);
 });
 
 test("reconnect() leaves an open connection for another, with a close event after the call", async () => {
@@ -158,7 +171,7 @@ test("reconnect() opens again after close(), over another Conn", async () => {
   expect(socket.conn).not.toBe(conn);
 });
 
-test("reconnect() while closing does not wait for the end", async () => {
+test("reconnect() while closing does not wait for the end, and reports the end of the connection", async () => {
   const { server, options } = serve();
   const socket = new ReconnectingWebSocket(URL, [], options);
   const first = await server.next();
@@ -169,7 +182,93 @@ test("reconnect() while closing does not wait for the end", async () => {
   socket.reconnect();
   await server.next();
   await pass(10 * WAIT_MS);
-  expect([events, socket.readyState]).toEqual([["open in 1"], 1]);
+  expect([events, socket.readyState]).toEqual([["close 1006 false in 0", "open in 1"], 1]);
+});
+
+test("reconnect() leaves a dial that hangs, without an event of it", async () => {
+  const { server, options } = serve();
+  server.refuse("hang");
+  const socket = new ReconnectingWebSocket(URL, [], options);
+  const events = record(socket);
+  await pass(250);
+  socket.reconnect();
+  await pass();
+  expect([events, server.dials]).toEqual([["open in 1"], 2]);
+});
+
+test("reconnect() leaves a url function that hangs", async () => {
+  const { options } = serve();
+  let calls = 0;
+  const url = () => (++calls === 1 ? new Promise<string>(() => {}) : URL);
+  const socket = new ReconnectingWebSocket(url, [], options);
+  await pass(250);
+  socket.reconnect();
+  await pass(250);
+  expect([calls, socket.readyState]).toEqual([2, 1]);
+});
+
+test("reconnect() starts a socket that autoConnect: false holds back", async () => {
+  const { server, options } = serve();
+  const socket = new ReconnectingWebSocket(URL, [], { ...options, autoConnect: false });
+  const events = record(socket);
+  await pass(WAIT_MS);
+  expect([socket.readyState, server.dials]).toEqual([0, 0]);
+  socket.reconnect();
+  await pass();
+  expect(events).toEqual(["open in 1"]);
+});
+
+test("reconnect() in a close listener is one more dial, and no event is lost or doubled", async () => {
+  const { server, options } = serve();
+  const socket = new ReconnectingWebSocket(URL, [], options);
+  const events = record(socket);
+  socket.addEventListener("close", () => socket.reconnect());
+  (await server.next()).drop();
+  await pass(WAIT_MS);
+  expect([events, server.dials]).toEqual([["open in 1", "close 1006 false in 0", "open in 1"], 2]);
+});
+
+test("reconnect() between the end of the Conn and the close event keeps the event, and opens again", async () => {
+  const { server, options } = serve();
+  const socket = new ReconnectingWebSocket(URL, [], options);
+  const events = record(socket);
+  await server.next();
+  await pass();
+  socket.conn.on("closed", () => socket.reconnect());
+  socket.close(4000);
+  await pass(10 * WAIT_MS);
+  expect(events).toEqual(["open in 1", "close 4000 true in 0", "open in 1"]);
+});
+
+test("a Blob that was sent on one connection does not reach the next one", async () => {
+  const { server, options } = serve();
+  const socket = new ReconnectingWebSocket(URL, [], { ...options, queue: "none" });
+  const first = await server.next();
+  await pass();
+  const { blob, finish } = slowBlob("ghost");
+  socket.send(blob);
+  socket.send("ghost too");
+  first.drop();
+  await pass(WAIT_MS);
+  finish();
+  await pass();
+  socket.send("alive");
+  expect(await (await server.next()).receive()).toBe("alive");
+});
+
+test('with queue "always" a Blob keeps its place over a drop', async () => {
+  const { server, options } = serve();
+  const socket = new ReconnectingWebSocket(URL, [], options);
+  const first = await server.next();
+  await pass();
+  const { blob, finish } = slowBlob("one");
+  socket.send(blob);
+  socket.send("two");
+  first.drop();
+  await pass(WAIT_MS);
+  finish();
+  const second = await server.next();
+  expect([await second.receive(), await second.receive()]).toEqual([new TextEncoder().encode("one"), "two"]);
 });
 
 test("a url function that rejects or hangs is not the end, and is asked on each attempt", async () => {
@@ -187,17 +286,43 @@ test("a url function that rejects or hangs is not the end, and is asked on each 
   expect(socket.url).toBe(URL);
 });
 
-test("one event object goes to the handler attribute and to the listeners", async () => {
-  const { server, options } = serve();
-  const socket = new ReconnectingWebSocket(URL, [], options);
-  const seen: unknown[] = [];
-  socket.onclose = (event) => seen.push(event);
-  socket.addEventListener("close", (event) => seen.push(event));
-  (await server.next()).drop();
-  await pass();
-  expect(seen).toHaveLength(2);
-  expect(seen[0]).toBe(seen[1]);
+test.each(["url", "protocols"])("a %s function that throws is not the end", async (name) => {
+  const { options } = serve();
+  let calls = 0;
+  const fail = () => {
+    if (++calls === 1) throw new Error("no token");
+  };
+  const url = () => {
+    if (name === "url") fail();
+    return URL;
+  };
+  const protocols = () => {
+    if (name === "protocols") fail();
+    return [];
+  };
+  const events = record(new ReconnectingWebSocket(url, protocols, options));
+  await pass(WAIT_MS);
+  expect(events).toEqual([`error ${name} failed: Error: no token in 0`, "close 1006 false in 0", "open in 1"]);
 });
+
+test.each(["open", "message", "error", "close"])(
+  "one %s event goes to the handler attribute and to the listeners",
+  async (type) => {
+    const { server, options } = serve();
+    const socket = new ReconnectingWebSocket(URL, [], options);
+    const seen: unknown[] = [];
+    const handler = (event: unknown) => seen.push(event);
+    Object.assign(socket, { [`on${type}`]: handler });
+    socket.addEventListener(type, (event: unknown) => seen.push(event));
+    const connection = await server.next();
+    connection.send("message");
+    await pass();
+    server.refuse("network");
+    connection.drop();
+    await pass(WAIT_MS);
+    expect([seen.length > 1, seen[0] === seen[1]]).toEqual([true, true]);
+  },
+);
 
 test("a full queue is an error event, and the socket goes on", async () => {
   const { server, options } = serve();
@@ -210,9 +335,32 @@ test("a full queue is an error event, and the socket goes on", async () => {
   expect((await server.next()).received).toEqual(["fits"]);
 });
 
-test("options that are out of range are refused at the caller's line", () => {
-  expect(() => new ReconnectingWebSocket(URL, [], { queue: "some" as never })).toThrow(
-    expect.objectContaining({ code: "bad-option" }),
+test.each([
+  [{ queue: "some" }, 'queue must be none or first or always; got "some".'],
+  [{ drops: "hide" }, 'drops: Here it is "reopen".'],
+  [{ protocols: ["v1"] }, "protocols: The constructor takes them."],
+  [{ maxReconnectionDelay: 5_000 }, "maxReconnectionDelay is not an option: use one of codec,"],
+  [null, "options must be an object; got null."],
+])("the options %j are refused at the caller's line", (options, message) => {
+  expect(() => new ReconnectingWebSocket(URL, [], options as never)).toThrow(
+    expect.objectContaining({ code: "bad-option", message: expect.stringContaining(message) }),
   );
-  expect(() => new ReconnectingWebSocket("ftp://x")).toThrow(expect.objectContaining({ name: "SyntaxError" }));
 });
+
+test("a URL and subprotocols that can't be are refused at the caller's line", () => {
+  for (const [url, protocols] of [["ftp://x"], ["ws://x#part"], [URL, ["a", "a"]], [URL, "a b"]] as const) {
+    expect(() => new ReconnectingWebSocket(url, protocols as never)).toThrow(
+      expect.objectContaining({ name: "SyntaxError" }),
+    );
+  }
+});
+
+/** A Blob that is read only when `finish()` is called. */
+function slowBlob(text: string): { readonly blob: Blob; finish(): void } {
+  const blob = new Blob([text]);
+  let finish = () => {};
+  const bytes = new Promise<ArrayBuffer>((resolve) => {
+    finish = () => resolve(new TextEncoder().encode(text).buffer as ArrayBuffer);
+  });
+  return { blob: Object.assign(blob, { arrayBuffer: () => bytes }), finish: () => finish() };
+}

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { resume } from "../../../src/resume/client/index.ts";
 import { webSocket } from "../../../src/websocket/index.ts";
 import { pass, record, serve, URL, useFakeTime, WAIT_MS } from "./sockets.ts";
@@ -102,6 +102,33 @@ test('send() throws while connecting, unless queue is "first"', async () => {
   expect(await (await server.next()).receive()).toBe("early");
 });
 
+test("a message longer than maxSendBytes throws at the caller's line, and a Blob of that length ends the socket", async () => {
+  const { options } = serve();
+  const Host = webSocket({ ...options, maxSendBytes: 10 });
+  const socket = new Host(URL);
+  await pass();
+  const events = record(socket);
+  expect(() => socket.send("x".repeat(11))).toThrow(expect.objectContaining({ code: "too-large" }));
+  socket.send(new Blob(["x".repeat(11)]));
+  vi.useRealTimers();
+  await vi.waitFor(() => expect(events).toHaveLength(2));
+  const error = "error The message is longer than maxSendBytes, 10. in 3";
+  expect(events).toEqual([error, "close 1006 false in 3"]);
+});
+
+test("a listener is forgotten with its removal, not with the end of its signal", () => {
+  const { options } = serve();
+  const socket = new (webSocket(options))(URL);
+  const { signal } = new AbortController();
+  const [added, removed] = [vi.spyOn(signal, "addEventListener"), vi.spyOn(signal, "removeEventListener")];
+  for (let i = 0; i < 3; i++) {
+    const listener = () => {};
+    socket.addEventListener("open", listener, { signal });
+    socket.removeEventListener("open", listener);
+  }
+  expect([added.mock.calls.length, removed.mock.calls.length]).toEqual([3, 3]);
+});
+
 test("a message that finds the buffers full ends the socket with an error event", async () => {
   const { server, options } = serve();
   const Host = webSocket({ ...options, outbox: { maxBytes: 100, highWaterMark: 10 } });
@@ -159,6 +186,21 @@ test('"hide": a lost session is the end, and nothing of the old one reaches a ne
   expect(server.connections.slice(1).flatMap(({ received }) => received)).toEqual([]);
 });
 
+test('"hide": close() during a hidden drop is 1006, because the server learns nothing of it', async () => {
+  const { server, options } = serve(true);
+  const Host = webSocket({ ...options, resume: resume(), drops: "hide" });
+  const socket = new Host(URL);
+  const first = await server.next();
+  await pass();
+  const events = record(socket);
+  first.drop();
+  await pass();
+  socket.close(4000, "done");
+  expect(socket.readyState).toBe(2);
+  await pass();
+  expect(events).toEqual(["close 1006 false in 3"]);
+});
+
 test('"hide": a server that does not speak resume is as with "close"', async () => {
   const { server, options } = serve(false);
   const Host = webSocket({ ...options, resume: resume(), drops: "hide" });
@@ -185,10 +227,14 @@ test('"hide": a first dial that fails is the end, since hosts dial again themsel
 });
 
 test.each([
-  [{ drops: "never" }, 'drops must be "close", "reopen" or "hide"; got never.'],
-  [{ queue: true }, 'queue must be "none", "first" or "always"; got true.'],
+  [{ drops: "never" }, 'drops must be close or reopen or hide; got "never".'],
+  [{ queue: true }, "queue must be none or first or always; got true."],
   [{ drops: "hide" }, 'drops: "hide" needs resume: without a session a drop can\'t be hidden.'],
-  [{ codec: {} }, "codec: a WebSocket carries strings and bytes. Use a Conn for messages of a codec."],
+  [{ codec: {} }, "codec: A WebSocket carries strings and bytes: take a Conn for messages of a codec."],
+  [{ protocols: ["v1"] }, "protocols: The constructor takes them."],
+  [{ autoConnect: false }, "autoConnect: The constructor connects."],
+  [{ connectTimeout: 1 }, "connectTimeout is not an option: use connectTimeoutMs."],
+  [null, "options must be an object; got null."],
 ])("webSocket(%j) is refused at the caller's line", (options, message) => {
   expect(() => webSocket(options as never)).toThrow(expect.objectContaining({ code: "bad-option", message }));
 });
