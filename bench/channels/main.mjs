@@ -80,8 +80,10 @@ const fanOut = (kind) =>
       await subscribers("expect", { messages });
       await server("publish", { count: MESSAGES });
       const ms = await subscribers("arrived");
-      const { cpuUs } = await server("report");
-      if (isMeasured) return { rate: (messages / ms) * 1_000, cpuUs: (cpuUs - before.cpuUs) / messages };
+      const after = await server("report");
+      if (!isMeasured) continue;
+      const each = (name) => (after[name] - before[name]) / messages;
+      return { rate: (messages / ms) * 1_000, cpuUs: each("cpuUs"), systemUs: each("systemUs") };
     }
   });
 
@@ -142,7 +144,9 @@ const rates = await inTurns(["ws", "ws again", "hub", "socket.io"], (kind) => fa
 console.log(
   `\n${values.bytes} bytes to ${SUBSCRIBERS} subscribers, ${MESSAGES} messages, median of ${ROUNDS} rounds\n`,
 );
-console.log("| server | deliveries a second | beside bare `ws` | CPU µs a delivery |\n|---|--:|--:|--:|");
+console.log(
+  "| server | deliveries a second | beside bare `ws` | CPU µs a delivery | beside bare `ws` | in the kernel |\n|---|--:|--:|--:|--:|--:|",
+);
 for (const kind of ["ws", "ws again", "hub", "socket.io"]) {
   const rate = rates(kind, "rate");
   const name = {
@@ -155,6 +159,8 @@ for (const kind of ["ws", "ws again", "hub", "socket.io"]) {
     Math.round(rate).toLocaleString("en"),
     factor(rate / rates("ws", "rate")),
     rates(kind, "cpuUs").toFixed(2),
+    factor(rates(kind, "cpuUs") / rates("ws", "cpuUs")),
+    rates(kind, "systemUs").toFixed(2),
   ];
   console.log(`| ${name} | ${cells.join(" | ")} |`);
 }

@@ -83,7 +83,7 @@ const commands = {
   restart: () => restart(),
   report() {
     const { user, system } = process.cpuUsage();
-    return { cpuUs: user + system, reads, full: countFull() };
+    return { cpuUs: user + system, systemUs: system, reads, full: countFull() };
   },
 };
 process.on("message", async ({ type, ...rest }) => {

@@ -203,6 +203,7 @@ describe("one frame for many clients", () => {
   function servers(count: number) {
     return Array.from({ length: count }, () => {
       const written: Uint8Array[] = [];
+      const corks: string[] = [];
       class Peer {
         writableLength = 0;
         write(data: Uint8Array) {
@@ -210,12 +211,17 @@ describe("one frame for many clients", () => {
           return true;
         }
         end() {}
-        cork() {}
-        uncork() {}
+        cork() {
+          corks.push("cork");
+        }
+        uncork() {
+          corks.push("uncork");
+        }
       }
-      const writer = new FrameWriter(new Peer() as unknown as Tcp);
+      const tcp = new Peer() as unknown as Tcp;
+      const writer = new FrameWriter(tcp);
       writer.takeOver(false);
-      return { writer, written };
+      return { writer, written, corks, tcp };
     });
   }
 
@@ -240,6 +246,43 @@ describe("one frame for many clients", () => {
       for (const part of written) receiver.write(part);
       expect(received).toEqual(["before", typeof payload === "string" ? payload : payload.length, "after"]);
     }
+  });
+
+  test("is written without a cork at the end of a turn in which it was alone", async () => {
+    const [a] = servers(1);
+    shareFrame("alone", () => a?.writer.write("alone"));
+    expect(a?.writer.pendingBytes).toBe(7);
+    expect(a?.written).toEqual([]);
+    await nextTurn();
+    expect(a?.writer.pendingBytes).toBe(0);
+    expect(Buffer.concat(a?.written ?? []).toString("latin1")).toBe("\x81\x05alone");
+    expect(a?.corks).toEqual([]);
+    shareFrame("again", () => a?.writer.write("again"));
+    await nextTurn();
+    expect(a?.written).toHaveLength(2);
+  });
+
+  test.for<[string, (writer: FrameWriter, tcp: Tcp) => void]>([
+    ["another shared frame", (writer) => shareFrame("second", () => writer.write("second"))],
+    ["a message for this client", (writer) => writer.write("second")],
+    [
+      "a message that ws frames",
+      (writer, tcp) => {
+        writer.cork();
+        tcp.write(Buffer.from("\x81\x06second", "latin1"));
+      },
+    ],
+    ["a ping of ws", (_, tcp) => void tcp.write(Buffer.from("\x81\x06second", "latin1"))],
+  ])("is held back by the cork with %s that follows in its turn", async ([, follow]) => {
+    const [a] = servers(1);
+    if (!a) return expect.unreachable();
+    shareFrame("first", () => a.writer.write("first"));
+    follow(a.writer, a.tcp);
+    expect(a.corks).toEqual(["cork"]);
+    await nextTurn();
+    expect(Buffer.concat(a.written).toString("latin1")).toBe("\x81\x05first\x81\x06second");
+    expect(a.corks).toEqual(["cork", "uncork"]);
+    expect(a.writer.pendingBytes).toBe(0);
   });
 
   test("is made for this payload and this call alone", async () => {
