@@ -4,9 +4,6 @@ import { createBackend } from "../backend.mjs";
 import { enginesOn } from "../engines.mjs";
 import { print } from "../print.mjs";
 
-/** A hub that closes ends its memberships at once: kept until clients that move are members elsewhere. */
-const GRACE_MS = 5_000;
-
 /** @type {{ number: number, redis: string, everyMs: number }} */
 const { number, redis, everyMs } = JSON.parse(process.argv[2] ?? "{}");
 const printHere = (/** @type {string} */ line) => print(`node ${number}: ${line}`);
@@ -24,7 +21,7 @@ process.on("message", async (message) => {
   if (message !== "leave") return;
   await backend.leave();
   process.send?.("left");
-  await new Promise((resolve) => setTimeout(resolve, GRACE_MS));
+  // At once: memberships outlive their hub, until the clients that move are members elsewhere.
   await backend.close();
   process.exit();
 });

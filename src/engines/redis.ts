@@ -158,15 +158,15 @@ class RedisEngine implements Engine {
     return () => this.#nodeListeners.delete(listener);
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
+  close({ membersMs = 0 }: { readonly membersMs?: number | undefined } = {}): Promise<void> {
+    this.#closing ??= this.#close(membersMs);
     return this.#closing;
   }
 
-  async #close(): Promise<void> {
+  async #close(membersMs: number): Promise<void> {
     this.#probe.stop();
     // Without Redis the lease ends them.
-    await (this.#commandLink.isUp ? this.#members.close() : Promise.resolve()).catch(() => {});
+    await (this.#commandLink.isUp ? this.#members.close(membersMs) : Promise.resolve()).catch(() => {});
     this.#commandLink.close();
     this.#feedLink.close();
     this.#commands.close();

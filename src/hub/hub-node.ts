@@ -103,7 +103,7 @@ export class HubNode implements ClientOwner, RevocationOwner {
     this.drainWatch.stop();
     this.feeds.stop();
     this.#revocations.follower.stop();
-    await this.#engine.close();
+    await this.#engine.close({ membersMs: this.bounds.graceMs });
   }
 
   onError(error: unknown): void {

@@ -57,7 +57,10 @@ export interface Hub {
    * @throws ConnError `bad-option`
    */
   readonly revoke: (revocation: Revocation) => Promise<void>;
-  /** Ends subscriptions, timers and the engine. The Conns stay open. */
+  /**
+   * Ends subscriptions, timers and the engine. The Conns stay open. On an engine with other nodes, members of this one
+   * leave `graceMs` later, unless they are members elsewhere by then.
+   */
   readonly close: () => Promise<void>;
 }
 

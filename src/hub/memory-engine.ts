@@ -124,6 +124,7 @@ class MemoryEngine implements Engine {
     return () => {};
   }
 
+  /** Everything ends at once, because there is no other node. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#feeds.clear();

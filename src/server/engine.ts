@@ -118,6 +118,9 @@ export interface Engine {
    * Only while this node has members itself. Returns an unsubscribe function.
    */
   onNode(listener: (node: string, change: NodeChange) => void): () => void;
-  /** Ends feeds, timers and connections of this node. Its memberships end at once. */
-  close(): Promise<void>;
+  /**
+   * Ends feeds, timers and connections of this node. Its memberships end with them, or last `membersMs` longer, so that
+   * a client which moves to another node by then is a member throughout.
+   */
+  close(options?: { readonly membersMs?: number | undefined }): Promise<void>;
 }

@@ -9,6 +9,8 @@ const { url, first, count, membersOfRoom, publishEveryMs, callEveryMs, sendEvery
   process.argv[2],
 );
 const CALL_TIMEOUT_MS = 5_000;
+/** A client that is away for so long may leave: the grace of presence by default is 5 s from when the node noticed. */
+const LATE_MS = 4_000;
 
 let isSending = false;
 
@@ -26,6 +28,8 @@ function createMember(number) {
     downs: [],
     joined: 0,
     left: 0,
+    /** How often it was away for longer than the grace. */
+    late: 0,
     /** When each id left, by `Date.now()`. */
     leaves: [],
   };
@@ -44,6 +48,11 @@ function createMember(number) {
     seen.joined += joined.length;
     seen.left += left.length;
     for (const gone of left) seen.leaves.push([gone, Date.now()]);
+  });
+  let awaySince = 0;
+  room.on("state", ({ from, to }) => {
+    if (from === "attached") awaySince = performance.now();
+    else if (to === "attached" && awaySince > 0 && performance.now() - awaySince > LATE_MS) seen.late++;
   });
   const timers = [];
   const every = (ms, act) => {
@@ -123,6 +132,7 @@ const commands = {
       gaps: members.reduce((total, { seen }) => total + seen.entries.filter(([from]) => from === null).length, 0),
       joined: sum("joined"),
       left: sum("left"),
+      late: sum("late"),
       pending: pending("publishes") + pending("ups") + pending("calls"),
       members: members.reduce((total, { room }) => total + (room.state === "closed" ? 0 : room.members.size), 0),
       sockets: all.filter((name) => name === "TCPSocketWrap").length,

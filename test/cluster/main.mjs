@@ -88,7 +88,7 @@ async function runAll() {
   report.say(`${CLIENTS} clients in rooms of ${MEMBERS_OF_ROOM} are attached, at ${options.rate} of the rate`);
   await step("steady", () => pause(5_000));
   for (const round of [1, 2]) {
-    for (let i = 0; i < NODES; i++) await step(`roll ${round} of node ${i}`, () => roll(i));
+    for (let i = 0; i < NODES; i++) await step(`roll ${round} of node ${i}`, () => roll(i), { moves: true });
   }
   await step("kill -9 of node 0", killAndQuit, { leaves: QUIT_AFTER_KILL * (MEMBERS_OF_ROOM - 1) });
   await step("SIGSTOP of node 1 for 15 s", () => stopFor(15_000));
@@ -96,19 +96,17 @@ async function runAll() {
   await step("node 2 cut from Redis for 12 s", () => cutFromRedis(LEASE_MS + 4_000), { returns: true });
   await step("promotion of a replica that lagged behind", promote, { gaps: true });
   await step("restart of HAProxy", () => cluster.restartBalancer());
-  await step("from three nodes to one", async () => {
+  const removeTwo = async () => {
     await cluster.removeNode(1);
     await cluster.removeNode(2);
-  });
+  };
+  await step("from three nodes to one", removeTwo, { moves: true });
   await step("from one node to three", async () => {
     await cluster.startNode(1);
     await cluster.startNode(2);
     await pause(2_000);
   });
-  await step("and back to one", async () => {
-    await cluster.removeNode(1);
-    await cluster.removeNode(2);
-  });
+  await step("and back to one", removeTwo, { moves: true });
 
   // Both sides stop before either writes down what it saw: a message that arrives after that would be missed by the account.
   await cluster.askClients("stop");

@@ -15,8 +15,6 @@ const { port, redisPort, ledger, historySize, sendEveryMs } = JSON.parse(process
 /** Time for the load balancer to see that the node is not ready: longer than two of its checks. */
 const DRAIN_MS = 700;
 const SPREAD_MS = 1_500;
-/** A hub that closes ends its memberships at once: kept until clients that move are members elsewhere. */
-const GRACE_MS = 5_000;
 
 const file = openSync(ledger, "a");
 const note = (...line) => writeSync(file, `${JSON.stringify(line)}\n`);
@@ -72,7 +70,7 @@ async function leave() {
   isReady = false;
   await pause(DRAIN_MS);
   await live.shutdown({ timeoutMs: 5_000, spreadMs: SPREAD_MS });
-  await pause(GRACE_MS);
+  // At once: its memberships outlive it, until the clients that move are members elsewhere.
   await topics.close();
   process.exit();
 }

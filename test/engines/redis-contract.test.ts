@@ -29,6 +29,7 @@ describe.skipIf(isMissing)("an engine on Redis", () => {
     },
     until: (isDone) => until(isDone),
     outlive: (ttlMs) => sleep(ttlMs + 100),
+    pass: sleep,
   };
   test.each(Object.entries({ ...engineCases, ...clusterCases }))("%s", (_name, run) => run(harness));
 });

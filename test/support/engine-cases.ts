@@ -8,6 +8,8 @@ export interface EngineHarness {
   until(isDone: () => boolean): Promise<void>;
   /** Waits as long as entries with this time to live are kept, and longer. Undefined where logs do not expire. */
   outlive: ((ttlMs: number) => Promise<void>) | undefined;
+  /** Lets time pass. */
+  pass(ms: number): Promise<void>;
 }
 
 type Case = (harness: EngineHarness) => Promise<void>;
@@ -348,5 +350,23 @@ export const clusterCases: Readonly<Record<string, Case>> = {
     await there.setMember("a", "bob", "");
     await here.close();
     expect([...(await there.members("a")).keys()]).toEqual(["bob"]);
+  },
+
+  "the members of a node that is closed with a delay leave after it, but for those who are members elsewhere": async (
+    harness,
+  ) => {
+    const [here, there] = await two(harness);
+    const changes: string[] = [];
+    there.onNode((node, change) => changes.push(`${change} ${node}`));
+    for (const client of ["ann", "cid"]) await here.setMember("a", client, "");
+    await there.setMember("a", "bob", "");
+    const names = async () => [...(await there.members("a")).keys()].sort();
+    await here.close({ membersMs: 2_500 });
+    expect(await names()).toEqual(["ann", "bob", "cid"]);
+    await there.setMember("a", "cid", "");
+    await harness.pass(2_600);
+    expect(await names()).toEqual(["bob", "cid"]);
+    await harness.until(() => changes.length > 0);
+    expect(changes).toEqual([`gone ${here.node}`]);
   },
 };

@@ -367,8 +367,10 @@ export class FakeEngine implements Engine {
     return () => this.#nodeListeners.delete(listener);
   }
 
-  async close(): Promise<void> {
-    this.lapse();
+  async close({ membersMs = 0 }: { readonly membersMs?: number | undefined } = {}): Promise<void> {
+    // The timer is that of the store, and no other node sees the lease of one that is alone.
+    if (membersMs > 0 && this.#store.engines.length > 1) setTimeout(() => this.lapse(), membersMs);
+    else this.lapse();
     this.#isClosed = true;
     this.#feeds.clear();
     this.#listeners.clear();

@@ -110,13 +110,18 @@ export class Members implements NodeWatchOwner {
     this.#join().catch(noop);
   }
 
-  /** Ends all memberships of this node. */
-  async close(): Promise<void> {
+  /** Ends all memberships of this node: now, or in so many milliseconds. */
+  async close(inMs: number): Promise<void> {
     this.#timer.stop();
     this.#watch.stop();
     const name = this.#name;
     if (name === undefined) return;
     this.#name = undefined;
+    if (inMs > 0 && this.#own.size > 0) {
+      // Other nodes see the lease end, and forget its name and its members then.
+      await this.#commands.send(["PEXPIRE", this.#keys.lease(name), String(Math.ceil(inMs))]);
+      return;
+    }
     // The lease comes first, because it alone ends them all.
     const deletions: Promise<unknown>[] = [
       this.#commands.send(["DEL", this.#keys.lease(name)]),

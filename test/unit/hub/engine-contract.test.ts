@@ -16,6 +16,7 @@ describe("the memory engine", () => {
     nodes: async () => [memoryEngine({ headTtlMs: 60_000 })],
     until,
     outlive: (ttlMs) => advance(ttlMs),
+    pass: (ms) => advance(ms),
   };
   test.each(Object.entries(engineCases))("%s", (_name, run) => run(harness));
 });
@@ -28,6 +29,7 @@ describe("the fake engine without faults", () => {
     },
     until,
     outlive: undefined,
+    pass: (ms) => advance(ms),
   };
   test.each(Object.entries({ ...engineCases, ...clusterCases }))("%s", (_name, run) => run(harness));
 });

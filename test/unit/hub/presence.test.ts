@@ -247,6 +247,25 @@ test("a server that restarts makes no flood: those who return are sent the membe
   expect(members(ann.take())[0]?.[2]).toBe(201);
 });
 
+test("a hub that closes makes no leave of those who are members elsewhere within the grace, and one of the others", async () => {
+  const near = createHub();
+  const far = createHub({}, near.store);
+  const ann = near.client({ id: "ann" });
+  ann.subscribe(PRESENT);
+  const before = ["bob", "cid"].map((id) => far.client({ id }));
+  for (const each of before) each.subscribe(PRESENT);
+  await pass(300);
+  ann.take();
+  for (const each of before) each.drop();
+  await far.topics.close();
+  await pass(3_000);
+  near.client({ id: "bob" }).subscribe({ "room:a": { presence: "again" } });
+  await pass(1_900);
+  expect(members(ann.take())).toEqual([]);
+  await pass(500);
+  expect(members(ann.take())).toEqual([[[], ["cid"], 2]]);
+});
+
 test("presence is refused where the channel has none, and where the application says no", async () => {
   const { client } = createHub({ authorize: ({ action }) => action === "subscribe" });
   const ann = client({ id: "ann" });
