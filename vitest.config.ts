@@ -36,7 +36,8 @@ export default defineConfig({
           name: "package",
           include: ["test/package/**/*.test.ts", "test/docs/**/*.test.ts"],
           pool: "forks",
-          testTimeout: 20_000,
+          // They read every file, which takes its time on a busy machine.
+          testTimeout: 60_000,
         },
       },
       {
