@@ -28,7 +28,8 @@ export class Emitter<Events extends object> {
    */
   #causes = "";
   readonly #owner: EmitterOwner;
-  readonly #listeners = new EventEmitter();
+  /** With these methods alone: rollup.config.mjs leaves the others out of a page's build. */
+  readonly #listeners: Pick<EventEmitter, "on" | "off" | "emit" | "listenerCount"> = new EventEmitter();
   readonly #queue = new Queue<() => void>();
   /** Removes each listener that has a signal. Created with the first. */
   #signalled: Set<() => void> | undefined;
