@@ -1,4 +1,4 @@
-import { type Deferred, deferred, noop } from "../base/deferred.ts";
+import { type Deferred, deferred } from "../base/deferred.ts";
 import { aborted, type ConnError, type ConnErrorCode, createRefusal, onAbort } from "../base/errors.ts";
 import { byteLength, type Payload } from "../base/payload.ts";
 import type { SendOptions, SendOutcome } from "../base/send-options.ts";
@@ -97,8 +97,6 @@ export class Outbox {
   #pressure: Promise<void> | undefined;
   #end: ConnError | undefined;
   #sequence = 0;
-  /** The last flush, and the last message that it covers: the next flush awaits it and the messages since. */
-  #flushed: { readonly done: Promise<void>; readonly upTo: number } | undefined;
   /** Messages that wait. */
   length = 0;
   /** Bytes that wait. */
@@ -157,7 +155,13 @@ export class Outbox {
    * ends before.
    */
   async flush(): Promise<void> {
-    if (this.length > 0) await this.#whenSettled();
+    const upTo = this.#sequence;
+    const rethrow = () => {
+      if (this.#end) throw this.#end;
+    };
+    // The newest is written last, so that it alone is awaited unless it is dropped.
+    for (let entry = this.#newest; entry && entry.sequence <= upTo; entry = this.#oldest)
+      await entry.call.promise.catch(rethrow);
     await this.#transport?.drain(0);
   }
 
@@ -295,19 +299,5 @@ export class Outbox {
     if (!fits()) return false;
     if (replaced?.isWaiting) this.#reject(replaced, "replaced");
     return true;
-  }
-
-  /** Resolves when the outcome of each message that waits now is known. */
-  #whenSettled(): Promise<void> {
-    const { done, upTo } = this.#flushed ?? { done: DONE, upTo: 0 };
-    const outcomes: Promise<void>[] = [done];
-    for (let entry = this.#newest; entry && entry.sequence > upTo; entry = entry.older)
-      outcomes.push(entry.call.promise);
-    const settled = Promise.allSettled(outcomes).then((all) => {
-      if (this.#end && all.some(({ status }) => status === "rejected")) throw this.#end;
-    });
-    settled.catch(noop);
-    this.#flushed = { done: settled, upTo: this.#sequence };
-    return settled;
   }
 }

@@ -62,6 +62,37 @@ describe("flush()", () => {
     expect(await rejection(flushed)).toMatchObject({ code: "closed" });
   });
 
+  test("waits for the messages before the newest, where the newest is dropped", async () => {
+    const { conn, net } = createConn();
+    conn.send("a");
+    conn.send("b", { ttlMs: 100 });
+    const flushed = conn.flush();
+    conn.send("c");
+    await advance(1_000);
+    expect(await isSettled(flushed)).toBe(false);
+    net.last.open();
+    await flushed;
+    expect(net.last.sent).toEqual(["a", "c"]);
+  });
+
+  test("rejects with closed when the Conn ends after the newest message was dropped", async () => {
+    const { conn } = createConn();
+    conn.send("a");
+    conn.send("b", { ttlMs: 100 });
+    const flushed = conn.flush();
+    await advance(1_000);
+    conn.close();
+    expect(await rejection(flushed)).toMatchObject({ code: "closed" });
+  });
+
+  test("waits for nothing sent later, where all that it covers is dropped", async () => {
+    const { conn } = createConn();
+    conn.send("a", { key: "k" });
+    const flushed = conn.flush();
+    conn.send("b", { key: "k" });
+    expect(await isSettled(flushed)).toBe(true);
+  });
+
   test("rejects once its signal is aborted, and the message stays", async () => {
     const { conn, net } = createConn();
     const controller = new AbortController();
