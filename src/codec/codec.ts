@@ -80,10 +80,7 @@ export class Codec<In, Out = In> implements CodecLike<In, Out> {
 
 /** Text and bytes as they are: `string` for a text frame, `Uint8Array` for a binary one. */
 export const message: Codec<Payload> = /* @__PURE__ */ new Codec<Payload>({
-  marshal: (value) => {
-    if (typeof value === "string" || ArrayBuffer.isView(value)) return value;
-    throw new TypeError("Without a codec only strings and bytes can be sent: give codec: json() for other values.");
-  },
+  marshal: (value) => value,
   unmarshal: (payload) => payload,
 });
 
@@ -157,7 +154,7 @@ export function marshal<Out>(codec: { marshal(value: Out): Payload }, value: Out
     throw codecError("marshal", cause);
   }
   if (payload !== undefined) return payload;
-  throw new ConnError("marshal", "A codec's marshal() must return a string or a Uint8Array.");
+  throw new ConnError("marshal", "A message must be a string or bytes: give codec: json() for other values.");
 }
 
 /** Returns the value of `payload`. @throws {@link ConnError} `unmarshal` */

@@ -2,7 +2,7 @@ import { deflateSync, Gunzip } from "fflate";
 import { failOption } from "../base/errors.ts";
 import { numberRule, type OptionRules, takeOptions } from "../base/option-rules.ts";
 import { byteLength, type Payload } from "../base/payload.ts";
-import { Codec, type CodecLike, toText } from "./codec.ts";
+import { Codec, type CodecLike, marshal, toText } from "./codec.ts";
 
 /** Which messages are deflated, and the bound of an inflated one. */
 export interface CompressedOptions {
@@ -50,7 +50,7 @@ const GZIP_TRAILER = /* @__PURE__ */ new Uint8Array(8);
 export function compressed<In, Out = In>(codec: CodecLike<In, Out>, options: CompressedOptions = {}): Codec<In, Out> {
   const { thresholdBytes, maxBytes } = takeOptions("", RULES, options, failOption);
   return new Codec<In, Out>({
-    marshal: (value) => pack(codec.marshal(value), thresholdBytes),
+    marshal: (value) => pack(marshal(codec, value), thresholdBytes),
     unmarshal: (payload, limits) =>
       codec.unmarshal(unpack(payload, maxBytes ?? limits?.maxPayloadBytes ?? MAX_BYTES), limits),
   });

@@ -41,6 +41,10 @@ describe("on the wire", () => {
     expect(packed(noise)).toEqual(frame(0, noise));
   });
 
+  test("nothing is made of a value that the codec under it passes on unchecked", () => {
+    expect(thrown(() => codec.marshal(5 as never))).toMatchObject({ code: "marshal" });
+  });
+
   test("the threshold counts bytes, not characters", () => {
     const one = compressed(message, { thresholdBytes: 300 });
     expect(one.marshal("a".repeat(299))).toBeTypeOf("string");

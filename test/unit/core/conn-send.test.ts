@@ -111,7 +111,9 @@ describe("send()", () => {
   test("throws at the caller's line when a codec gives neither string nor bytes", async () => {
     const codec = { marshal: () => 5 as unknown as string, unmarshal: String };
     const { conn } = await openConn({ codec });
-    expect(thrown(() => conn.send("x"))).toMatchObject({ code: "marshal" });
+    const message = "A message must be a string or bytes: give codec: json() for other values.";
+    expect(thrown(() => conn.send("x"))).toMatchObject({ code: "marshal", message });
+    expect(thrown(() => conn.write({} as string))).toMatchObject({ code: "marshal", message });
   });
 
   test("throws too-large for more than maxSendBytes of UTF-8, with the payload", async () => {
