@@ -63,12 +63,12 @@ export async function createBackend({ everyMs, print, countSockets, engineOf }) 
     const resumed = { ...options, resume: SESSIONS };
     const values = { ...resumed, codec: json() };
     const paths = {
-      "/websocket": handler((conn, request) => ticker.serve(conn, pageOf(request)), { ...resumed, codec: tickerCodec }),
+      "/websocket": handler((conn) => ticker.serve(conn), { ...resumed, codec: tickerCodec }),
       "/chat": handler((conn, request) => chat.serve(conn, pageOf(request), nameOf(request)), values),
       "/meter": handler((conn, request) => meter.serve(conn, pageOf(request)), { ...resumed, codec: meterCodec }),
       "/numbers": handler((conn, request) => numbers.serve(conn, pageOf(request)), values),
       "/game": handler((conn) => game.serve(conn), { ...options, resume: GAME_SESSIONS, codec: gameCodec }),
-      "/system": handler((conn, request) => system.serve(conn, () => ticker.progressOf(pageOf(request))), values),
+      "/system": handler((conn) => system.serve(conn), values),
     };
     const handlers = Object.values(paths);
     const countConns = () => {
@@ -118,9 +118,8 @@ export async function createBackend({ everyMs, print, countSockets, engineOf }) 
     },
     async close() {
       await restarting;
-      ticker.close();
       await stop();
-      await Promise.all([chat.close(), numbers.close(), system.close()]);
+      await Promise.all([chat, game, numbers, system, ticker].map((use) => use.close()));
     },
   };
 }

@@ -11,6 +11,8 @@ import { tunnel } from "./tunnel.mjs";
 const MAX_BODY_BYTES = 256;
 
 const SCRIPT = "text/javascript";
+/** The package that codes CBOR, which a page without a bundler gets from here. */
+const CBORG = new URL("./", import.meta.resolve("cborg"));
 /** All that is served, read once: a request can name nothing else. */
 const FILES = new Map([
   ["/", file("page/index.html", "text/html")],
@@ -30,10 +32,14 @@ const FILES = new Map([
     "nodes",
     "chart",
   ].map((name) => /** @type {const} */ ([`/${name}.js`, file(`page/${name}.js`, SCRIPT)])),
-  ["/shared/frames.js", file("shared/frames.js", SCRIPT)],
-  ["/shared/ledger.js", file("shared/ledger.js", SCRIPT)],
-  ...filesOf("../dist/browser", /\.mjs$/).map(
-    (name) => /** @type {const} */ ([`/package/${name}`, file(`../dist/browser/${name}`, SCRIPT)]),
+  ...["frames", "ledger", "newest"].map(
+    (name) => /** @type {const} */ ([`/shared/${name}.js`, file(`shared/${name}.js`, SCRIPT)]),
+  ),
+  ...filesOf(new URL("../dist/browser/", import.meta.url), /\.mjs$/).map(
+    (name) => /** @type {const} */ ([`/package/${name}`, packaged(file(`../dist/browser/${name}`, SCRIPT))]),
+  ),
+  ...filesOf(CBORG, /^(cborg|lib\/.*)\.js$/).map(
+    (name) => /** @type {const} */ ([`/cborg/${name}`, file(new URL(name, CBORG), SCRIPT)]),
   ),
 ]);
 const HEADERS = {
@@ -147,20 +153,29 @@ function serveFile(request, response) {
 }
 
 /**
- * @param {string} path
+ * @param {string | URL} path
  * @param {string} type
  */
 function file(path, type) {
-  return { body: readFileSync(new URL(path, import.meta.url)), type: `${type}; charset=utf-8` };
+  return { body: readFileSync(new URL(path, import.meta.url), "utf8"), type: `${type}; charset=utf-8` };
+}
+
+/**
+ * Names the one foreign package by its address, as an import map would, which our Content-Security-Policy does not allow.
+ *
+ * @param {ReturnType<typeof file>} script
+ */
+function packaged({ body, type }) {
+  return { body: body.replace("from 'cborg'", "from '/cborg/cborg.js'"), type };
 }
 
 /**
  * Lists the files below a folder whose names fit.
  *
- * @param {string} folder
+ * @param {URL} folder
  * @param {RegExp} pattern
  */
 function filesOf(folder, pattern) {
-  const names = readdirSync(new URL(folder, import.meta.url), { recursive: true, encoding: "utf8" });
+  const names = readdirSync(folder, { recursive: true, encoding: "utf8" });
   return names.filter((name) => pattern.test(name)).map((name) => name.replaceAll("\\", "/"));
 }

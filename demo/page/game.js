@@ -1,8 +1,10 @@
-import { Codec } from "/package/index.mjs";
+import { channels } from "/package/channels.mjs";
+import { cbor } from "/package/codec/cbor.mjs";
+import { rpc } from "/package/rpc.mjs";
 import { colour, paper } from "./chart.js";
-import { HEIGHT, marshalSteer, unmarshalPicture, WIDTH } from "./shared/frames.js";
+import { HEIGHT, unmarshalPicture, WIDTH } from "./shared/frames.js";
+import { NewestLedger } from "./shared/newest.js";
 
-const codec = new Codec({ marshal: marshalSteer, unmarshal: unmarshalPicture });
 const TICK_MS = 1000 / 30;
 const BOTS = 2;
 const HUES = [205, 150, 28, 280, 340, 55, 180, 100];
@@ -10,6 +12,7 @@ const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDo
 const STILL = { x: 0, y: 0 };
 
 const sea = document.getElementById("sea");
+const whole = new Intl.NumberFormat("en");
 const moves = matchMedia("(prefers-reduced-motion: no-preference)");
 
 export function startGame({ connect, signal }) {
@@ -19,12 +22,22 @@ export function startGame({ connect, signal }) {
   let updates = 0;
   let bytes = 0;
 
-  const conn = connect("Game", "/game", { codec });
-  conn.on("message", (picture) => {
+  const account = new NewestLedger();
+  /** The boat of this page, and the sea that it is on: the server gives both to each session. */
+  let mine = { id: -1, sea: "" };
+
+  const peer = rpc(connect("Game", "/game", { codec: cbor() }));
+  peer.on("boat", (boat) => {
+    mine = boat;
+  });
+  const pictures = channels(peer).subscribe("sea");
+  pictures.on("message", ({ data }) => {
+    const picture = unmarshalPicture(data);
+    account.count(picture.n, mine.sea);
     [before, now] = [now, picture];
     arrivedAt = performance.now();
     updates++;
-    bytes = 5 + picture.boats.length * 7;
+    bytes = data.length;
   });
 
   const seconds = setInterval(() => {
@@ -32,12 +45,15 @@ export function startGame({ connect, signal }) {
     updates = 0;
     if (!now) return;
     const ranked = [...now.boats].sort((a, b) => b.score - a.score);
-    const scores = ranked.map((boat) => `${nameOf(boat, now)}: ${boat.score}`).join(", ");
+    const scores = ranked.map((boat) => `${nameOf(boat)}: ${boat.score}`).join(", ");
     document.getElementById("scores").textContent = `Buoys reached. ${scores}`;
+    const { shown, skipped, repeated } = account;
+    document.getElementById("pictures").textContent =
+      `${whole.format(shown)} pictures shown, ${whole.format(skipped)} skipped for a newer one, ${repeated} shown twice`;
   }, 1_000);
 
   // Only the latest matters: of all that is steered while the line is away, one message goes out.
-  const steer = (direction) => conn.send(direction, { key: "steer" });
+  const steer = (direction) => peer.notify("steer", direction, { key: "steer" }).catch(() => {});
 
   const pressed = new Set();
   const steerByKeys = () => {
@@ -54,7 +70,7 @@ export function startGame({ connect, signal }) {
     steerByKeys();
   };
   const onPointer = (event) => {
-    const me = now?.boats.find(({ id }) => id === now.you);
+    const me = now?.boats.find(({ id }) => id === mine.id);
     if (!me || event.buttons === 0) return;
     const { left, top, width, height } = sea.getBoundingClientRect();
     const x = ((event.clientX - left) / width) * WIDTH - me.x;
@@ -94,7 +110,7 @@ export function startGame({ connect, signal }) {
     for (const boat of now.boats) {
       const old = before?.boats.find(({ id }) => id === boat.id) ?? boat;
       const place = { ...boat, x: old.x + (boat.x - old.x) * part, y: old.y + (boat.y - old.y) * part };
-      drawBoat(context, place, nameOf(boat, now), boat.id === now.you);
+      drawBoat(context, place, nameOf(boat), boat.id === mine.id);
     }
   }
 
@@ -102,10 +118,10 @@ export function startGame({ connect, signal }) {
     clearInterval(seconds);
     cancelAnimationFrame(frame);
   });
-}
 
-function nameOf({ id }, { you }) {
-  return id === you ? "You" : id < BOTS ? `Bot ${id + 1}` : `Sailor ${id - BOTS + 1}`;
+  function nameOf({ id }) {
+    return id === mine.id ? "You" : id < BOTS ? `Bot ${id + 1}` : `Sailor ${id - BOTS + 1}`;
+  }
 }
 
 function drawWaves(context, time) {

@@ -7,7 +7,7 @@ import { startMeter } from "./meter.js";
 import { Nodes } from "./nodes.js";
 import { startNumbers } from "./numbers.js";
 import { startSystem } from "./system.js";
-import { showProgress, startTicker } from "./ticker.js";
+import { startTicker } from "./ticker.js";
 
 const page = crypto.randomUUID();
 const inspector = new Inspector();
@@ -25,11 +25,11 @@ function start() {
   const clientId = (suffix) => run + suffix;
 
   /** A Conn as the page wants them all: quick to notice and to return, and watched by the inspector. */
-  function connect(name, path, { suffix = "", query = {}, ack, windowBytes, ...options }) {
+  function connect(name, path, { suffix = "", query = {}, ...options }) {
     const conn = new Conn(`${path}?${new URLSearchParams({ page: clientId(suffix), pane: name, ...query })}`, {
       backoff: exponential({ firstMs: 500, maxMs: 3_000 }),
       connectTimeoutMs: 3_000,
-      resume: isResuming ? resume({ ack, windowBytes }) : undefined,
+      resume: isResuming ? resume() : undefined,
       ...options,
       heartbeat: { intervalMs: 1_000, timeoutMs: 2_500, ...options.heartbeat },
     });
@@ -44,7 +44,7 @@ function start() {
   startChat(context);
   startGame(context);
   startTicker(context);
-  startSystem(context, showProgress);
+  startSystem(context);
   // Its accounts are in one process: with several, the numbers take a channel.
   if (nodes) startNumbers(context, inspector);
   else startMeter(context, inspector);

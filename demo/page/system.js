@@ -1,6 +1,5 @@
 import { channels } from "/package/channels.mjs";
 import { json } from "/package/index.mjs";
-import { rpc } from "/package/rpc.mjs";
 import { drawLine } from "./chart.js";
 
 const SLOTS = 120;
@@ -18,8 +17,7 @@ const CHARTS = [
   },
 ];
 
-/** @param onTicker Called with the server's account of this page's ticker. */
-export function startSystem({ connect, hasNodes }, onTicker) {
+export function startSystem({ connect, hasNodes }) {
   const figures = CHARTS.map((chart) => {
     const figure = document.getElementById("chart").content.firstElementChild.cloneNode(true);
     const name = hasNodes ? chart.name.replace("of all pages", "of this node") : chart.name;
@@ -30,9 +28,7 @@ export function startSystem({ connect, hasNodes }, onTicker) {
   document.querySelector("#system .charts").replaceChildren(...figures.map(({ figure }) => figure));
 
   const conn = connect("System", "/system", { codec: json() });
-  const peer = rpc(conn);
-  peer.on("ticker", onTicker);
-  const looks = channels(peer).subscribe("system", { from: { last: 1 } });
+  const looks = channels(conn).subscribe("system", { from: { last: 1 } });
   looks.on("message", ({ data: system }) => {
     for (const { of, max, inWords, values, value, canvas } of figures) {
       values.push(of(system));

@@ -1,9 +1,11 @@
+import { channels } from "/package/channels.mjs";
 import { json } from "/package/index.mjs";
+import { rpc } from "/package/rpc.mjs";
+import { NewestLedger } from "./shared/newest.js";
 
-/** The server may be two or three messages ahead of what we have taken: beyond that it is held back. */
-const WINDOW_BYTES = 8_192;
 const SPARK = { width: 72, height: 20 };
 const SVG = "http://www.w3.org/2000/svg";
+const SHOW_EVERY_MS = 250;
 
 const euros = new Intl.NumberFormat("en", { style: "currency", currency: "EUR" });
 const percent = new Intl.NumberFormat("en", {
@@ -12,13 +14,14 @@ const percent = new Intl.NumberFormat("en", {
   maximumFractionDigits: 1,
   signDisplay: "exceptZero",
 });
+const whole = new Intl.NumberFormat("en");
 
 const pauseButton = document.getElementById("pause");
-let conn;
-let taken = 0;
 
 export async function startTicker({ connect, signal }) {
-  taken = 0;
+  const account = new NewestLedger();
+  let list = 0;
+  let pausedAt = 0;
   let goOn = () => {};
   let unpaused = Promise.resolve();
 
@@ -26,31 +29,44 @@ export async function startTicker({ connect, signal }) {
     pauseButton.ariaPressed = String(isPaused);
     pauseButton.textContent = isPaused ? "Go on" : "Pause";
     goOn();
+    pausedAt = isPaused ? performance.now() : 0;
     if (isPaused) unpaused = new Promise((resolve) => (goOn = resolve));
+    say();
   }
-  pause(false);
+
+  function say() {
+    const { shown, skipped, repeated } = account;
+    const words = [
+      pausedAt > 0 ? `Paused for ${((performance.now() - pausedAt) / 1000).toFixed(1)} s. ` : "",
+      `List ${whole.format(list)} of the server · ${whole.format(shown)} shown here, `,
+      `${whole.format(skipped)} skipped for a newer one, ${repeated} shown twice`,
+    ];
+    document.getElementById("pulled").textContent = words.join("");
+  }
+
   pauseButton.addEventListener("click", () => pause(pauseButton.ariaPressed === "false"), { signal });
-  signal.addEventListener("abort", () => goOn());
-
-  conn = connect("Ticker", "/websocket", { codec: json(), ack: "consumed", windowBytes: WINDOW_BYTES });
-  // A server counts for each session, so both counts begin together.
-  conn.on("open", ({ resumed }) => {
-    if (!resumed) taken = 0;
+  const timer = setInterval(() => pausedAt > 0 && say(), SHOW_EVERY_MS);
+  signal.addEventListener("abort", () => {
+    clearInterval(timer);
+    goOn();
   });
-  for await (const products of conn) {
-    document.getElementById("rows").replaceChildren(...products.map(row));
-    taken++;
-    // Nothing is taken meanwhile, so nothing is acknowledged, and the server waits.
-    await unpaused;
-  }
-}
 
-/** Shows the server's account of this page's ticker beside the page's own. */
-export function showProgress({ sent, heldMs }) {
-  const held = heldMs > 0 ? `, held back for ${(heldMs / 1000).toFixed(1)} s` : "";
-  // The node of the System pane reports, and knows only the tickers that it has itself.
-  const server = sent === undefined ? "" : ` · server sent ${sent}${held}`;
-  document.getElementById("pulled").textContent = `Taken ${taken} · waiting here ${conn.stats.inbox.messages}${server}`;
+  const peer = rpc(connect("Ticker", "/websocket", { codec: json() }));
+  // One list waits here for a reader that is slow. The server has the newest for it, and queues nothing.
+  const prices = channels(peer).subscribe("prices", { from: { last: 1 }, maxQueued: 1 });
+  pause(false);
+  try {
+    for await (const { data } of prices) {
+      if (signal.aborted) return;
+      account.count(data.n, data.market);
+      list = data.n;
+      document.getElementById("rows").replaceChildren(...data.products.map(row));
+      say();
+      await unpaused;
+    }
+  } catch {
+    // The pane says how its connection ended.
+  }
 }
 
 function row({ name, price, change, trail }) {

@@ -1,11 +1,12 @@
 // @ts-check
-import { Codec } from "tautline";
-import { HEIGHT, marshalPicture, unmarshalSteer, WIDTH } from "../shared/frames.js";
+import { cbor } from "tautline/codec/cbor";
+import { hub } from "tautline/hub";
+import { rpc } from "tautline/rpc";
+import { HEIGHT, marshalPicture, WIDTH } from "../shared/frames.js";
 
 /**
- * @typedef {import("../shared/frames.js").Steer} Steer
- * @typedef {import("../shared/frames.js").Picture} Picture
- * @typedef {import("tautline/server").ServerConn<Steer, Picture>} GameConn
+ * @typedef {{ x: number, y: number }} Steer Right and down, each from -1 to 1.
+ * @typedef {import("tautline/server").ServerConn<unknown, unknown>} GameConn
  * @typedef {{ id: number, x: number, y: number, vx: number, vy: number, heading: number, score: number, steer: Steer, isBot: boolean }} Sailor
  */
 
@@ -18,11 +19,21 @@ const PUSH = 1.1;
 const BOT_PUSH = 0.62;
 const DRAG = 0.93;
 
-/** @type {Codec<Steer, Picture>} */
-export const gameCodec = new Codec({ marshal: marshalPicture, unmarshal: unmarshalSteer });
+/** Binary, so that a picture is bytes on the wire, too. */
+export const gameCodec = cbor();
 
-/** Boats that race for one buoy. It stands still while nobody watches. */
+/**
+ * Boats that race for one buoy. Every picture is published to a channel without history, which gives each client what fits
+ * at the moment: a picture that comes late is stale. The sea stands still while nobody watches.
+ */
 export class Game {
+  #topics = hub({
+    channels: { sea: { deliver: "fitting" } },
+    authorize: ({ action }) => action === "subscribe",
+    codec: gameCodec,
+  });
+  #id = crypto.randomUUID();
+  #pictures = 0;
   /** @type {Map<GameConn, Sailor>} */
   #players = new Map();
   #bots = Array.from({ length: BOTS }, (_, index) => newSailor(index, true));
@@ -39,8 +50,17 @@ export class Game {
     conn.on("closed", () => this.#leave(conn));
     // A sailor whose client is away drifts, because no one steers.
     conn.on("disconnected", () => Object.assign(sailor, { steer: { x: 0, y: 0 } }));
+    const peer = rpc(conn);
+    peer.on("steer", (params) => Object.assign(sailor, { steer: steerOf(params) }));
+    // Before the first picture, in which the page looks for its own boat.
+    peer.notify("boat", { id: sailor.id, sea: this.#id });
     this.#start();
-    for await (const steer of conn) sailor.steer = steer;
+    await this.#topics.serve(peer);
+  }
+
+  close() {
+    clearTimeout(this.#clock);
+    return this.#topics.close();
   }
 
   #freeId() {
@@ -73,10 +93,7 @@ export class Game {
       winner.score = (winner.score + 1) % 256;
       this.#buoy = anywhere();
     }
-    for (const [conn, { id }] of this.#players) {
-      // Volatile: a picture that can't leave at once is stale, and the next one comes in 33 ms.
-      if (conn.state === "open") conn.send({ you: id, buoy: this.#buoy, boats }, { volatile: true });
-    }
+    this.#topics.publish("sea", marshalPicture({ n: ++this.#pictures, buoy: this.#buoy, boats })).catch(() => {});
     // Due times do not drift, as those of an interval in whole milliseconds would.
     const now = performance.now();
     this.#due = Math.max(this.#due + TICK_MS, now - TICK_MS);
@@ -111,6 +128,19 @@ function towards({ id, x, y }, goal, push) {
  */
 function newSailor(id, isBot) {
   return { id, ...anywhere(), vx: 0, vy: 0, heading: 0, score: 0, steer: { x: 0, y: 0 }, isBot };
+}
+
+/**
+ * Returns no direction for what is none.
+ *
+ * @param {unknown} params
+ * @returns {Steer}
+ */
+function steerOf(params) {
+  const { x, y } = Object(params);
+  const share = (/** @type {unknown} */ value) =>
+    Number.isFinite(value) ? Math.min(Math.max(Number(value), -1), 1) : 0;
+  return { x: share(x), y: share(y) };
 }
 
 function anywhere() {

@@ -1,7 +1,6 @@
 // @ts-check
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { hub } from "tautline/hub";
-import { rpc } from "tautline/rpc";
 
 /**
  * @typedef {object} System
@@ -27,8 +26,6 @@ export class SystemWatch {
   #cpu = process.cpuUsage();
   #at = performance.now();
   #count;
-  /** For each watching page, what its ticker does. @type {Map<import("tautline/rpc").Peer, () => object>} */
-  #watchers = new Map();
   #timer = setInterval(() => this.#publish(), EVERY_MS);
 
   /** @param {() => Pick<System, "open" | "away" | "sockets">} count */
@@ -43,18 +40,9 @@ export class SystemWatch {
     return this.#topics.close();
   }
 
-  /**
-   * @param {import("tautline/server").ServerConn<unknown, unknown>} conn
-   * @param {() => { sent?: number, heldMs?: number }} ticker How this page's ticker gets on.
-   */
-  async serve(conn, ticker) {
-    const peer = rpc(conn);
-    this.#watchers.set(peer, ticker);
-    try {
-      await this.#topics.serve(peer);
-    } finally {
-      this.#watchers.delete(peer);
-    }
+  /** @param {import("tautline/server").ServerConn<unknown, unknown>} conn */
+  async serve(conn) {
+    await this.#topics.serve(conn);
   }
 
   #publish() {
@@ -72,7 +60,5 @@ export class SystemWatch {
     this.#at = now;
     this.#delay.reset();
     this.#topics.publish("system", look).catch(() => {});
-    // A figure of one page only is no matter for a channel.
-    for (const [peer, ticker] of this.#watchers) peer.notify("ticker", ticker(), { volatile: true }).catch(() => {});
   }
 }

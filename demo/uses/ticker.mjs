@@ -1,124 +1,75 @@
 // @ts-check
-import { Codec, json } from "tautline";
+import { json } from "tautline";
+import { hub } from "tautline/hub";
+import { rpc } from "tautline/rpc";
 import { Market } from "./market.mjs";
 
 /**
  * @typedef {import("./market.mjs").Product} Product
- * @typedef {{ type: string, data: unknown }} Command
- * @typedef {import("tautline/server").ServerConn<Command, Product[]>} TickerConn
+ * @typedef {{ market: string, n: number, products: Product[] }} Prices The `n`th list of a market.
  */
 
 const TOP = 10;
+const LASTS_MS = 86_400_000;
+
+export const tickerCodec = json();
 
 /**
- * Products out, commands in. A message of another shape is the Conn's `error`, and iteration skips it.
- *
- * @type {Codec<Command, Product[]>}
+ * Publishes the top products at every tick, to a channel of which only the newest list counts: a client that is slow, or was
+ * away, gets the list of then, and costs no queue.
  */
-export const tickerCodec = new Codec({
-  marshal: (products) => JSON.stringify(products),
-  unmarshal: (payload) => checked(json().unmarshal(payload)),
-});
-
-/** Tells the top products at once and at every tick, as fast as each client takes them. */
 export class Ticker {
   #market = new Market();
-  /** @type {Promise<void>} */
-  #tick;
-  #ticked = () => {};
+  #id = crypto.randomUUID();
+  #topics = hub({
+    channels: { prices: { history: { size: 1, ttlMs: LASTS_MS }, deliver: "newest" } },
+    authorize: ({ action }) => action === "subscribe",
+  });
   /** @type {NodeJS.Timeout} */
   #timer;
   #print;
   #clients = 0;
-  /** The number of prices sent to each page's ticker, and since when it has not taken the next. @type {Map<string, { sent: number, since: number }>} */
-  #progress = new Map();
+  #lists = 0;
 
   /** @param {{ everyMs: number, print: (line: string) => void }} options */
   constructor({ everyMs, print }) {
     this.#print = print;
-    this.#tick = this.#nextTick();
+    this.#publish();
     this.#timer = setInterval(() => {
       this.#market.tick();
-      const ticked = this.#ticked;
-      this.#tick = this.#nextTick();
-      ticked();
+      this.#publish();
     }, everyMs);
   }
 
   close() {
     clearInterval(this.#timer);
+    return this.#topics.close();
   }
 
-  /** Answers nothing for a page whose ticker is on another node. @param {string} page */
-  progressOf(page) {
-    const progress = this.#progress.get(page);
-    if (!progress) return {};
-    const { sent, since } = progress;
-    return { sent, heldMs: since ? Math.round(performance.now() - since) : 0 };
-  }
-
-  /**
-   * @param {TickerConn} conn
-   * @param {string} page
-   */
-  async serve(conn, page) {
+  /** @param {import("tautline/server").ServerConn<unknown, unknown>} conn */
+  async serve(conn) {
     const client = `client ${++this.#clients}`;
     this.#print(`${client} connected`);
     conn.on("error", (error) => this.#print(`${client} error: ${error.message}`));
-    conn.on("closed", ({ code }) => {
-      this.#progress.delete(page);
-      this.#print(`${client} gone, ${code}`);
-    });
-    this.#tellPrices(conn, page);
-    for await (const command of conn) this.#print(`${client} sent ${inJson(command)}`);
-  }
-
-  /**
-   * @param {TickerConn} conn
-   * @param {string} page
-   */
-  async #tellPrices(conn, page) {
-    const progress = { sent: 0, since: 0 };
-    this.#progress.set(page, progress);
-    while (conn.state !== "closing" && conn.state !== "closed") {
-      const tick = this.#tick;
-      progress.since = performance.now();
-      try {
-        // Waits while the client takes no more: when it does again it gets the prices of then.
-        await conn.send(this.#market.top(TOP));
-      } catch {
-        return;
-      }
-      progress.sent++;
-      progress.since = 0;
-      await tick;
+    conn.on("closed", ({ code }) => this.#print(`${client} gone, ${code}`));
+    const peer = rpc(conn);
+    for (const method of ["hello", "note"]) {
+      peer.on(method, (/** @type {unknown} */ params) => this.#print(`${client} sent ${method} ${inJson(params)}`));
     }
+    await this.#topics.serve(peer);
   }
 
-  /** @returns {Promise<void>} */
-  #nextTick() {
-    return new Promise((resolve) => {
-      this.#ticked = resolve;
-    });
+  #publish() {
+    /** @type {Prices} */
+    const prices = { market: this.#id, n: ++this.#lists, products: this.#market.top(TOP) };
+    this.#topics.publish("prices", prices).catch(() => {});
   }
-}
-
-/**
- * @param {unknown} message
- * @returns {Command}
- */
-function checked(message) {
-  const isObject = typeof message === "object" && message !== null;
-  if (isObject && "data" in message && "type" in message && typeof message.type === "string") {
-    return { type: message.type, data: message.data };
-  }
-  throw new TypeError(`expected { type, data }, got ${inJson(message)}`);
 }
 
 /** @param {unknown} value */
 function inJson(value) {
   try {
-    return JSON.stringify(value);
+    return JSON.stringify(value) ?? "nothing";
   } catch {
     return "something nested too deeply to print";
   }

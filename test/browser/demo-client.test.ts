@@ -18,7 +18,7 @@ function startClient(url: string): Program {
 test("the service prints the top three, is back within 5 s of a killed server's return, and ends at once", async () => {
   const killed = await startDemo();
   const client = startClient(killed.url);
-  await killed.line(/sent \{"type":"hello",/);
+  await killed.line(/sent hello \{"text":"a service on Node /);
   await client.line(TOP_THREE);
 
   await killed.end("SIGKILL");

@@ -17,6 +17,9 @@ async function expectWell(page: Page): Promise<void> {
   expect([await number(page, "lost"), await number(page, "doubled")]).toEqual([0, 0]);
 }
 
+/** The price lists that the ticker has skipped for newer ones. */
+const skipped = async (page: Page) =>
+  Number((await pulled(page))?.match(/ ([\d,]+) skipped/)?.[1]?.replaceAll(",", ""));
 const pulled = (page: Page) => page.locator("#pulled").textContent();
 const CONN_NAMES = ["Chat 1", "Chat 2", "Game", "Ticker", "System", "Meter"];
 /** The connections that are named in lines like `pattern`. */
@@ -71,6 +74,8 @@ describe.skipIf(!executablePath)("the demo's line", () => {
     expect(await page.locator("#fault-text").textContent()).toMatch(/^Slow: heals in \d\.\d s$/);
     await press(page, "Heal now");
     await expect.poll(roundTrip, NOTICED).toBeLessThan(500);
+    // Late, and complete.
+    expect(await page.locator("#pictures").textContent()).toMatch(/ 0 skipped for a newer one, 0 shown twice$/);
     expect(await linesLike(page, /disconnected/)).toEqual([]);
     await expectWell(page);
   });
@@ -179,21 +184,33 @@ describe.skipIf(!executablePath)("the demo's line", () => {
     await picture(page, "inspector-compared", "#inspector");
   });
 
-  test("holds the server back while its ticker is paused with resume, and fills up without", async () => {
+  test.each(["with", "without"])("shows a ticker that was paused the newest list, %s resume", async (session) => {
+    if (session === "without") await page.getByRole("checkbox", { name: "Resume" }).click();
+    await allOpen(page);
+    await expect.poll(() => pulled(page), SOON).toMatch(/^List [1-9]/);
     await press(page, "Pause");
-    await expect.poll(() => pulled(page), SOON).toMatch(/held back for [1-9]/);
-    const waiting = async () => Number((await pulled(page))?.match(/waiting here (\d+)/)?.[1]);
-    const held = await waiting();
-    expect(held).toBeLessThan(8);
+    await expect.poll(() => pulled(page), SOON).toMatch(/^Paused for [3-9]\.\d s\. List/);
+    const rows = await page.locator("#rows tr").allTextContents();
+    const list = async () => Number((await pulled(page))?.match(/List ([\d,]+) of/)?.[1]?.replaceAll(",", ""));
+    const before = [await list(), await skipped(page)] as const;
     await picture(page, "ticker", "#ticker");
     await press(page, "Go on");
-    await expect.poll(() => pulled(page), SOON).not.toContain("held back for");
-    await expect.poll(waiting, SOON).toBe(0);
+    // Each 0.3 s has its list: one waited here, and the newest came after it.
+    await expect.poll(list, SOON).toBeGreaterThan(before[0] + 8);
+    await expect.poll(() => skipped(page), SOON).toBeGreaterThan(before[1] + 6);
+    expect(await page.locator("#rows tr").allTextContents()).not.toEqual(rows);
+    expect(await pulled(page)).toMatch(/ 0 shown twice$/);
+  });
 
-    await page.getByRole("checkbox", { name: "Resume" }).click();
-    await allOpen(page);
-    await press(page, "Pause");
-    await expect.poll(waiting, { timeout: 8_000 }).toBeGreaterThan(held + 4);
-    expect(await pulled(page)).not.toContain("held back for");
+  test("skips pictures and lists that came and went while the line was away, and shows none twice", async () => {
+    const pictures = () => page.locator("#pictures").textContent();
+    await expect.poll(pictures, SOON).toMatch(/^[\d,]+ pictures shown, 0 skipped for a newer one, 0 shown twice$/);
+    await press(page, "Refuse");
+    await expect.poll(() => page.locator("#status").textContent(), SOON).toBe("All connections are away");
+    await press(page, "Heal now");
+    await expectWell(page);
+    await expect.poll(pictures, SOON).toMatch(/^[\d,]+ pictures shown, [1-9]\d* skipped .* 0 shown twice$/);
+    await expect.poll(() => skipped(page), SOON).toBeGreaterThan(0);
+    expect(await pulled(page)).toMatch(/ 0 shown twice$/);
   });
 });

@@ -1,7 +1,10 @@
 import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import { expect, test } from "vitest";
+import { unmarshalPicture } from "../../demo/shared/frames.js";
+import type { Prices } from "../../demo/uses/ticker.mjs";
 import { channels } from "../../src/channels/index.ts";
+import { cbor } from "../../src/codec/cbor.ts";
 import { Conn, json } from "../../src/index.ts";
 import { rpc } from "../../src/rpc/index.ts";
 import { freePort } from "../support/free-port.ts";
@@ -16,10 +19,19 @@ async function get(port: number, path: string): Promise<IncomingMessage> {
 test("serves its own files, and nothing else", async () => {
   const { port } = await startDemo();
   const statusOf = async (path: string) => [path, (await get(port, path)).statusCode];
-  const scripts = ["/page.js", "/shared/ledger.js", "/package/index.mjs", "/package/resume.mjs"];
+  const packaged = ["/package/index.mjs", "/package/resume.mjs", "/package/codec/cbor.mjs", "/cborg/cborg.js"];
+  const scripts = ["/page.js", "/shared/ledger.js", "/shared/newest.js", ...packaged];
   const own = ["/", "/style.css", ...scripts, "/?query"];
   expect(await Promise.all(own.map(statusOf))).toEqual(own.map((path) => [path, 200]));
-  const foreign = ["/server.mjs", "/page/", "/../package.json", "/%2e%2e/package.json", "//etc/passwd", "/websocket"];
+  const foreign = [
+    "/server.mjs",
+    "/page/",
+    "/cborg/package.json",
+    "/../package.json",
+    "/%2e%2e/package.json",
+    "//etc/passwd",
+    "/websocket",
+  ];
   expect(await Promise.all(foreign.map(statusOf))).toEqual(foreign.map((path) => [path, 404]));
 });
 
@@ -30,25 +42,44 @@ test("lets the page run nothing but its own scripts", async () => {
   expect(headers["content-security-policy"]).not.toContain("unsafe");
 });
 
-test("prints what is no { type, data } as an error, and goes on", async () => {
+test("prints what is no note as an error, and goes on", async () => {
   const server = await startDemo();
   await using conn = new Conn(`${server.url}websocket`);
-  const nested = `{"type":"note","data":${"[".repeat(8_000)}${"]".repeat(8_000)}}`;
-  for (const payload of ["no json", "null", '{"type":1,"data":2}', '{"type":"note"}', nested, Uint8Array.of(0xff)]) {
-    await conn.send(payload);
+  for (const payload of ["no json", Uint8Array.of(0xff)]) await conn.send(payload);
+  for (const value of ["null", "1", '{"type":"note","data":1}', '{"jsonrpc":"2.0","method":"gone","params":[]}']) {
+    await conn.send(value);
   }
-  await conn.send('{"type":"note","data":"the last"}');
-  await server.line(/sent \{"type":"note","data":"the last"\}/);
+  await conn.send('{"jsonrpc":"2.0","method":"note"}');
+  await conn.send(`{"jsonrpc":"2.0","method":"note","params":${"[".repeat(8_000)}${"]".repeat(8_000)}}`);
+  await conn.send('{"jsonrpc":"2.0","method":"note","params":{"text":"the last"}}');
+  await server.line(/client 1 sent note \{"text":"the last"\}$/);
+  expect(server.linesLike(/client 1 sent note nothing$/)).toHaveLength(1);
   expect(server.linesLike(/client 1 error: /)).toHaveLength(5);
-  expect(server.linesLike(/client 1 sent /)).toHaveLength(2);
+  expect(server.linesLike(/client 1 sent note something nested too deeply to print$/)).toHaveLength(1);
+  expect(server.linesLike(/client 1 sent /)).toHaveLength(3);
 });
 
 test("prints control characters escaped", async () => {
   const server = await startDemo();
   await using conn = new Conn(`${server.url}websocket`);
-  await conn.send(JSON.stringify({ type: "\u001b[31m\u009b", data: "one\ntwo\u202e\u2028" }));
+  const note = { jsonrpc: "2.0", method: "note", params: { text: "\u001b[31m\u009bone\ntwo\u202e\u2028" } };
+  await conn.send(JSON.stringify(note));
   const line = await server.line(/client 1 sent/);
-  expect(line).toContain(String.raw`{"type":"\u001b[31m\u{9b}","data":"one\ntwo\u{202e}\u{2028}"}`);
+  expect(line).toContain(String.raw`note {"text":"\u001b[31m\u{9b}one\ntwo\u{202e}\u{2028}"}`);
+});
+
+test("gives a program the newest prices at once, and the next ones as they come", async () => {
+  const { url } = await startDemo();
+  await using conn = new Conn(`${url}websocket`, { codec: json<unknown, unknown>() });
+  const lists = [];
+  for await (const { data } of channels(conn).subscribe<Prices>("prices", { from: { last: 1 } })) {
+    lists.push(data);
+    if (lists.length === 3) break;
+  }
+  const [first] = lists.map(({ n }) => n);
+  expect(lists.map(({ n }) => n - (first ?? 0))).toEqual([0, 1, 2]);
+  expect(new Set(lists.map(({ market }) => market)).size).toBe(1);
+  expect(lists.map(({ products }) => products.length)).toEqual([10, 10, 10]);
 });
 
 test("breaks the line only when its own page asks, by a name it knows", async () => {
@@ -68,10 +99,15 @@ test("breaks the line only when its own page asks, by a name it knows", async ()
 
 test("keeps boats, rooms and accounts apart from what a stranger sends", async () => {
   const server = await startDemo();
-  await using stranger = new Conn(`${server.url}game?page=x`);
-  await stranger.send("no steer");
-  await stranger.send(Uint8Array.of(0x80, 0x7f));
-  expect(await stranger.receive()).toHaveLength(26);
+  await using stranger = new Conn(`${server.url}game?page=x`, { codec: cbor<unknown, unknown>() });
+  const sailor = rpc<{ steer(params: object): void }>(stranger);
+  for (const params of [[], { x: "fast", y: Number.NaN }, { x: 1e9, y: -1e9 }]) await sailor.notify("steer", params);
+  const sea = channels(sailor).subscribe<Uint8Array>("sea");
+  for await (const { data } of sea) {
+    expect(unmarshalPicture(data).boats).toHaveLength(3);
+    break;
+  }
+  await expect(sea.publish(Uint8Array.of(0))).rejects.toMatchObject({ code: "denied" });
   await using talker = new Conn(`${server.url}chat?page=x&name=a%E2%80%AEb`, { codec: json<unknown, unknown>() });
   const peer = rpc<{ say(params: object): void }>(talker);
   for (const room of ["", "x".repeat(25), null, {}]) {

@@ -1,11 +1,14 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { decode } from "cborg";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { HEIGHT, unmarshalPicture, WIDTH } from "../../demo/shared/frames.js";
 import { allOpen, counted, executablePath, launch, log, openPage, picture, press, SOON } from "./demo-page.ts";
 import { type Program, startDemo } from "./program.ts";
 
+/** The first byte of a map of three members in CBOR, as notifications are. */
+const CBOR_MAP = 0xa3;
 /** The longest wait of the demo's backoff, and the attempt. */
 const BACK_MS = 5_000;
 const VIEWPORTS = [
@@ -24,9 +27,11 @@ const texts = (page: Page, number: 1 | 2) =>
 /** The elements that do not show all of their text. */
 const clipped = (page: Page) =>
   page
-    .locator("button, h1, h2, h3, #status, dd, dt, figcaption *, .here, #lanes td:last-child")
+    .locator("button, h1, h2, h3, #status, dd, dt, figcaption *, .here, #lanes td:last-child, .who input")
     .evaluateAll((all) =>
-      all.filter((one) => one.clientWidth > 0 && one.scrollWidth > one.clientWidth + 1).map((one) => one.textContent),
+      all
+        .filter((one) => one.clientWidth > 0 && one.scrollWidth > one.clientWidth + 1)
+        .map((one) => one.textContent || (one as HTMLInputElement).value),
     );
 
 async function say(page: Page, number: 1 | 2, text: string): Promise<void> {
@@ -94,23 +99,30 @@ describe.skipIf(!executablePath)("the demo's page", () => {
 
   test("the game sends thirty small pictures a second, and a boat obeys the arrow keys", async () => {
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
-    const frames: Uint8Array[] = [];
+    const frames: { readonly method?: string; readonly params?: unknown }[] = [];
     page.on("websocket", (socket) => {
       if (!socket.url().includes("/game")) return;
       socket.on("framereceived", ({ payload }) => {
-        if (typeof payload !== "string") frames.push(payload);
+        const bytes = typeof payload === "string" ? undefined : payload;
+        // A frame of the session, such as an acknowledgement, is no CBOR, or has no method.
+        if (bytes && bytes[0] === CBOR_MAP) frames.push(decode(bytes));
       });
     });
     await page.goto(server.url);
     await allOpen(page);
-    const pictures = () => frames.filter(({ length }) => length === 26).map((frame) => unmarshalPicture(frame));
+    const of = (method: string) => frames.filter((frame) => frame.method === method).map(({ params }) => params);
+    const pictures = () =>
+      of("$/message").map((params) => unmarshalPicture((params as [string, null, null, Uint8Array])[3]));
     const mine = () => {
-      const last = pictures().at(-1);
-      return last?.boats.find(({ id }) => id === last.you);
+      const [boat] = of("boat") as { readonly id: number }[];
+      return pictures()
+        .at(-1)
+        ?.boats.find(({ id }) => id === boat?.id);
     };
     const rate = async () => Number.parseInt((await page.locator("#rate").textContent()) ?? "", 10);
     await expect.poll(rate, SOON).toBeGreaterThan(26);
     expect(await rate()).toBeLessThan(35);
+    expect(await page.locator("#rate").textContent()).toMatch(/, 29 bytes each$/);
 
     // Away from the edge that is nearer, so that there is room to sail.
     const start = mine();
@@ -125,7 +137,7 @@ describe.skipIf(!executablePath)("the demo's page", () => {
     await page.close();
   });
 
-  test("the ticker shows ten products with their trends, and takes each update", async () => {
+  test("the ticker shows ten products with their trends, and each list once", async () => {
     const page = await openPage(browser, server.url);
     const rows = () => page.locator("#rows tr").allTextContents();
     await expect.poll(rows, SOON).toHaveLength(10);
@@ -134,7 +146,7 @@ describe.skipIf(!executablePath)("the demo's page", () => {
     expect(await page.locator("#rows polyline").count()).toBe(10);
     await expect
       .poll(() => page.locator("#pulled").textContent(), SOON)
-      .toMatch(/^Taken \d+ · waiting here 0 · server sent \d+/);
+      .toMatch(/^List (\d+) of the server · \d+ shown here, 0 skipped for a newer one, 0 shown twice$/);
   });
 
   test("the system's figures are the server's own, and its charts are drawn", async () => {
