@@ -9,6 +9,9 @@ const users = new Map();
 const userOf = ({ headers }) => users.get(/(?:^|; )session=([\w-]+)/.exec(headers.cookie ?? "")?.[1]);
 
 const app = express();
+app.get("/", (_request, response) =>
+  response.type("text").send("Log in by POST /login/<name>, then dial /websocket.\n"),
+);
 app.post("/login/:name", (request, response) => {
   const session = randomUUID();
   users.set(session, request.params.name);

@@ -8,6 +8,8 @@ import { startDemo } from "./program.ts";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const LATER = { timeout: 10_000 };
+/** Three processes start one after another, and three leave, each within 2 s. */
+const ROLLED = { timeout: 20_000 };
 const CONN_NAMES = ["Chat 1", "Chat 2", "Game", "Meter", "System", "Ticker"];
 
 /** The words of each node's row. */
@@ -76,7 +78,7 @@ describe.skipIf(!executablePath || isMissing)("the demo on three nodes", () => {
     await press(page, "Roll all nodes");
     await say(page, "while all are rolled");
     await expect
-      .poll(async () => pidsOf(await rows(page)).filter((pid) => pid && !second.includes(pid)), LATER)
+      .poll(async () => pidsOf(await rows(page)).filter((pid) => pid && !second.includes(pid)), ROLLED)
       .toHaveLength(3);
     await expectWhole(page);
     await expect.poll(async () => panesOf(await rows(page)), LATER).toEqual(CONN_NAMES);
