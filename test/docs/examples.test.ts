@@ -2,9 +2,9 @@ import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { transformSync } from "esbuild";
-import ts from "typescript";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
+import { COMPILED_BESIDE, complaintsOf, EXTENSIONS } from "../support/compile-examples.ts";
 import { type ExampleSite, exampleSite } from "../support/example-site.ts";
 import { type Example, examplesIn, examplesOf, scriptsIn } from "../support/examples.ts";
 
@@ -15,43 +15,11 @@ const WATCHED_MS = 1_000;
 const ENDS_WITHIN_MS = 15_000;
 
 const examples = examplesOf(ROOT);
-const EXTENSIONS: Readonly<Record<string, string>> = { ts: "mts", tsx: "tsx", js: "mjs" };
 const programs = examples.filter(({ language }) => language in EXTENSIONS);
 const pages = examples.filter(({ language }) => language === "html");
 
-const options: ts.CompilerOptions = {
-  target: ts.ScriptTarget.ES2022,
-  module: ts.ModuleKind.NodeNext,
-  moduleDetection: ts.ModuleDetectionKind.Force,
-  jsx: ts.JsxEmit.ReactJSX,
-  lib: ["lib.es2022.d.ts", "lib.dom.d.ts", "lib.dom.iterable.d.ts", "lib.dom.asynciterable.d.ts"],
-  types: ["node"],
-  allowJs: true,
-  strict: true,
-  skipLibCheck: true,
-  noEmit: true,
-};
-
-/** Lists the errors that TypeScript reports for examples, each a module in the root folder, where `tautline` is the package as built. */
-function complaints(all: readonly Example[]): string[] {
-  const fileOf = ({ language }: Example, i: number) => join(ROOT, `example-${i}.${EXTENSIONS[language]}`);
-  const sources = new Map(all.map((example, i) => [fileOf(example, i), example.code]));
-  const host = ts.createCompilerHost(options);
-  const { fileExists, readFile } = host;
-  host.fileExists = (file) => sources.has(file) || fileExists(file);
-  host.readFile = (file) => sources.get(file) ?? readFile(file);
-  const { getSourceFile } = host;
-  host.getSourceFile = (file, version, ...rest) => {
-    const code = sources.get(file);
-    return code === undefined ? getSourceFile(file, version, ...rest) : ts.createSourceFile(file, code, version);
-  };
-  const program = ts.createProgram([...sources.keys()], options, host);
-  return ts.getPreEmitDiagnostics(program).map(({ file, start = 0, messageText }) => {
-    const place = file ? [...sources.keys()].indexOf(file.fileName) : -1;
-    const line = file ? file.getLineAndCharacterOfPosition(start).line + 1 : 0;
-    return `${all[place]?.name ?? file?.fileName}, line ${line}: ${ts.flattenDiagnosticMessageText(messageText, "\n")}`;
-  });
-}
+/** Compiles examples in the root folder, where `tautline` is the package as built. */
+const complaints = (all: readonly Example[]) => complaintsOf(all, ROOT);
 
 /** The result of a program. */
 interface Outcome {
@@ -114,7 +82,7 @@ afterAll(() => site.close());
 test("every example compiles against the package as built", { timeout: 60_000 }, () => {
   expect(programs.length).toBeGreaterThan(40);
   const isElsewhere = ({ notRun = "" }: Example) =>
-    /^needs (express|fastify|hono|msw|next|react-use-websocket|RxJS|Solid|Vite|Vue)$|^is run as /.test(notRun);
+    [...Object.values(COMPILED_BESIDE), /^is run as /].some((reason) => reason.test(notRun));
   expect(complaints(programs.filter((example) => !isElsewhere(example)))).toEqual([]);
 });
 
