@@ -1,8 +1,9 @@
 // npm run bench:channels: what channels cost beside bare `ws` and the rooms of socket.io, all with the same subscribers.
-import { execFileSync, fork } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { inTurns, start } from "../programs.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -31,41 +32,17 @@ if (!existsSync(`${root}bench/node_modules/socket.io`)) {
   execFileSync("npm", ["ci", "--prefix", "bench"], { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
 }
 
-/** Starts a program of this folder. Its function sends a command, and resolves with the answer. */
-function start(name, ...args) {
-  const child = fork(new URL(`${name}.mjs`, import.meta.url), args.map(String));
-  const answerTo = (type) =>
-    new Promise((resolve, reject) => {
-      const onMessage = (news) => {
-        if (news.type !== type) return;
-        child.off("message", onMessage).off("exit", onExit);
-        resolve(news.answer);
-      };
-      const onExit = (code) => reject(new Error(`${name} ended with ${code}.`));
-      child.on("message", onMessage).on("exit", onExit);
-    });
-  const ask = (type, rest = {}) => {
-    const answer = answerTo(type);
-    child.send({ type, ...rest });
-    return answer;
-  };
-  const end = () => {
-    child.removeAllListeners("exit");
-    child.kill();
-  };
-  return { ask, answerTo, end };
-}
+const program = (name) => fileURLToPath(new URL(`${name}.mjs`, import.meta.url));
 
 async function withServer(kind, count, use) {
-  const server = start("server", kind, values.bytes);
+  const server = start(program("server"), kind, values.bytes);
   const port = await server.answerTo("listening");
-  const subscribers = start("subscribers", kind, port, count);
+  const subscribers = start(program("subscribers"), kind, port, count);
   try {
     await subscribers.answerTo("ready");
     return await use(server.ask, subscribers.ask);
   } finally {
-    subscribers.end();
-    server.end();
+    await Promise.all([subscribers.end(), server.end()]);
   }
 }
 
@@ -126,21 +103,12 @@ const slowOnes = (slow) =>
     await subscribers("arrived");
     const { full } = await server("report");
     if (full !== slow) throw new Error(`${full} connections are full at the end, and ${slow} do not read.`);
-    return subscribers("p99");
+    return (await subscribers("delays", { shares: [0.99] }))[0];
   });
 
-const median = (numbers) => numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
-/** Rounds take turns, so that a slow minute of the machine hits all. */
-async function inTurns(kinds, measure) {
-  const all = new Map(kinds.map((kind) => [kind, []]));
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const [kind, found] of all) found.push(await measure(kind));
-  }
-  return (kind, name) => median(all.get(kind).map((found) => (name ? found[name] : found)));
-}
 const factor = (number) => `${number.toFixed(2)}×`;
 
-const rates = await inTurns(["ws", "ws again", "hub", "socket.io"], (kind) => fanOut(kind.split(" ")[0]));
+const rates = await inTurns(["ws", "ws again", "hub", "socket.io"], ROUNDS, (kind) => fanOut(kind.split(" ")[0]));
 console.log(
   `\n${values.bytes} bytes to ${SUBSCRIBERS} subscribers, ${MESSAGES} messages, median of ${ROUNDS} rounds\n`,
 );
@@ -170,7 +138,7 @@ const RETURNS = [
   ["**tautline/hub**, nothing missed", "hub", 0],
   [`**tautline/hub**, ${MISSED} messages missed`, "hub", MISSED],
 ];
-const returns = await inTurns(RETURNS, ([, kind, missed]) => comeBack(kind, missed));
+const returns = await inTurns(RETURNS, ROUNDS, ([, kind, missed]) => comeBack(kind, missed));
 const [plain] = RETURNS;
 console.log(`\n${SUBSCRIBERS} subscribers return after a restart, ${AT_ONCE} dials at a time\n`);
 console.log("| server | subscribed again after | beside bare `ws` | all messages after | reads of the log |");
@@ -183,7 +151,7 @@ for (const row of RETURNS) {
 }
 
 const slow = Math.floor(READERS * SLOW);
-const delays = await inTurns([0, slow], slowOnes);
+const delays = await inTurns([0, slow], ROUNDS, slowOnes);
 console.log(`\nA message each ${EVERY_MS} ms: 99 of 100 reach the subscribers that read within\n`);
 console.log("| subscribers that do not read, and are full | p99 | beside none |\n|---|--:|--:|");
 for (const count of [0, slow]) {

@@ -74,10 +74,14 @@ const commands = {
       whenReceived = { count: messages, resolve: () => resolve(performance.now() - start) };
     });
   },
+  received: () => received,
   /** Resolves with the milliseconds in which the messages that are expected have come. */
   arrived: () => arrived,
-  /** The delay within which 99 of 100 messages came, in milliseconds. */
-  p99: () => delays.sort((a, b) => a - b)[Math.floor(delays.length * 0.99)],
+  /** The delays within which these shares of the messages came, in milliseconds. */
+  delays({ shares }) {
+    delays.sort((a, b) => a - b);
+    return shares.map((share) => delays[Math.floor(delays.length * share)]);
+  },
   /** Has so many of the subscribers stop reading. */
   pause({ slow }) {
     for (const socket of sockets.slice(0, slow)) socket.pause();
