@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { RedisClientLike } from "../../src/engines/redis.ts";
 import type { LogEntry, Position } from "../../src/server/engine.ts";
+import { freePort } from "../support/free-port.ts";
 import {
   ALL,
   cleanUp,
@@ -104,19 +105,44 @@ describe.skipIf(isMissing)("a server of Redis", () => {
     expect(errors).toEqual([expect.objectContaining(error)]);
   });
 
-  test("a reply MOVED of a cluster that hides its settings is the same error", async () => {
+  test("a cluster that hides its settings and has no node for a slot is the same error", async () => {
     const cluster = await startRedis("--cluster-enabled", "yes");
     cluster.command("ACL", "SETUSER", "default", "-info");
-    const slots = Array.from({ length: 16_384 }, (_, i) => String(i));
-    // Another node, that is not there, has all slots.
-    cluster.command("CLUSTER", "ADDSLOTS", ...slots.slice(0, 8_192));
+    cluster.command("CLUSTER", "ADDSLOTSRANGE", "0", "8191");
     const { engine, errors } = startNode(clientOf(cluster.port), { timeoutMs: 1_000 });
-    const error = {
-      code: "unsupported",
-      message: expect.stringMatching(/Redis Cluster.*(CLUSTERDOWN|MOVED|CROSSSLOT)/),
-    };
+    const error = { code: "unsupported", message: expect.stringMatching(/Redis Cluster.*(CLUSTERDOWN|CROSSSLOT)/) };
     await expect(engine.publish("a", "1", { history: HISTORY })).rejects.toMatchObject(error);
     expect(errors).toContainEqual(expect.objectContaining(error));
+  });
+
+  test("a reply MOVED of two joined nodes that hide their settings is the same error, on whichever node", async () => {
+    const [bus, otherBus] = [String(await freePort()), String(await freePort())];
+    const first = await startRedis("--cluster-enabled", "yes", "--cluster-port", bus);
+    const second = await startRedis("--cluster-enabled", "yes", "--cluster-port", otherBus);
+    const nodes = [first, second];
+    first.command("CLUSTER", "ADDSLOTSRANGE", "0", "8191");
+    second.command("CLUSTER", "ADDSLOTSRANGE", "8192", "16383");
+    first.command("CLUSTER", "MEET", "127.0.0.1", String(second.port), otherBus);
+    await until(() => nodes.every((node) => node.command("CLUSTER", "INFO").includes("cluster_state:ok")));
+    for (const node of nodes) node.command("ACL", "SETUSER", "default", "-info");
+    // As many channels as it takes to find one that each node refuses: their tags lie in slots of both.
+    const channels = Array.from({ length: 20 }, (_, i) => `channel-${i}`);
+    for (const { port } of nodes) {
+      const { engine, errors } = startNode(clientOf(port), { timeoutMs: 1_000 });
+      const published = await Promise.allSettled(
+        channels.map((channel) => engine.publish(channel, "1", { history: HISTORY })),
+      );
+      const refused = published.flatMap((each) => (each.status === "rejected" ? [each.reason] : []));
+      const other = port === first.port ? second.port : first.port;
+      const error = {
+        code: "unsupported",
+        message: expect.stringMatching(`Redis Cluster is not supported, and it replied MOVED \\d+ 127.0.0.1:${other}`),
+      };
+      expect(refused.length).toBeGreaterThan(0);
+      expect(refused.length).toBeLessThan(channels.length);
+      for (const reason of refused) expect(reason).toMatchObject(error);
+      expect(errors).toContainEqual(expect.objectContaining(error));
+    }
   });
 
   test("a policy that evicts keys is a warning, and nothing else", async () => {
