@@ -1,3 +1,4 @@
+import { noop } from "./deferred.ts";
 import { MAX_TIMER_MS } from "./timer.ts";
 
 /**
@@ -33,6 +34,11 @@ export function numberRule(min: number, standard?: number, max: number = Number.
   return [`a number, at least ${min}`, take, standard];
 }
 
+/** Accepts a number above 0. */
+export function aboveZeroRule(standard?: number): OptionRule {
+  return rule("a number above 0", (value) => typeof value === "number" && value > 0, standard);
+}
+
 /** Accepts milliseconds from `min` on. A wait that no timer can hold counts as the longest that one can. */
 export function timeRule(min: number, standard: number): OptionRule {
   return numberRule(min, standard, MAX_TIMER_MS);
@@ -44,8 +50,13 @@ export function wordRule(...words: readonly string[]): OptionRule {
 }
 
 /** Accepts true and false. */
-export function flagRule(standard: boolean): OptionRule {
+export function flagRule(standard?: boolean): OptionRule {
   return rule("true or false", (value) => typeof value === "boolean", standard);
+}
+
+/** Accepts an AbortSignal. */
+export function signalRule(): OptionRule {
+  return rule("an AbortSignal", isSignal);
 }
 
 /** Accepts a function. */
@@ -69,21 +80,39 @@ export function takeOptions<T extends object>(
   given: object,
   fail: OptionFailure,
 ): Readonly<T> {
-  if (!isObject(given)) throw fail(describeBadOption("The options", "an object", given));
-  checkNames(group, Object.keys(rules), given, fail);
   const standards = standardsOf(rules);
   let taken = standards;
+  checkOptions(group, rules, given, fail, (name, value) => {
+    if (value === standards[name]) return;
+    if (taken === standards) taken = { ...standards };
+    taken[name] = value;
+  });
+  return Object.freeze(taken) as Readonly<T>;
+}
+
+/**
+ * Checks the options of `given`, and calls `use` with the value of each that was set, in the form that is used.
+ *
+ * @param group stands before each name in an error, such as `outbox.`
+ * @throws what `fail` makes, for a value outside its range and for a name that `rules` do not have
+ */
+export function checkOptions<T extends object>(
+  group: string,
+  rules: OptionRules<T>,
+  given: object,
+  fail: OptionFailure,
+  use: (name: string, value: unknown) => void = noop,
+): void {
+  if (!isObject(given)) throw fail(describeBadOption("The options", "an object", given));
+  checkNames(group, Object.keys(rules), given, fail);
   for (const name in rules) {
     const value = given[name as never] as unknown;
     if (value === undefined) continue;
     const [range, take] = rules[name];
     const result = take(value);
     if (result === undefined) throw fail(describeBadOption(group + name, range, value));
-    if (result === standards[name]) continue;
-    if (taken === standards) taken = { ...standards };
-    taken[name] = result;
+    use(name, result);
   }
-  return Object.freeze(taken) as Readonly<T>;
 }
 
 function standardsOf(rules: object): Record<string, unknown> {

@@ -1,23 +1,33 @@
 import type { ListenOptions } from "../base/emitter.ts";
 import { badOption, failOption } from "../base/errors.ts";
-import { checkNames, isSignal } from "../base/option-rules.ts";
+import {
+  aboveZeroRule,
+  checkOptions,
+  flagRule,
+  functionRule,
+  type OptionRule,
+  type OptionRules,
+  rule,
+  signalRule,
+} from "../base/option-rules.ts";
 import type { SendOptions } from "../base/send-options.ts";
 import type { ReceiveOptions } from "../codec/codec.ts";
 
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
-const WAIT_OPTIONS: readonly string[] = ["signal", "codec"];
-const FLAGS: readonly string[] = ["volatile", "confirm", "resend", "once"];
-const LISTEN_OPTIONS: readonly string[] = ["signal", "once"];
-const SEND_OPTIONS: readonly string[] = [
-  ...WAIT_OPTIONS,
-  "ttlMs",
-  "key",
-  "volatile",
-  "confirm",
-  "resend",
-  "onOutcome",
-  "as",
-];
+/** The codec was used before, and `as` is checked where it is used. */
+const ANY: OptionRule = ["", (value) => value];
+const LISTEN_RULES: OptionRules<ListenOptions> = { signal: signalRule(), once: flagRule() };
+const WAIT_RULES: OptionRules<ReceiveOptions & { codec: unknown }> = { signal: signalRule(), codec: ANY };
+const SEND_RULES: OptionRules<SendOptions & { codec: unknown; as: unknown }> = {
+  ...WAIT_RULES,
+  ttlMs: aboveZeroRule(),
+  key: rule("a string", (value) => typeof value === "string"),
+  volatile: flagRule(),
+  confirm: flagRule(),
+  resend: flagRule(),
+  onOutcome: functionRule(),
+  as: ANY,
+};
 
 /**
  * Returns the subprotocols to offer, as every platform takes them: tokens, each once (RFC 6455, section 4.1; RFC 9110,
@@ -34,33 +44,18 @@ export function parseProtocols(protocols: unknown): readonly string[] {
 
 /** Refuses bad options of one send. @throws {@link ConnError} `bad-option` */
 export function checkSend(options: SendOptions): void {
-  const { ttlMs, key, onOutcome } = options;
-  checkSignal(SEND_OPTIONS, options);
-  if (ttlMs !== undefined && !(typeof ttlMs === "number" && ttlMs > 0))
-    throw badOption("ttlMs", "a number above 0", ttlMs);
-  if (key !== undefined && typeof key !== "string") throw badOption("key", "a string", key);
-  if (onOutcome !== undefined && typeof onOutcome !== "function") throw badOption("onOutcome", "a function", onOutcome);
+  checkOptions("", SEND_RULES, options, failOption);
 }
 
-/** Returns the signal of a call that waits, and refuses other options. @throws {@link ConnError} `bad-option` */
+/** Returns the signal of a call that waits, and refuses bad options. @throws {@link ConnError} `bad-option` */
 export function signalOf(options: ReceiveOptions): AbortSignal | undefined {
-  return checkSignal(WAIT_OPTIONS, options);
+  checkOptions("", WAIT_RULES, options, failOption);
+  return options.signal;
 }
 
 /** Refuses bad options of one listener. @throws {@link ConnError} `bad-option` */
 export function checkListen(options: ListenOptions): void {
-  checkSignal(LISTEN_OPTIONS, options);
-}
-
-function checkSignal(known: readonly string[], options: ReceiveOptions): AbortSignal | undefined {
-  const { signal } = options;
-  checkNames("", known, options, failOption);
-  for (const name of FLAGS) {
-    const value: unknown = options[name as never];
-    if (value !== undefined && typeof value !== "boolean") throw badOption(name, "true or false", value);
-  }
-  if (signal === undefined || isSignal(signal)) return signal;
-  throw badOption("signal", "an AbortSignal", signal);
+  checkOptions("", LISTEN_RULES, options, failOption);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { failOption } from "../base/errors.ts";
-import { functionRule, numberRule, type OptionRules, rule, takeOptions } from "../base/option-rules.ts";
+import { aboveZeroRule, functionRule, numberRule, type OptionRules, takeOptions } from "../base/option-rules.ts";
 import type { DisconnectInfo } from "./disconnect-info.ts";
 
 /**
@@ -35,11 +35,9 @@ export interface ExponentialOptions {
   readonly random?: (() => number) | undefined;
 }
 
-const aboveZero = (standard: number) =>
-  rule("a number above 0", (value) => typeof value === "number" && value > 0, standard);
 const RULES: OptionRules<{ firstMs: number; maxMs: number; factor: number; random: () => number }> = {
-  firstMs: /* @__PURE__ */ aboveZero(FIRST_MS),
-  maxMs: /* @__PURE__ */ aboveZero(MAX_MS),
+  firstMs: /* @__PURE__ */ aboveZeroRule(FIRST_MS),
+  maxMs: /* @__PURE__ */ aboveZeroRule(MAX_MS),
   factor: /* @__PURE__ */ numberRule(1, FACTOR),
   // Drawn at each call, because a Worker forbids randomness while a module is loaded.
   random: /* @__PURE__ */ functionRule(() => Math.random()),

@@ -5,11 +5,11 @@ import {
   functionRule,
   isFunction,
   isObject,
-  isSignal,
   numberRule,
   type OptionRule,
   type OptionRules,
   rule,
+  signalRule,
   takeOptions,
   timeRule,
   wordRule,
@@ -199,6 +199,9 @@ const OUTBOX = /* @__PURE__ */ group("outbox", OUTBOX_RULES, {});
 export const INBOX = /* @__PURE__ */ group("inbox", INBOX_RULES, {});
 const HEARTBEAT = /* @__PURE__ */ group("heartbeat", HEARTBEAT_RULES, {});
 
+/** Whether `value` is what `resume()` returned, rather than `resume` itself, whose parameter has a default. */
+const isSessionFactory = (value: unknown): boolean => typeof value === "function" && value.length > 0;
+
 const hasMethods = (value: unknown, ...names: readonly string[]): boolean =>
   isObject(value) && names.every((name) => isFunction((value as Readonly<Record<string, unknown>>)[name]));
 
@@ -240,8 +243,8 @@ const RULES: OptionRules<ResolvedOptions<never, never>> = {
     (value) => (value === false ? NO_LIFECYCLE : hasMethods(value, "subscribe", "isOnline") ? value : undefined),
     pageLifecycle,
   ],
-  resume: rule("resume() from tautline/resume", isFunction),
-  signal: rule("an AbortSignal", isSignal),
+  resume: rule("resume() from tautline/resume", isSessionFactory),
+  signal: signalRule(),
   autoConnect: flagRule(true),
   WebSocket: rule("a class", isFunction),
 };

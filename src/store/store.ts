@@ -1,6 +1,6 @@
 import { throwAsync } from "../base/emitter.ts";
 import { ConnError, failOption, textOf } from "../base/errors.ts";
-import { isSignal, type OptionRules, rule, takeOptions } from "../base/option-rules.ts";
+import { type OptionRules, rule, signalRule, takeOptions } from "../base/option-rules.ts";
 import { MAX_TIMER_MS, Timer } from "../base/timer.ts";
 import type { MessageSource } from "./message-source.ts";
 import { createObservable, type Store } from "./observable.ts";
@@ -18,7 +18,7 @@ export interface StoreOptions {
 
 const RULES: OptionRules<StoreOptions> = {
   every: rule('"turn", "frame" or milliseconds above 0', isInterval, "turn"),
-  signal: rule("an AbortSignal", isSignal),
+  signal: signalRule(),
 };
 
 /** The longest time between two frames, because a hidden page has none. */

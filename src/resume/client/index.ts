@@ -1,5 +1,5 @@
 import { numberRule, type OptionRules, takeOptions, wordRule } from "../../base/option-rules.ts";
-import type { Resume, SessionOwner } from "../../core/session.ts";
+import type { Resume } from "../../core/session.ts";
 import { MAX_WINDOW_BYTES } from "../protocol/delivery-state.ts";
 import { ClientSession } from "./client-session.ts";
 
@@ -29,8 +29,6 @@ const RULES: OptionRules<{ windowBytes: number; ack: "received" | "consumed" }> 
  * @throws `bad-option`, in the constructor of the Conn that it is given to
  */
 export function resume(options: ResumeOptions = {}): Resume {
-  const { createError } = options as Partial<SessionOwner>;
-  if (createError) throw createError("bad-option", "resume must be resume(), called; got the function itself.");
   return (owner) => {
     const fail = (text: string) => owner.createError("bad-option", text);
     const { windowBytes, ack } = takeOptions("resume.", RULES, options, fail);

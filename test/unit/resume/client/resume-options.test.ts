@@ -17,6 +17,9 @@ describe("resume() refuses", () => {
   });
 
   test("to be given without a call", () => {
-    expect(construct(resume)).toMatchObject({ code: "bad-option", message: /resume\(\), called/ });
+    expect(construct(resume)).toMatchObject({
+      code: "bad-option",
+      message: "resume must be resume() from tautline/resume; got a function.",
+    });
   });
 });
