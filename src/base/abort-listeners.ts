@@ -1,4 +1,4 @@
-const shared = new WeakMap<AbortSignal, AbortListeners>();
+const shared = new WeakMap<AbortSignal, Set<() => void>>();
 
 /**
  * Calls `listener` when `signal` is aborted. Returns a function that removes the listener.
@@ -7,40 +7,21 @@ const shared = new WeakMap<AbortSignal, AbortListeners>();
  * prints a warning from the eleventh on. The last removal takes the native one away too.
  */
 export function addAbortListener(signal: AbortSignal, listener: () => void): () => void {
-  let listeners = shared.get(signal);
-  if (!listeners) {
-    listeners = new AbortListeners(signal);
-    shared.set(signal, listeners);
+  // The same function may be added twice, and each of the two is removed alone.
+  const call = () => listener();
+  const calls = shared.get(signal) ?? new Set();
+  if (calls.size === 0) {
+    shared.set(signal, calls);
+    signal.addEventListener("abort", onAbort);
   }
-  return listeners.add(listener);
+  calls.add(call);
+  return () => {
+    if (calls.delete(call) && calls.size === 0) signal.removeEventListener("abort", onAbort);
+  };
 }
 
-/** The listeners of one signal, until it is aborted or the last of them is removed. */
-class AbortListeners {
-  readonly #signal: AbortSignal;
-  readonly #listeners = new Set<() => void>();
-
-  constructor(signal: AbortSignal) {
-    this.#signal = signal;
-    signal.addEventListener("abort", this.#onAbort);
-  }
-
-  add(listener: () => void): () => void {
-    // The same function may be added twice, and each of the two is removed alone.
-    const call = () => listener();
-    this.#listeners.add(call);
-    return () => {
-      if (this.#listeners.delete(call) && this.#listeners.size === 0) this.#end();
-    };
-  }
-
-  readonly #onAbort = (): void => {
-    this.#end();
-    for (const listener of this.#listeners) listener();
-  };
-
-  #end(): void {
-    if (shared.get(this.#signal) === this) shared.delete(this.#signal);
-    this.#signal.removeEventListener("abort", this.#onAbort);
-  }
+/** Calls the listeners of the signal that was aborted. */
+function onAbort(this: AbortSignal): void {
+  this.removeEventListener("abort", onAbort);
+  for (const call of shared.get(this) ?? []) call();
 }

@@ -8,9 +8,10 @@ export class Timer {
   #id: ReturnType<typeof setTimeout> | undefined;
 
   /** Calls `fire` after `ms`. A timer in the background does not keep a Node process alive. */
-  start(ms: number, fire: () => void, background = false): void {
+  start(ms: number, fire: (lateMs: number) => void, background = false): void {
+    const due = Date.now() + ms;
     clearTimeout(this.#id);
-    this.#id = setTimeout(fire, Math.min(ms, MAX_TIMER_MS));
+    this.#id = setTimeout(() => fire(Date.now() - due), Math.min(ms, MAX_TIMER_MS));
     if (background) (this.#id as { unref?(): void }).unref?.();
   }
 

@@ -130,9 +130,8 @@ export class Heartbeat {
   }
 
   #schedulePing(ms: number): void {
-    const due = Date.now() + ms;
     this.#isProbing = false;
-    this.#timer.start(ms, () => this.#pingAfter(Date.now() - due), true);
+    this.#timer.start(ms, (lateMs) => this.#pingAfter(lateMs), true);
   }
 
   /** Pings with the wait that suits a timer which was `lateMs` late. */
@@ -152,12 +151,10 @@ export class Heartbeat {
   }
 
   #scheduleCheck(wait: PingWait): void {
-    wait.startStep(Date.now());
-    this.#timer.start(wait.stepMs, () => this.#check(wait), true);
+    this.#timer.start(wait.stepMs, (lateMs) => this.#check(wait, lateMs), true);
   }
 
-  #check(wait: PingWait): void {
-    const lateMs = wait.lateMs(Date.now());
+  #check(wait: PingWait, lateMs: number): void {
     switch (wait.check(this.#isAnswered, (this.#target as HeartbeatTarget).activity(), lateMs)) {
       case "alive":
         return this.#schedulePing(Math.max(0, this.#options.intervalMs - wait.elapsedMs));
@@ -185,7 +182,6 @@ class PingWait {
   readonly #checks: number;
   readonly #isProbe: boolean;
   #checked = 0;
-  #due = 0;
 
   /** @param baseline what the connection's `activity()` was before the ping */
   constructor(baseline: number, stepMs: number, checks: number, isProbe: boolean) {
@@ -200,15 +196,6 @@ class PingWait {
     return this.stepMs * this.#checked;
   }
 
-  startStep(now: number): void {
-    this.#checked++;
-    this.#due = now + this.stepMs;
-  }
-
-  lateMs(now: number): number {
-    return now - this.#due;
-  }
-
   /**
    * Returns what is known at the end of a step:
    *
@@ -220,6 +207,7 @@ class PingWait {
    * | undecided | no traffic so far | wait for another step |
    */
   check(isAnswered: boolean, activity: number, lateMs: number): "alive" | "late" | "dead" | "undecided" {
+    this.#checked++;
     if (isAnswered || activity !== this.#baseline) return "alive";
     // A probe allows more, because a throttled tab would otherwise ping for ever.
     if (lateMs > (this.#isProbe ? SLEEP_MS : LATE_MS)) return "late";

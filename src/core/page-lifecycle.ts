@@ -56,17 +56,9 @@ export const pageLifecycle: LifecycleSource = {
       target?.addEventListener(type, onEvent);
       removals.push(() => target?.removeEventListener(type, onEvent));
     };
-    const checkClock = () => {
-      const due = Date.now() + CHECK_MS;
-      timer.start(
-        CHECK_MS,
-        () => {
-          const slept = Date.now() - due > SLEEP_MS;
-          checkClock();
-          if (slept) listener("wake");
-        },
-        true,
-      );
+    const checkClock = (lateMs = 0) => {
+      timer.start(CHECK_MS, checkClock, true);
+      if (lateMs > SLEEP_MS) listener("wake");
     };
     const { document } = page;
     const window = page as unknown as Target;
