@@ -21,7 +21,7 @@ const REASONS: Readonly<Record<WaitReason, true>> = {
 };
 const reasons = Object.keys(REASONS) as WaitReason[];
 
-type Labelled = Readonly<Record<string, readonly MachineEvent[]>>;
+type Labelled = Readonly<Record<string, readonly (MachineEvent & { readonly floorMs?: number })[]>>;
 
 /** Every input, by its name in the diagram. A missing type does not compile. */
 const INPUTS: { readonly [type in MachineEvent["type"]]: Labelled } = {
@@ -55,7 +55,7 @@ const INPUTS: { readonly [type in MachineEvent["type"]]: Labelled } = {
   },
   unloaded: { unloaded: [{ type: "unloaded" }] },
   wakeUp: {
-    wakeUp: [{ type: "wakeUp", floorMs: 0 }],
+    wakeUp: [{ type: "wakeUp" }],
     "wakeUp too soon": [{ type: "wakeUp", floorMs: TOO_SOON_MS }],
   },
   aborted: { aborted: [{ type: "aborted", error }] },
@@ -81,7 +81,7 @@ function explore(): { readonly states: readonly State[]; readonly moves: readonl
   for (const from of states.values()) {
     for (const [label, examples] of inputs) {
       for (const input of examples) {
-        const [to, effect]: readonly [State, Effect?] = transition(from, input);
+        const [to, effect]: readonly [State, Effect?] = transition(from, input, input.floorMs);
         if (to === from && !effect) continue;
         if (!states.has(keyOf(to))) states.set(keyOf(to), to);
         moves.push({ from, to: to.name, label });

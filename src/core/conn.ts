@@ -141,7 +141,7 @@ export class Conn<In = Payload, Out = In> {
     const { name } = supervisor.state;
     if (name === "closed") throw supervisor.closedError();
     if (supervisor.isServer && name !== "idle") return;
-    supervisor.dispatch({ type: "connect", floorMs: supervisor.history.floorMs });
+    supervisor.dispatch({ type: "connect" });
   }
 
   /**
@@ -155,7 +155,7 @@ export class Conn<In = Payload, Out = In> {
     if (supervisor.isServer) {
       throw new ConnError("misuse", "reconnect() is for clients: a server's Conn waits for its client to come back.");
     }
-    supervisor.dispatch({ type: "reconnect", floorMs: supervisor.history.floorMs });
+    supervisor.dispatch({ type: "reconnect" });
   }
 
   /**
@@ -302,7 +302,8 @@ export class Conn<In = Payload, Out = In> {
    * listener of `error`, or of an event that such a listener caused, because the listeners would be called for ever.
    */
   report(error: ConnError): void {
-    if (!supervisorOf(this).emitter.isCausedBy("error")) supervisorOf(this).onError(error);
+    const { emitter, flow } = supervisorOf(this);
+    if (!emitter.isCausedBy("error")) flow.onError(error);
   }
 
   /**

@@ -44,12 +44,16 @@ export interface ActiveConnection extends SessionStart {
   readonly controller: AbortController | undefined;
 }
 
-/** The owner of a socket from the moment in which its connection is ready. */
+/** The data of a Conn, as an attempt sees it: the owner of its socket from the moment in which the connection is ready. */
 export interface ConnectionOwner extends SocketOwner {
+  readonly session: Session;
   /** The connection that is in use. */
   readonly connection: ActiveConnection | undefined;
   /** Takes a message that the session has seen already. */
   receive(payload: Payload): void;
+  onDropped(payload: Payload, error: ConnError): void;
+  /** Called when a function of the user fails. */
+  onError(error: ConnError): void;
 }
 
 /** The part of a Conn that an attempt needs. */
@@ -57,9 +61,10 @@ export interface AttemptOwner<In, Out> {
   readonly url: ProviderOr<string, Url>;
   readonly options: ResolvedOptions<In, Out>;
   readonly source: ConnectionSource;
-  readonly session: Session;
-  /** How the last connection ended. */
-  readonly previous: PreviousEnd | undefined;
+  readonly history: {
+    /** How the last connection ended. */
+    readonly previous: PreviousEnd | undefined;
+  };
   /** Takes the socket over when the connection is ready. */
   readonly flow: ConnectionOwner;
   /** Called when the target is known, before a socket is opened. */
@@ -68,9 +73,6 @@ export interface AttemptOwner<In, Out> {
   onReady(connection: ActiveConnection): void;
   /** Called when the attempt fails, or the connection ended before its owner had it. `frame` is for the peer. */
   onEnd(ending: ConnectionEnd, frame?: CloseFrame): void;
-  onDropped(payload: Payload, error: ConnError): void;
-  /** Called when a function of the user fails. */
-  onError(error: ConnError): void;
 }
 
 /** Checks the answer of each function that a target comes from. */
@@ -154,11 +156,7 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
     this.#releaseEarly((payload) => {
       // Without setup they were the application's, and the session may have counted them.
       if (!options.setup) flow.receive(payload);
-      else
-        this.#owner.onDropped(
-          payload,
-          new ConnError("setup", "The attempt failed before setup was over.", { payload }),
-        );
+      else flow.onDropped(payload, new ConnError("setup", "The attempt failed before setup was over.", { payload }));
     });
     this.#socket?.abandon(frame?.code, frame?.reason);
   }
@@ -168,7 +166,7 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
   }
 
   onOpen(protocol: string, extensions: string): void {
-    const { session, options } = this.#owner;
+    const { flow, options } = this.#owner;
     const { protocols } = this.#target as Target;
     this.isOpen = true;
     this.#extensions = extensions;
@@ -179,14 +177,14 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
       setTimeout(() => this.#fail(refusal), LAST_WORD_MS);
       return;
     }
-    const start = session.start(this.#socket as Socket, protocol);
+    const start = flow.session.start(this.#socket as Socket, protocol);
     this.#isAboutToBeReady = !options.setup && !(start instanceof Promise);
     this.#started?.resolve(start);
   }
 
   onMessage(payload: Payload): void {
     if (this.#isRefused) return;
-    const message = this.#owner.session.receive(payload);
+    const message = this.#owner.flow.session.receive(payload);
     if (message === undefined) return;
     this.#hasReceived = true;
     this.#earlyInbox().push(message);
@@ -194,7 +192,7 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
 
   onEnd(ending: ConnectionEnd): void {
     if (this.#isAboutToBeReady) this.#ending = ending;
-    else if (!this.isOpen && this.#owner.session.onHandshakeFailed(ending.cause, ending.status)) {
+    else if (!this.isOpen && this.#owner.flow.session.onHandshakeFailed(ending.cause, ending.status)) {
       this.#started?.resolve(undefined);
     } else this.#owner.onEnd(this.isOpen ? ending : { ...ending, cause: ending.cause ?? this.#unknownCause() });
   }
@@ -209,14 +207,14 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
 
   /** Calls the functions among `url`, `protocols` and `headers`, in this order; all else was checked before. */
   async #resolveTarget(): Promise<Target> {
-    const { url, options, previous } = this.#owner;
+    const { url, options, history } = this.#owner;
     const { protocols, headers } = options;
     const target: Record<keyof Target, unknown> = { url, protocols, headers };
     for (const key in PARSERS) {
       const name = key as keyof Target;
       const provide = target[name];
       if (typeof provide !== "function") continue;
-      const context: ProviderContext = { attempt: this.#number, previous, signal: this.#signal };
+      const context: ProviderContext = { attempt: this.#number, previous: history.previous, signal: this.#signal };
       target[name] = await this.#callUser<unknown>(name, async () => PARSERS[name](await provide(context), options));
     }
     return target as Target;
@@ -224,7 +222,8 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
 
   /** Opens a socket and starts the session on it; another socket, where the first one only answered a question. */
   async #open(target: Target): Promise<SessionStart> {
-    const { options, session, source } = this.#owner;
+    const { options, flow, source } = this.#owner;
+    const { session } = flow;
     for (;;) {
       const started = deferred<SessionStart | undefined>();
       this.#started = started;
@@ -289,7 +288,7 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
         deliver: noop,
         onPressure: noop,
         onConsumed: noop,
-        onDropped: (payload, error) => this.#owner.onDropped(payload, error),
+        onDropped: (payload, error) => this.#owner.flow.onDropped(payload, error),
         onOverflow: (error) => this.#fail(error),
       },
     );
@@ -325,7 +324,7 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
         cause instanceof ConnError && cause.fatal
           ? cause
           : new ConnError(name === "setup" ? name : "provider", `${name} failed: ${textOf(cause)}`, { cause });
-      if (!this.#isLeft && !this.#isCutOff) this.#owner.onError(error);
+      if (!this.#isLeft && !this.#isCutOff) this.#owner.flow.onError(error);
       throw error;
     }
   }

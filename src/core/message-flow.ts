@@ -1,6 +1,6 @@
 import { ABNORMAL, INBOX_FULL, RESUME_PROTOCOL_ERROR } from "../base/close-codes.ts";
 import { type Emitter, throwAsync } from "../base/emitter.ts";
-import { ConnError, textOf } from "../base/errors.ts";
+import { ConnError, type ConnErrorCode, textOf } from "../base/errors.ts";
 import type { Payload } from "../base/payload.ts";
 import type { SendOptions, SendOutcome } from "../base/send-options.ts";
 import { Timer } from "../base/timer.ts";
@@ -12,7 +12,7 @@ import { Heartbeat, type HeartbeatOwner } from "./heartbeat.ts";
 import { Inbox, type InboxOwner } from "./inbox.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { Outbox, type OutboxOwner } from "./outbox.ts";
-import { noSession, type Session, type SessionOwner, type Undelivered } from "./session.ts";
+import { noSession, type Session, type SessionLoss, type SessionOwner, type Undelivered } from "./session.ts";
 import type { CloseFrame, StateName } from "./state-machine.ts";
 
 /** The control of a Conn, as its data sees it. */
@@ -20,7 +20,7 @@ export interface FlowOwner<In, Out> {
   readonly options: ResolvedOptions<In, Out>;
   readonly source: ConnectionSource;
   readonly emitter: Emitter<ConnEvents<In>>;
-  readonly stateName: StateName;
+  readonly state: { readonly name: StateName };
   /** Called when the connection has ended, or must end: then `frame` is for the peer. */
   onEnd(ending: ConnectionEnd, frame?: CloseFrame): void;
   /** Called when the peer asks for another connection. */
@@ -32,7 +32,7 @@ export interface FlowOwner<In, Out> {
  * one. Owns these parts and implements their callbacks itself, because a closure per callback dominated memory
  * (`npm run bench -- --only memory`).
  */
-export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, OutboxOwner, HeartbeatOwner {
+export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, OutboxOwner, HeartbeatOwner, SessionOwner {
   readonly outbox: Outbox;
   readonly inbox: Inbox;
   readonly session: Session;
@@ -55,7 +55,7 @@ export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, Outbox
     this.outbox = new Outbox(outbox, this);
     this.inbox = new Inbox(inbox, this);
     if (heartbeat) this.#heartbeat = new Heartbeat(heartbeat, this);
-    this.session = resume ? resume(this.#sessionOwner()) : noSession;
+    this.session = resume ? resume(this) : noSession;
   }
 
   /**
@@ -201,7 +201,7 @@ export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, Outbox
         "Messages fill the inbox and nothing takes them: add a message listener, call receive(), or set inbox: false.";
       this.onError(new ConnError("misuse", why));
     }
-    if (this.#owner.stateName !== "open") return;
+    if (this.#owner.state.name !== "open") return;
     const { socket, transport } = this.connection as ActiveConnection;
     if (transport.setPaused) return transport.setPaused(on);
     const isSupported = on ? socket.pause?.() : socket.resume?.();
@@ -248,6 +248,25 @@ export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, Outbox
     this.#owner.source.onQueueChange?.(bytes);
   }
 
+  // Callbacks of the session, besides those above.
+
+  onSessionLost(loss: SessionLoss): void {
+    // Later, because the outcomes of its messages come first.
+    this.#owner.emitter.emitLater("session-lost", loss);
+  }
+
+  onProtocolError(why: string): void {
+    this.#failConnection(new ConnError("session-lost", why), RESUME_PROTOCOL_ERROR);
+  }
+
+  onMoveRequested(): void {
+    this.#owner.onMoveRequested();
+  }
+
+  createError(code: ConnErrorCode, message: string, payload?: Payload): ConnError {
+    return new ConnError(code, message, { payload });
+  }
+
   /** Lets the messages that wait go. */
   #release(): void {
     this.#hold?.stop();
@@ -265,20 +284,6 @@ export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, Outbox
       throwAsync(cause);
     }
     this.#isInOutcome = false;
-  }
-
-  #sessionOwner(): SessionOwner {
-    return {
-      unconsumed: () => ({ messages: this.inbox.length, bytes: this.inbox.bytes }),
-      onPong: () => this.onPong(),
-      // Later, because the outcomes of its messages come first.
-      onSessionLost: (loss) => this.#owner.emitter.emitLater("session-lost", loss),
-      onDropped: (payload, error) => this.onRefused(payload, error),
-      onOutcome: (listener, outcome, error) => this.onOutcome(listener, outcome, error),
-      onProtocolError: (why) => this.#failConnection(new ConnError("session-lost", why), RESUME_PROTOCOL_ERROR),
-      onMoveRequested: () => this.#owner.onMoveRequested(),
-      createError: (code, message, payload) => new ConnError(code, message, { payload }),
-    };
   }
 
   /** Ends the connection (RFC 6455, section 7.1.7), with a close frame where the peer should know why. */

@@ -30,13 +30,6 @@ export function tryWriting<In, Out>(supervisor: Supervisor<In, Out>, payload: Pa
   return !supervisor.isEnding && supervisor.flow.outbox.tryWrite(payload);
 }
 
-/** Rejects quietly: a peer may close at any moment, and the network never makes a method throw. */
-function reject(error: ConnError): Promise<never> {
-  const { promise, reject } = deferred<never>();
-  reject(error);
-  return promise;
-}
-
 /** Sends `payload`: see `conn.send()`. @throws {@link ConnError} `too-large`, `bad-option`, `misuse` */
 export function enqueue<In, Out>(
   supervisor: Supervisor<In, Out>,
@@ -51,5 +44,8 @@ export function enqueue<In, Out>(
   if (!supervisor.isEnding) return supervisor.flow.outbox.send(payload, options);
   const error = supervisor.closedError(payload);
   supervisor.flow.onOutcome(options?.onOutcome, "refused", error);
-  return reject(error);
+  // Quietly: a peer may close at any moment, and the network never makes a method throw.
+  const { promise, reject } = deferred<void>();
+  reject(error);
+  return promise;
 }

@@ -34,12 +34,13 @@ export interface Undelivered {
 
 /** The part of a Conn that a session needs. */
 export interface SessionOwner {
-  /** Returns how many messages the application has not consumed yet, and their bytes. */
-  unconsumed(): { readonly messages: number; readonly bytes: number };
+  /** Messages that the application has not consumed yet. */
+  readonly inbox: { readonly length: number };
   /** Called when the peer answered a ping. */
   onPong(): void;
   onSessionLost(report: SessionLoss): void;
-  onDropped(payload: Payload, why: ConnError): void;
+  /** Called when a message will not be sent. */
+  onRefused(payload: Payload, error: ConnError): void;
   /** Reports the outcome of a message to the listener of its sender. */
   onOutcome(listener: SendOptions["onOutcome"], outcome: SendOutcome, error?: ConnError): void;
   /** Called when the peer broke the protocol: the connection ends, and the Conn with it. */

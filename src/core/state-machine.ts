@@ -44,8 +44,8 @@ export type RetryDecision =
 
 export type MachineEvent =
   | { readonly type: "ready" | "stable" | "flushed" | "timedOut" | "delayElapsed" | "suspended" | "unloaded" }
-  /** `floorMs`: time left of the minimum interval since the last dial, in milliseconds. */
-  | { readonly type: "connect" | "reconnect" | "moveRequested" | "restored"; readonly floorMs?: number }
+  /** `wakeUp`: the network or the page is back. */
+  | { readonly type: "connect" | "reconnect" | "moveRequested" | "restored" | "wakeUp" }
   /** `frame`: the close frame for a peer that must be left. */
   | {
       readonly type: "disconnected";
@@ -54,8 +54,6 @@ export type MachineEvent =
       readonly frame?: CloseFrame | undefined;
     }
   | { readonly type: "close"; readonly frame: CloseFrame }
-  /** The network or the page is back. */
-  | { readonly type: "wakeUp"; readonly floorMs: number }
   | { readonly type: "aborted"; readonly error: ConnError };
 
 /** An action for the owner to perform. `dial`, `wait` and `finish` first leave the connection, with a close frame where there is a `frame`. */
@@ -83,10 +81,11 @@ const UNLOAD: CloseFrame = { code: NORMAL, reason: "" };
 const FOREVER = Number.POSITIVE_INFINITY;
 
 /**
- * Decides what an event leads to: the next state, and at most one effect. `disconnected` stands for every way in which a
- * connection or an attempt ends unasked: its own end, a timeout, a heartbeat without an answer. An event without a row
- * for the state changes nothing. A dial by `connect`, `reconnect`, `moveRequested`, `restored` or `wakeUp` within the
- * minimum interval since the last one waits for the rest of it first.
+ * Decides what an event leads to: the next state, and at most one effect. `floorMs` is the time left of the minimum
+ * interval since the last dial, in milliseconds. `disconnected` stands for every way in which a connection or an
+ * attempt ends unasked: its own end, a timeout, a heartbeat without an answer. An event without a row for the state
+ * changes nothing. A dial by `connect`, `reconnect`, `moveRequested`, `restored` or `wakeUp` within the minimum
+ * interval since the last one waits for the rest of it first.
  *
  * | in | event | next | effect |
  * |---|---|---|---|
@@ -107,7 +106,7 @@ const FOREVER = Number.POSITIVE_INFINITY;
  * | idle, connecting, waiting | close | closed | finish |
  * | any but closed | aborted | closed | finish |
  */
-export function transition(state: State, event: MachineEvent): Step {
+export function transition(state: State, event: MachineEvent, floorMs = 0): Step {
   const { name } = state;
   const attempt = "attempt" in state ? state.attempt : 0;
   const isLive = name === "connecting" || name === "open";
@@ -119,8 +118,8 @@ export function transition(state: State, event: MachineEvent): Step {
     { type: "wait", delayMs, frame },
   ];
 
-  const dial = (floorMs = 0): Step => {
-    if (!(floorMs > 0)) {
+  const dial = (restMs: number): Step => {
+    if (!(restMs > 0)) {
       return [
         { name: "connecting", attempt },
         { type: "dial", attempt, frame },
@@ -130,27 +129,27 @@ export function transition(state: State, event: MachineEvent): Step {
     if (isWaiting && state.isShortest) return [state];
     return [
       { name: "waiting", attempt, reason: isWaiting ? state.reason : "backoff", isShortest: true },
-      { type: "wait", delayMs: floorMs, frame },
+      { type: "wait", delayMs: restMs, frame },
     ];
   };
 
   if (name === "closed") return [state];
   switch (event.type) {
     case "connect":
-      if (isWaiting || name === "idle") return dial(event.floorMs);
+      if (isWaiting || name === "idle") return dial(floorMs);
       break;
     case "delayElapsed":
-      if (isWaiting) return dial();
+      if (isWaiting) return dial(0);
       break;
     case "restored":
-      if (isWaiting) return dial(event.floorMs);
+      if (isWaiting) return dial(floorMs);
       break;
     case "reconnect":
-      if (!isClosing) return dial(event.floorMs);
+      if (!isClosing) return dial(floorMs);
       break;
     case "wakeUp":
       if (!isWaiting || state.reason === "server" || state.reason === "suspended") break;
-      return dial(event.floorMs);
+      return dial(floorMs);
     case "ready":
       if (name === "connecting") return [{ name: "open", attempt, isStable: false }, { type: "activate" }];
       break;
@@ -168,7 +167,7 @@ export function transition(state: State, event: MachineEvent): Step {
       ];
     }
     case "moveRequested":
-      if (name === "open") return dial(event.floorMs);
+      if (name === "open") return dial(floorMs);
       break;
     case "unloaded":
       return closed("local", UNLOAD, false, undefined, UNLOAD);

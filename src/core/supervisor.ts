@@ -8,21 +8,12 @@ import type { ConnectionEnd } from "../socket/socket.ts";
 import { FLOOR_MS } from "./backoff.ts";
 import { type ActiveConnection, type AttemptOwner, ConnectAttempt, type ConnectionSource } from "./connect-attempt.ts";
 import { ConnectionHistory } from "./connection-history.ts";
-import type { PreviousEnd } from "./disconnect-info.ts";
 import type { CloseInfo, ConnEvents, Waiting } from "./events.ts";
 import { type FlowOwner, MessageFlow } from "./message-flow.ts";
 import type { ProviderOr, ResolvedOptions, Url } from "./options.ts";
 import type { LifecycleSignal } from "./page-lifecycle.ts";
 import { decideRetry, describeEnd, isAuth } from "./retry-policy.ts";
-import type { Session } from "./session.ts";
-import {
-  type CloseFrame,
-  type Effect,
-  type MachineEvent,
-  type State,
-  type StateName,
-  transition,
-} from "./state-machine.ts";
+import { type CloseFrame, type Effect, type MachineEvent, type State, transition } from "./state-machine.ts";
 
 /**
  * The control of a Conn: performs what `transition()` decides. Handles one event at a time: first the state, then the
@@ -62,18 +53,6 @@ export class Supervisor<In, Out> implements AttemptOwner<In, Out>, FlowOwner<In,
     source.onConnection?.(() => this.dispatch({ type: "reconnect" }));
   }
 
-  get session(): Session {
-    return this.flow.session;
-  }
-
-  get previous(): PreviousEnd | undefined {
-    return this.history.previous;
-  }
-
-  get stateName(): StateName {
-    return this.state.name;
-  }
-
   /** Whether connections come to this Conn, rather than that it dials. */
   get isServer(): boolean {
     return this.source.retryReason !== "backoff";
@@ -111,7 +90,7 @@ export class Supervisor<In, Out> implements AttemptOwner<In, Out>, FlowOwner<In,
     this.emitter.pause();
     for (let next: MachineEvent | undefined = event; next; next = events[0]) {
       const from = this.state.name;
-      const [state, effect] = transition(this.state, next);
+      const [state, effect] = transition(this.state, next, this.isServer ? 0 : this.history.floorMs);
       this.state = state;
       if (from !== state.name) {
         this.emitter.emit("state", { from, to: state.name });
@@ -162,7 +141,7 @@ export class Supervisor<In, Out> implements AttemptOwner<In, Out>, FlowOwner<In,
       canRenew: [setup, url, protocols, headers].some((given) => typeof given === "function"),
       refusals: history.refusals,
       triedMs: history.triedMs,
-      isOnline: guard("isOnline", () => lifecycle?.isOnline()) !== false,
+      isOnline: guard("isOnline", () => lifecycle.isOnline()) !== false,
       retryReason: source.retryReason,
       retryDelayMs: source.retryDelayMs?.(end),
     };
@@ -174,15 +153,7 @@ export class Supervisor<In, Out> implements AttemptOwner<In, Out>, FlowOwner<In,
   }
 
   onMoveRequested(): void {
-    this.dispatch({ type: "moveRequested", floorMs: this.history.floorMs });
-  }
-
-  onDropped(payload: Payload, error: ConnError): void {
-    this.flow.onDropped(payload, error);
-  }
-
-  onError(error: ConnError): void {
-    this.flow.onError(error);
+    this.dispatch({ type: "moveRequested" });
   }
 
   #perform(effect: Effect): void {
@@ -225,7 +196,7 @@ export class Supervisor<In, Out> implements AttemptOwner<In, Out>, FlowOwner<In,
     const { connectTimeoutMs, giveUpAfterMs, lifecycle } = this.options;
     this.history.onDial();
     this.#unsubscribe ??=
-      this.flow.guard("subscribe", () => lifecycle?.subscribe((signal) => this.#onLifecycle(signal))) ?? noop;
+      this.flow.guard("subscribe", () => lifecycle.subscribe((signal) => this.#onLifecycle(signal))) ?? noop;
     const attempt = new ConnectAttempt(this, number);
     this.#attempt = attempt;
     const timeoutMs = Math.min(connectTimeoutMs, giveUpAfterMs - this.history.triedMs);
@@ -289,11 +260,10 @@ export class Supervisor<In, Out> implements AttemptOwner<In, Out>, FlowOwner<In,
     if (signal === "suspend") return this.dispatch({ type: "suspended" });
     if (signal === "restore") {
       this.history.onRestored();
-      return this.dispatch({ type: "restored", floorMs: this.history.floorMs });
+      return this.dispatch({ type: "restored" });
     }
     if (signal === "unload") return this.dispatch({ type: "unloaded" });
-    const { floorMs } = this.history;
-    if (!this.flow.connection) this.dispatch({ type: "wakeUp", floorMs });
-    else if (!this.flow.probe() && signal !== "visible") this.dispatch({ type: "reconnect", floorMs });
+    if (!this.flow.connection) this.dispatch({ type: "wakeUp" });
+    else if (!this.flow.probe() && signal !== "visible") this.dispatch({ type: "reconnect" });
   }
 }

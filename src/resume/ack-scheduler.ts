@@ -3,13 +3,6 @@ import { Timer } from "../base/timer.ts";
 import type { Counts } from "./protocol/control.ts";
 import { count, type DeliveryState, noteAckSent } from "./protocol/delivery-state.ts";
 
-export interface AckSchedulerOwner {
-  /** Gives what the application has not consumed yet. */
-  unconsumed(): { readonly messages: number };
-  /** Called when it is time to acknowledge. A pong acknowledges too. */
-  onAckDue(type: "a" | "q"): void;
-}
-
 /** An acknowledgement is due after so many messages, such a part of the window, such a time: whichever is first. */
 const MAX_MESSAGES = 128;
 const MAX_WINDOW_SHARE = 1 / 4;
@@ -21,7 +14,8 @@ const MAX_MS = 2_000;
  * that the window holds the peer back.
  */
 export class AckScheduler {
-  readonly #owner: AckSchedulerOwner;
+  readonly #inbox: { readonly length: number };
+  readonly #onDue: (type: "a" | "q") => void;
   readonly #acksConsumed: boolean;
   readonly #timer = new Timer();
   #delivery: DeliveryState | undefined;
@@ -30,9 +24,14 @@ export class AckScheduler {
   #isTiming = false;
   #isPaused = false;
 
-  /** @param acksConsumed whether consumed messages are acknowledged, rather than received ones */
-  constructor(owner: AckSchedulerOwner, acksConsumed: boolean) {
-    this.#owner = owner;
+  /**
+   * @param inbox messages that the application has not consumed yet
+   * @param acksConsumed whether consumed messages are acknowledged, rather than received ones
+   * @param onDue called when it is time to acknowledge; a pong acknowledges too
+   */
+  constructor(inbox: { readonly length: number }, acksConsumed: boolean, onDue: (type: "a" | "q") => void) {
+    this.#inbox = inbox;
+    this.#onDue = onDue;
     this.#acksConsumed = acksConsumed;
   }
 
@@ -76,7 +75,7 @@ export class AckScheduler {
     queueMicrotask(() => {
       const due = this.#due as "a" | "q";
       this.#due = undefined;
-      this.#owner.onAckDue(due);
+      this.#onDue(due);
     });
   }
 
@@ -101,12 +100,12 @@ export class AckScheduler {
     if (owed >= MAX_MESSAGES || costOf(delivery, owed) >= delivery.window * MAX_WINDOW_SHARE) this.acknowledgeSoon("a");
     else if (!this.#isTiming) {
       this.#isTiming = true;
-      this.#timer.start(MAX_MS, () => this.#owner.onAckDue("a"), true);
+      this.#timer.start(MAX_MS, () => this.#onDue("a"), true);
     }
   }
 
   #ackableCount({ received, ackSent }: DeliveryState, isConsumedOnly: boolean): number {
-    return isConsumedOnly ? Math.max(ackSent, received - this.#owner.unconsumed().messages) : received;
+    return isConsumedOnly ? Math.max(ackSent, received - this.#inbox.length) : received;
   }
 }
 

@@ -36,11 +36,8 @@ export class Endpoint implements SessionControls {
   constructor(owner: SessionOwner, options: EndpointOptions) {
     this.#owner = owner;
     this.#options = options;
-    this.sender = new Sender(owner, (type) => (type === "p" ? this.ping() : this.#sendControl({ type })));
-    this.#receiver = new AckScheduler(
-      { unconsumed: () => owner.unconsumed(), onAckDue: (type) => this.#sendCount(type) },
-      options.acksConsumed,
-    );
+    this.sender = new Sender(owner, (type) => (type === "p" ? this.ping() : this.sendControl({ type })));
+    this.#receiver = new AckScheduler(owner.inbox, options.acksConsumed, (type) => this.#sendCount(type));
   }
 
   /** Whether there is a session, on a connection or waiting for one. */
@@ -103,14 +100,14 @@ export class Endpoint implements SessionControls {
 
   /** Asks the peer to come back over another connection, after `min` to `max` milliseconds. */
   requestMove(min: number, max: number): void {
-    if (this.isInForce) this.#sendControl({ type: "m", min, max });
+    if (this.isInForce) this.sendControl({ type: "m", min, max });
   }
 
   /** Sends our final counts, which the close frame follows in the same turn. */
   beforeClose(): void {
     const { delivery } = this.sender;
     if (!delivery || !this.#connection) return;
-    this.#sendControl({ type: "f", ...this.#receiver.takeFinalCounts(delivery) });
+    this.sendControl({ type: "f", ...this.#receiver.takeFinalCounts(delivery) });
     this.#connection.isClosing = true;
   }
 
@@ -160,10 +157,11 @@ export class Endpoint implements SessionControls {
   /** Acknowledges, if there is a connection to do so. */
   #sendCount(type: "a" | "p" | "q"): void {
     const { delivery } = this.sender;
-    if (delivery && this.#connection?.transport) this.#sendControl({ type, n: this.#receiver.takeCount(delivery) });
+    if (delivery && this.#connection?.transport) this.sendControl({ type, n: this.#receiver.takeCount(delivery) });
   }
 
-  #sendControl(frame: ControlFrame): void {
+  /** Sends `frame`, if there is a connection and our final counts are not sent. */
+  sendControl(frame: ControlFrame): void {
     const { transport, isClosing } = this.#connection ?? {};
     if (!isClosing) transport?.write(encode(frame));
   }

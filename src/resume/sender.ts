@@ -8,6 +8,7 @@ import { FlushWaiters } from "./flush-waiters.ts";
 import { type Counts, escaped } from "./protocol/control.ts";
 import {
   acknowledge,
+  carryOver,
   type DeliveryState,
   hasRoom,
   partDoubtful,
@@ -146,10 +147,10 @@ export class Sender {
     this.#dropStale(stale);
     if (poison) {
       const { payload } = poison;
-      const text = "The message ended the connection each time it was sent, and is not sent again.";
+      const text = "The message ended three connections, and is not sent again.";
       const error = this.#owner.createError("poison", text, payload);
       this.#reject(poison, "refused", error);
-      this.#owner.onDropped(payload as Payload, error);
+      this.#owner.onRefused(payload as Payload, error);
     }
     this.#settleFlushes();
   }
@@ -165,9 +166,10 @@ export class Sender {
   }
 
   /** Reports what became of the messages of a lost session, and settles those that are not carried over. */
-  abandonSession({ delivered, undelivered, inDoubt }: SessionLoss<SentMessage>, carriedOver: SentMessage[]): void {
+  abandonSession(loss: SessionLoss<SentMessage>): void {
+    const { delivered, undelivered, inDoubt } = loss;
     this.delivery = undefined;
-    this.#carriedOver = carriedOver;
+    this.#carriedOver = carryOver(loss, this.#carriedOver);
     const error = (payload?: Payload) =>
       this.#owner.createError("session-lost", "The session was lost before the message was acknowledged.", payload);
     this.#confirm(delivered);
@@ -221,10 +223,10 @@ export class Sender {
 
   #writePlain(transport: Transport, payload: Payload, options: DeliveryOptions): boolean {
     if (!options.confirmed) return transport.write(payload);
-    const text = "The server does not speak resume: nothing can be confirmed, and the message was not sent.";
+    const text = "confirm needs a server with resume: the message was not sent.";
     const error = this.#owner.createError("unsupported", text, payload);
     this.#reject(options, "refused", error);
-    this.#owner.onDropped(payload, error);
+    this.#owner.onRefused(payload, error);
     return true;
   }
 

@@ -21,6 +21,7 @@ import {
 } from "../../src/resume/protocol/control.ts";
 import {
   acknowledge,
+  carryOver,
   count,
   type DeliveryState,
   noteAckSent,
@@ -144,7 +145,7 @@ export function createModel(): ProtocolModel {
 export function isComplete(w: ProtocolModel, bounds: Bounds): boolean {
   const { client, sessions, given, got, doubted, unsent, isOver } = w;
   if (!isOver && (given.client < bounds.client || given.server < bounds.server)) return false;
-  if (deliveryOf(client)?.retained.length || client.carriedOver.length > 0) return false;
+  if (deliveryOf(client)?.retained.length) return false;
   if (Object.values(sessions).some(({ delivery, outcome }) => !outcome && delivery.retained.length > 0)) return false;
   return (
     new Set([...got.server, ...doubted.client, ...unsent.client]).size === given.client &&
@@ -355,7 +356,7 @@ function follow(w: ProtocolModel, socket: Socket, step: ClientHandshakeStep, wit
     sendUp(socket, encode(step.frame));
     onActivated(client);
     const delivery = deliveryOf(client) as DeliveryState;
-    for (const message of client.carriedOver.splice(0)) {
+    for (const message of step.loss ? carryOver(step.loss, []) : []) {
       retain(delivery, without === "doubt that lasts" ? { ...message, isDoubtful: undefined } : message);
       sendUp(socket, `c${message.ordinal}`);
     }

@@ -39,8 +39,6 @@ export interface ClientHandshake {
   session: ClientSessionState | undefined;
   /** The H of this socket. */
   greeting: GreetingFrame | undefined;
-  /** Messages of lost sessions that are still to be sent, in order. */
-  carriedOver: SentMessage[];
 }
 
 /** The consequence of a message, or an event, of the handshake. */
@@ -70,7 +68,6 @@ export function createClientHandshake(window: number): ClientHandshake {
     protocol: "",
     session: undefined,
     greeting: undefined,
-    carriedOver: [],
   };
 }
 
@@ -89,7 +86,7 @@ export function onSupportEvent(handshake: ClientHandshake, event: SupportEvent):
   const { session } = handshake;
   handshake.phase = "plain";
   handshake.session = undefined;
-  return { type: "plain", loss: session && carryOver(handshake, splitLoss(session.delivery)) };
+  return { type: "plain", loss: session && splitLoss(session.delivery) };
 }
 
 /**
@@ -121,7 +118,7 @@ export function onMessage(handshake: ClientHandshake, payload: Payload): ClientH
     return { type: "resumed", plan };
   }
   if (frame.type === "X") {
-    const loss = carryOver(handshake, splitLoss(session.delivery, frame));
+    const loss = splitLoss(session.delivery, frame);
     return loss ? startSession(handshake, greeting, loss) : PROTOCOL_ERROR;
   }
   if (frame.type !== "f") return PROTOCOL_ERROR;
@@ -178,16 +175,4 @@ function startSession(
   handshake.session = { sid, secret, gen: 0, delivery };
   handshake.phase = "starting";
   return { type: "started", frame: { type: "N", win: window }, loss };
-}
-
-/** Keeps for the next session what is certainly not delivered, and what is in doubt only if that was asked for. */
-function carryOver(
-  handshake: ClientHandshake,
-  loss: SessionLoss<SentMessage> | undefined,
-): SessionLoss<SentMessage> | undefined {
-  if (!loss) return undefined;
-  const doubtful = loss.inDoubt.filter(({ resend }) => resend).map((message) => ({ ...message, isDoubtful: true }));
-  const again = [...doubtful, ...loss.undelivered];
-  handshake.carriedOver = [...again.filter(({ volatile }) => !volatile), ...handshake.carriedOver];
-  return loss;
 }

@@ -5,7 +5,6 @@ import { Timer } from "../../base/timer.ts";
 import type { Transport } from "../../core/outbox.ts";
 import type { Session, SessionOwner, SessionStart, Undelivered } from "../../core/session.ts";
 import { Endpoint } from "../endpoint.ts";
-import { encode } from "../protocol/control.ts";
 import { speaksResume } from "../protocol/subprotocol.ts";
 import {
   beginDial,
@@ -43,7 +42,6 @@ export class ClientSession implements Session {
   readonly #endpoint: Endpoint;
   readonly #greetingTimer = new Timer();
   readonly #moveTimer = new Timer();
-  #transport: Transport | undefined;
   /** Settles the start of the session on this connection. */
   #pending: { resolve(start: SessionStart | undefined): void; reject(error: Error): void } | undefined;
 
@@ -78,14 +76,13 @@ export class ClientSession implements Session {
   }
 
   start(transport: Transport, protocol: string): Promise<SessionStart | undefined> {
-    this.#transport = transport;
     this.#endpoint.open(transport);
     const isSelected = speaksResume(protocol);
     this.#handshake.protocol = isSelected ? "" : protocol;
     return new Promise((resolve, reject) => {
       this.#pending = { resolve, reject };
       const step = onOpen(this.#handshake, isSelected);
-      if (step) this.#perform(step, transport);
+      if (step) this.#perform(step);
       else this.#awaitGreeting(GREETING_PARTS);
     });
   }
@@ -99,10 +96,10 @@ export class ClientSession implements Session {
     const { phase } = this.#handshake;
     if (phase === "active" || phase === "starting") return this.#endpoint.receive(payload);
     if (phase === "plain") return payload;
-    if (phase === "away" || !this.#transport) return undefined;
+    if (phase === "away") return undefined;
     this.#greetingTimer.stop();
     const step = onMessage(this.#handshake, payload);
-    this.#perform(step, this.#transport);
+    this.#perform(step);
     return step.type === "plain" ? payload : undefined;
   }
 
@@ -113,7 +110,7 @@ export class ClientSession implements Session {
   onDisconnected(): void {
     this.#greetingTimer.stop();
     this.#moveTimer.stop();
-    this.#pending = this.#transport = undefined;
+    this.#pending = undefined;
     onDisconnected(this.#handshake);
     this.#endpoint.onDisconnected();
     if (!deliveryOf(this.#handshake)) this.#endpoint.sender.forget();
@@ -135,20 +132,18 @@ export class ClientSession implements Session {
     const ms = hasSpoken(this.#handshake.support.name) ? NEXT_GREETING_MS : FIRST_GREETING_MS;
     this.#greetingTimer.start(ms / GREETING_PARTS, () => {
       if (parts > 1) return this.#awaitGreeting(parts - 1);
-      if (this.#transport) this.#perform(onSupportEvent(this.#handshake, "silent"), this.#transport);
+      this.#perform(onSupportEvent(this.#handshake, "silent"));
     });
   }
 
-  #perform(step: ClientHandshakeStep, transport: Transport): void {
-    const handshake = this.#handshake;
+  #perform(step: ClientHandshakeStep): void {
     switch (step.type) {
       case "reply":
-        transport.write(encode(step.frame));
-        return;
+        return this.#endpoint.sendControl(step.frame);
       case "started":
       case "plain":
-        if (step.loss) this.#endpoint.sender.abandonSession(step.loss, handshake.carriedOver);
-        if (step.type === "started") transport.write(encode(step.frame));
+        if (step.loss) this.#endpoint.sender.abandonSession(step.loss);
+        if (step.type === "started") this.#endpoint.sendControl(step.frame);
         return this.#finishStart(false);
       case "resumed":
         return this.#finishStart(true, () => {
@@ -164,7 +159,7 @@ export class ClientSession implements Session {
         return this.#pending?.reject(this.#owner.createError("refused", "The server did not greet, as it did before."));
       case "protocolError":
     }
-    this.#owner.onProtocolError("The server broke the rules of resume.v1.");
+    this.#owner.onProtocolError("The peer broke the rules of resume.v1.");
   }
 
   #finishStart(resumed: boolean, proceed?: () => void): void {

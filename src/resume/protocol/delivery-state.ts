@@ -180,6 +180,18 @@ export function splitLoss(
   return { delivered: part(ackReceived, n), inDoubt: part(n, rx), undelivered: part(rx) };
 }
 
+/**
+ * Lists what the next session sends first: of a session that is lost what is certainly not delivered, and what is in doubt
+ * only if that was asked for; then what `earlier` sessions left.
+ */
+export function carryOver(
+  { undelivered, inDoubt }: SessionLoss<SentMessage>,
+  earlier: readonly SentMessage[],
+): SentMessage[] {
+  const doubtful = inDoubt.filter(({ resend }) => resend).map((message) => ({ ...message, isDoubtful: true }));
+  return [...[...doubtful, ...undelivered].filter(({ volatile }) => !volatile), ...earlier];
+}
+
 /** Parts messages that were certainly not delivered from those that an earlier session may have delivered. */
 export function partDoubtful(messages: readonly SentMessage[]): readonly [SentMessage[], SentMessage[]] {
   return [messages.filter(({ isDoubtful }) => !isDoubtful), messages.filter(({ isDoubtful }) => isDoubtful)];

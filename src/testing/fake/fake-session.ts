@@ -10,11 +10,11 @@ import type { SessionRecord } from "../../resume/server/server-handshake.ts";
 import type { CloseBody } from "../../whatwg/arguments.ts";
 import type { FakeCloseInfo, FakeLine, LineServer } from "./fake-line.ts";
 
-const NOTHING = { messages: 0, bytes: 0 };
-
 /** The server's end of one session, over the lines on which its client comes and goes. */
 export class FakeSession implements SessionOwner, LineServer {
   readonly record: SessionRecord;
+  /** Empty, because what comes is for the test at once. */
+  readonly inbox = { length: 0 };
   readonly #endpoint: Endpoint;
   #line: FakeLine | undefined;
   #connection: LineServer | undefined;
@@ -95,15 +95,11 @@ export class FakeSession implements SessionOwner, LineServer {
 
   // Called by the endpoint.
 
-  unconsumed(): { readonly messages: number; readonly bytes: number } {
-    return NOTHING;
-  }
-
   onPong(): void {}
 
   onSessionLost(): void {}
 
-  onDropped(): void {}
+  onRefused(): void {}
 
   onProtocolError(why: string): void {
     this.#line?.closeFromServer({ code: RESUME_PROTOCOL_ERROR, reason: why });

@@ -35,7 +35,7 @@ const INPUTS = {
   close: { type: "close", frame },
   suspended: { type: "suspended" },
   restored: { type: "restored" },
-  wakeUp: { type: "wakeUp", floorMs: 0 },
+  wakeUp: { type: "wakeUp" },
   wakeUpEarly: { type: "wakeUp", floorMs: 100 },
   connectEarly: { type: "connect", floorMs: 100 },
   reconnectEarly: { type: "reconnect", floorMs: 100 },
@@ -43,7 +43,12 @@ const INPUTS = {
   restoredEarly: { type: "restored", floorMs: 100 },
   unloaded: { type: "unloaded" },
   aborted: { type: "aborted", error },
-} satisfies Record<string, MachineEvent>;
+} satisfies Record<string, Input>;
+
+/** An event, and the time left of the minimum interval since the last dial. */
+type Input = MachineEvent & { readonly floorMs?: number };
+
+const step = (state: State, input: Input) => transition(state, input, input.floorMs);
 
 type Row = Partial<Record<keyof typeof INPUTS, readonly [Record<string, unknown>, object?]>>;
 
@@ -191,7 +196,7 @@ describe.for(Object.keys(STATES) as (keyof typeof STATES)[])("%s", (name) => {
 
   test.for(Object.keys(INPUTS) as (keyof typeof INPUTS)[])("meets %s", (input) => {
     const before = structuredClone(state);
-    const [next, effect] = transition(state, INPUTS[input]);
+    const [next, effect] = step(state, INPUTS[input]);
     const [expected, does] = ROWS[name][input] ?? [state, undefined];
     expect(next).toEqual(expected);
     expect(effect).toEqual(does);
@@ -214,7 +219,7 @@ test("an attempt's number goes through a whole life", () => {
   ] as const;
   let state: State = STATES.idle;
   for (const input of life) {
-    [state] = transition(state, INPUTS[input]);
+    [state] = step(state, INPUTS[input]);
     numbers.push("attempt" in state ? state.attempt : undefined);
   }
   expect(numbers).toEqual([0, 1, 1, 1, 2, 2, 2, 0, 1]);

@@ -48,10 +48,10 @@ function newSession() {
   const nothing = () => {};
   return new ClientSession(
     {
-      unconsumed: () => ({ messages: 0, bytes: 0 }),
+      inbox: { length: 0 },
       onPong: nothing,
       onSessionLost: nothing,
-      onDropped: nothing,
+      onRefused: nothing,
       onOutcome: nothing,
       onProtocolError: nothing,
       onMoveRequested: nothing,
