@@ -16,7 +16,7 @@ export function run(): Promise<Result[]> {
   return runAll({ ...fakePeer(tautline.fakeServer), tautline, resume, isNode: false, knowsStatus: false });
 }
 
-export function follow(): Promise<Result[]> {
+export function follow(without: readonly string[]): Promise<Result[]> {
   const peer = fakePeer((globalThis as unknown as Page).Tautline.fakeServer);
-  return runSteps({ ...peer, WebSocket: peer.WebSocket as unknown as typeof WebSocket });
+  return runSteps({ ...peer, WebSocket: peer.WebSocket as unknown as typeof WebSocket }, without);
 }

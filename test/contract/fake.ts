@@ -118,6 +118,10 @@ const PATHS: Readonly<Record<string, (connection: FakeConnection) => void>> = {
     connection.close(Number(query.get("code")), query.get("reason") ?? "");
   },
   "/silent": (connection) => connection.stall(),
+  "/linger"(connection) {
+    connection.stall();
+    connection.close();
+  },
   "/stall": (connection) => connection.stall(),
   "/first-message"(connection) {
     const count = Number(new URL(connection.url).searchParams.get("count"));

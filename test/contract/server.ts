@@ -51,6 +51,12 @@ export async function contractServer({ origins = [], tls }: ContractServerOption
     },
   });
 
+  // A subprotocol that was not offered.
+  sockets.on("headers", (headers, { url = "" }) => {
+    const claimed = new URL(url, "http://x").searchParams.get("claim");
+    if (claimed) headers.push(`Sec-WebSocket-Protocol: ${claimed}`);
+  });
+
   function entryOf(query: URLSearchParams): Entry {
     const id = query.get("id") ?? "";
     const entry = entries.get(id) ?? new Entry();
@@ -173,10 +179,22 @@ const PATHS: Readonly<Record<string, (socket: WebSocket, visit: Visit) => void>>
   "/echo": echo,
   "/protocol": echo,
 
-  /** Closes with `code` and `reason`, after `say` messages of its own. */
+  /** Closes with `code` and `reason`, after `say` messages of its own. Without `code` the frame has no body. */
   "/close"(socket, { query }) {
     for (let i = 0; i < Number(query.get("say")); i++) socket.send(`last ${i}`);
-    socket.close(Number(query.get("code")), query.get("reason") ?? "");
+    if (query.has("code")) socket.close(Number(query.get("code")), query.get("reason") ?? "");
+    else socket.close();
+  },
+
+  /** Answers each message with the bytes of `hex`, frame and all. */
+  "/raw"(socket, { query, request }) {
+    socket.on("message", () => request.socket.write(Buffer.from(query.get("hex") ?? "", "hex")));
+  },
+
+  /** Sends a close frame, and never ends the TCP connection. */
+  "/linger"(socket, { request }) {
+    socket.pause();
+    request.socket.write(framed(8, Buffer.from([0x03, 0xe8])));
   },
 
   /** Ends the TCP connection without a close frame, after `after` messages. */

@@ -1,4 +1,4 @@
-import { equal } from "../assert.ts";
+import { equal, until } from "../assert.ts";
 import { next, record, type StepCase, step, thrown } from "./stage.ts";
 
 /** `close()`, and how connections end. */
@@ -105,6 +105,35 @@ export const closing: readonly StepCase[] = [
     const { code, reason, wasClean } = await next(socket, "close");
     equal({ code, reason, wasClean }, { code: 1005, reason: "", wasClean: true });
     equal((await stage.gone()).closes, [{ code: 1005, reason: "" }]);
+  }),
+
+  step("close(code, reason): a reason without a code travels with 1000", async (stage) => {
+    const socket = await stage.open();
+    socket.close(undefined, "why");
+    await next(socket, "close");
+    equal((await stage.gone()).closes, [{ code: 1000, reason: "why" }]);
+  }),
+
+  step("closing handshake started: CLOSING, until the connection has ended", async (stage) => {
+    const socket = await stage.open("/linger");
+    const events = record(socket);
+    await until("it is closing", () => socket.readyState !== 1, 1_000);
+    equal([socket.readyState, events], [2, []]);
+  }),
+
+  step("connection closed: a frame of the server that breaks the protocol is an error, and 1006", async (stage) => {
+    for (const hex of ["f100", "8101ff", "8305"]) {
+      const socket = await stage.open("/raw", { hex });
+      const events = record(socket);
+      socket.send("break");
+      const { code, reason, wasClean } = await next(socket, "close");
+      equal([hex, events, code, reason, wasClean], [hex, ["error", "close"], 1006, "", false]);
+    }
+  }),
+
+  step("connection closed: a close frame of the server without a body is 1005, and clean", async (stage) => {
+    const { code, reason, wasClean } = await next(stage.socket(stage.url("/close")), "close");
+    equal([code, reason, wasClean], [1005, "", true]);
   }),
 
   step("connection closed: the server's code and reason, and clean", async (stage) => {

@@ -11,6 +11,21 @@ export const constructing: readonly StepCase[] = [
     equal(stage.socket(`ws://${base}/echo/../echo?a b`).url, `ws://${base}/echo?a%20b`);
   }),
 
+  step(
+    "get a URL record, step 1: a relative URL is that of the page, and without a page it is a SyntaxError",
+    (stage) => {
+      const base = (globalThis as { location?: Location }).location?.href ?? "";
+      const path = "/echo?x";
+      // A page such as about:blank is no base for it.
+      if (URL.canParse(path, base)) equal(stage.socket(path).url, new URL(path, base).href.replace(/^http/, "ws"));
+      else
+        equal(
+          thrown(() => stage.socket(path)),
+          "SyntaxError",
+        );
+    },
+  ),
+
   step("get a URL record, step 2: a URL that can't be parsed is a SyntaxError", (stage) => {
     for (const url of ["ws://[", "http://"]) equal([url, thrown(() => stage.socket(url))], [url, "SyntaxError"]);
   }),
@@ -145,11 +160,26 @@ export const constructing: readonly StepCase[] = [
     equal([events, code, wasClean, socket.readyState], [["error", "close"], 1006, false, 3]);
   }),
 
+  step("establish a connection: a subprotocol that was not offered fails it", async (stage) => {
+    for (const protocols of [undefined, ["one", "two"]]) {
+      const socket = stage.socket(stage.url("/protocol", { claim: "three" }), protocols);
+      const events = record(socket);
+      const { code, wasClean } = await next(socket, "close");
+      equal([protocols, events, code, wasClean], [protocols, ["error", "close"], 1006, false]);
+    }
+  }),
+
   step("establish a connection: a status other than 101 fails it", async (stage) => {
-    const socket = stage.socket(stage.url("/status", { code: 503 }));
-    const events = record(socket);
-    const { code, reason, wasClean } = await next(socket, "close");
-    equal([events, code, reason, wasClean], [["error", "close"], 1006, "", false]);
+    for (const status of [301, 400, 503]) {
+      const socket = stage.socket(stage.url("/status", { code: status }));
+      const events = record(socket);
+      const { code, reason, wasClean } = await next(socket, "close");
+      equal([status, events, code, reason, wasClean], [status, ["error", "close"], 1006, "", false]);
+    }
+  }),
+
+  step("connection established, step 2: `extensions` are those that were agreed on, here none", async (stage) => {
+    equal((await stage.open()).extensions, "");
   }),
 
   step("establish a connection: a refused one fails", async (stage) => {

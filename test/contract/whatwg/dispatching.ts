@@ -1,5 +1,5 @@
 import { equal, ok } from "../assert.ts";
-import { next, type StepCase, step, task, thrown } from "./stage.ts";
+import { next, type StepCase, step, task, thrown, uncaught } from "./stage.ts";
 
 /** Events, and how listeners are called. */
 export const dispatching: readonly StepCase[] = [
@@ -31,6 +31,58 @@ export const dispatching: readonly StepCase[] = [
     event.preventDefault();
     event.stopPropagation();
     equal([event.defaultPrevented, event.composedPath().length], [false, 0]);
+  }),
+
+  step("an event is trusted, is not composed, and is on the way to its socket only", async (stage) => {
+    const socket = stage.socket();
+    const seen = new Promise((resolve) => {
+      socket.onopen = (event) => {
+        const { isTrusted, composed, returnValue, cancelBubble, timeStamp, srcElement } = event;
+        const path = event.composedPath();
+        resolve({
+          isTrusted,
+          composed,
+          returnValue,
+          cancelBubble,
+          isTimed: timeStamp > 0,
+          isSource: srcElement === socket,
+          path: [path.length, path[0] === socket],
+        });
+      };
+    });
+    equal(await seen, {
+      isTrusted: true,
+      composed: false,
+      returnValue: true,
+      cancelBubble: false,
+      isTimed: true,
+      isSource: true,
+      path: [1, true],
+    });
+  }),
+
+  step("what a listener throws is reported, and disturbs no other listener and no message", async (stage) => {
+    const socket = await stage.open();
+    const calls: string[] = [];
+    const errors = await uncaught(async () => {
+      socket.onmessage = () => {
+        throw new Error("thrown by the handler");
+      };
+      socket.addEventListener("message", ({ data }) => calls.push(data));
+      for (const text of ["1", "2"]) {
+        const message = next(socket, "message");
+        socket.send(text);
+        await message;
+        await task();
+      }
+    });
+    equal(
+      [errors, calls],
+      [
+        ["thrown by the handler", "thrown by the handler"],
+        ["1", "2"],
+      ],
+    );
   }),
 
   step("events are instances of the platform's classes, where there are any", async (stage) => {
@@ -200,6 +252,19 @@ export const dispatching: readonly StepCase[] = [
       thrown(() => socket.addEventListener("open", 7 as never)),
       "TypeError",
     );
+  }),
+
+  step("dispatchEvent() is the target of the event, and heeds it when it is stopped or cancelled", (stage) => {
+    const socket = stage.socket();
+    const seen: unknown[] = [];
+    socket.addEventListener("custom", (event) => {
+      seen.push(event.target === socket, event.currentTarget === socket);
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    });
+    socket.addEventListener("custom", () => seen.push("after stopImmediatePropagation()"));
+    const isDone = socket.dispatchEvent(new Event("custom", { cancelable: true }));
+    equal([seen, isDone], [[true, true], false]);
   }),
 
   step("dispatchEvent() calls the listeners of that type, and refuses what is no event", (stage) => {

@@ -24,6 +24,7 @@ const UNDICI: Differences = {
     "the error comes inside",
   "listeners are called in the order of their registration, handler attributes among them":
     "an attribute goes to the end",
+  "an event is trusted, is not composed, and is on the way to its socket only": "it is not trusted",
   "a removed listener is not called, also when it is removed during the event": "one that is added meanwhile is called",
 };
 
@@ -31,6 +32,8 @@ const UNDICI: Differences = {
 const NODE: Readonly<Record<string, Differences>> = {
   node22: {
     ...UNDICI,
+    "close(code, reason): a reason without a code travels with 1000": "the connection is lost",
+    "establish a connection: a subprotocol that was not offered fails it": "no close event comes",
     "establish a connection: none of the offered subprotocols selected fails it": "no close event comes",
     "establish a connection: a status other than 101 fails it": "no close event comes",
     "establish a connection: a refused one fails": "no close event comes",
@@ -41,6 +44,7 @@ const NODE: Readonly<Record<string, Differences>> = {
 };
 const CHROMIUM: Differences = {
   "close(code, reason): the code is clamped to an unsigned short and rounded": "the code is cut",
+  "close(code, reason): a reason without a code travels with 1000": "it is an InvalidAccessError",
 };
 
 async function bundle(format: "esm" | "iife"): Promise<string> {

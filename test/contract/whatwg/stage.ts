@@ -122,3 +122,26 @@ export function thrown(act: () => unknown): string {
   }
   return "nothing";
 }
+
+/** The messages of the errors that are reported as uncaught while `act` runs; nobody else learns of them. */
+export async function uncaught(act: () => Promise<void>): Promise<string[]> {
+  const messages: string[] = [];
+  const { process } = globalThis as { process?: NodeJS.Process };
+  if (process?.rawListeners) {
+    const others = process.rawListeners("uncaughtException") as NodeJS.UncaughtExceptionListener[];
+    process.removeAllListeners("uncaughtException");
+    process.on("uncaughtException", ({ message }) => messages.push(message));
+    await act();
+    process.removeAllListeners("uncaughtException");
+    for (const other of others) process.on("uncaughtException", other);
+    return messages;
+  }
+  const listener = (event: ErrorEvent) => {
+    event.preventDefault();
+    messages.push(event.error.message);
+  };
+  globalThis.addEventListener("error", listener);
+  await act();
+  globalThis.removeEventListener("error", listener);
+  return messages;
+}
