@@ -39,7 +39,7 @@ export function isUnclean(code: number): boolean {
 }
 
 /** Bytes of UTF-8 that a reason may have beside its code (RFC 6455, section 5.5.1). */
-const MAX_REASON_BYTES = 123;
+export const MAX_REASON_BYTES = 123;
 
 /** Returns as much of `reason` as a close frame holds, cut between characters. */
 export function cutReason(reason: string): string {

@@ -15,7 +15,5 @@ export type WebSocketInstance = InstanceType<WebSocketClass>;
  */
 export function asWebSocket(conn: SocketConn): WebSocketInstance {
   if (typeof conn?.write !== "function") throw badOption("conn", "a Conn", conn);
-  const target = { url: conn.url, protocols: [] };
-  const socket = new StandardWebSocket(target, (_target, owner) => new ConnLink(conn, owner, "hide", "none"));
-  return socket as unknown as WebSocketInstance;
+  return new StandardWebSocket((owner) => new ConnLink(conn, owner, "hide", "none")) as unknown as WebSocketInstance;
 }

@@ -4,7 +4,7 @@ import type { Payload } from "../base/payload.ts";
 import type { ConnEvents } from "../core/events.ts";
 import type { Stats } from "../core/stats.ts";
 import type { CloseBody } from "../whatwg/arguments.ts";
-import type { Link, LinkEnd, LinkFailure, LinkOwner } from "../whatwg/link.ts";
+import { type Link, type LinkEnd, type LinkOwner, toFailure } from "../whatwg/link.ts";
 import { inMicrotask } from "../whatwg/microtask.ts";
 
 /**
@@ -207,8 +207,4 @@ export class ConnLink implements Link {
  */
 function isFailed(cause: unknown): boolean {
   return cause instanceof ConnError && cause.code !== "timeout";
-}
-
-function toFailure(error: unknown): LinkFailure {
-  return error instanceof Error ? { error, message: error.message } : {};
 }

@@ -32,11 +32,11 @@ export class ReconnectingWebSocket extends StandardWebSocket {
     protocols: Provider<string | string[]> = [],
     options: ReconnectingWebSocketOptions = {},
   ) {
-    const isKnown = typeof url !== "function";
     const names = typeof protocols === "function" ? [] : protocols;
+    const target = typeof url === "function" ? url : parseTarget(url, names).url;
     let link: ReconnectingLink | undefined;
-    super(isKnown ? parseTarget(url, names) : { url: "", protocols: [] }, (target, owner) => {
-      link = new ReconnectingLink(isKnown ? target.url : url, protocols, options, owner);
+    super((owner) => {
+      link = new ReconnectingLink(target, protocols, options, owner);
       return link;
     });
     this.#state = link as unknown as ReconnectingLink;

@@ -52,10 +52,8 @@ export function webSocket(options: WebSocketOptions = {}): WebSocketClass {
   }
   class WebSocket extends StandardWebSocket {
     constructor(url: string | URL, protocols: string | string[] = []) {
-      super(parseTarget(url, protocols), (target, owner) => {
-        const conn = createConn(target.url, target.protocols, rest, drops);
-        return new ConnLink(conn, owner, drops, queue);
-      });
+      const target = parseTarget(url, protocols);
+      super((owner) => new ConnLink(createConn(target.url, target.protocols, rest, drops), owner, drops, queue));
     }
   }
   return WebSocket as unknown as WebSocketClass;

@@ -1,9 +1,8 @@
+import { MAX_REASON_BYTES, NORMAL } from "../base/close-codes.ts";
 import { byteLength, type Payload } from "../base/payload.ts";
 
-/** Bytes of the longest reason that a close frame holds (RFC 6455, section 5.5). */
-const MAX_REASON_BYTES = 123;
 /** The characters of a token (RFC 9110, section 5.6.2), of which a subprotocol is made (RFC 6455, section 4.1). */
-const TOKEN = /^[!#$%&'*+\-.^_`|~\dA-Za-z]+$/;
+const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
 const MAX_UNSIGNED_SHORT = 65_535;
 
 /** The destination of a socket, as its constructor was given it. */
@@ -26,7 +25,7 @@ export interface CloseBody {
  */
 export function parseTarget(url: unknown, protocols: unknown): SocketTarget {
   if (url === undefined) throw new TypeError("A WebSocket needs a URL.");
-  const { href } = parseUrl(toUSVString(url));
+  const href = parseUrl(toUSVString(url));
   const names = listProtocols(protocols);
   for (const [index, name] of names.entries()) {
     if (!TOKEN.test(name)) throw domError("SyntaxError", `The subprotocol "${name}" is not a token (RFC 9110, 5.6.2).`);
@@ -42,7 +41,7 @@ export function parseTarget(url: unknown, protocols: unknown): SocketTarget {
  */
 export function parseClose(code: unknown, reason: unknown): CloseBody {
   const number = code === undefined ? undefined : clampShort(code);
-  if (number !== undefined && number !== 1000 && !(number >= 3000 && number <= 4999)) {
+  if (number !== undefined && number !== NORMAL && !(number >= 3000 && number <= 4999)) {
     throw domError("InvalidAccessError", `close() takes the code 1000 or 3000 to 4999; got ${number}.`);
   }
   const text = reason === undefined ? "" : toUSVString(reason);
@@ -51,12 +50,12 @@ export function parseClose(code: unknown, reason: unknown): CloseBody {
     throw domError("SyntaxError", `The reason of close() is ${bytes} bytes long; at most ${MAX_REASON_BYTES} fit.`);
   }
   // A reason can't travel without a code.
-  return { code: number ?? (text === "" ? undefined : 1000), reason: text };
+  return { code: number ?? (text === "" ? undefined : NORMAL), reason: text };
 }
 
 /** Converts what `send()` was given, with a copy of bytes, since the caller may change them afterwards. */
 export function toData(data: unknown): Payload | Blob {
-  if (data instanceof ArrayBuffer || isTagged(data, "ArrayBuffer")) return new Uint8Array(data as ArrayBuffer).slice();
+  if (isTagged(data, "ArrayBuffer")) return new Uint8Array(data as ArrayBuffer).slice();
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
   if (isBlob(data)) return data;
   return toUSVString(data);
@@ -75,42 +74,34 @@ export function domError(name: string, message: string): Error {
   return DOMException ? new DOMException(message, name) : Object.assign(new Error(message), { name });
 }
 
-function parseUrl(url: string): URL {
-  let parsed: URL;
+/** Returns the URL as parsed, with the scheme of a WebSocket in place of that of HTTP. */
+function parseUrl(url: string): string {
+  // The URL of the page or worker, where there is one.
+  const { location } = globalThis as { location?: { href?: string } };
+  let href: string;
   try {
-    parsed = new URL(url, baseUrl());
+    href = new URL(url, location?.href).href.replace(/^http/, "ws");
   } catch {
     throw domError("SyntaxError", `The URL "${url}" can't be parsed.`);
   }
-  if (parsed.protocol === "http:") parsed.protocol = "ws:";
-  else if (parsed.protocol === "https:") parsed.protocol = "wss:";
-  if (parsed.protocol !== "ws:" && parsed.protocol !== "wss:") {
+  if (!/^wss?:/.test(href)) {
     throw domError("SyntaxError", `The scheme of "${url}" must be ws:, wss:, http: or https:.`);
   }
-  if (parsed.href.includes("#")) throw domError("SyntaxError", `The URL "${url}" of a WebSocket may have no fragment.`);
-  return parsed;
-}
-
-/** The URL of the page or worker, where there is one. */
-function baseUrl(): string | undefined {
-  const { location } = globalThis as { location?: { href?: string } };
-  return location?.href;
+  if (href.includes("#")) throw domError("SyntaxError", `The URL "${url}" of a WebSocket may have no fragment.`);
+  return href;
 }
 
 function listProtocols(protocols: unknown): string[] {
   if (protocols === undefined) return [];
-  const isList = typeof protocols === "object" && protocols !== null && Symbol.iterator in protocols;
+  const isList = typeof protocols !== "string" && Symbol.iterator in Object(protocols);
   return (isList ? [...(protocols as Iterable<unknown>)] : [protocols]).map(String);
 }
 
-/** The number for a `[Clamp] unsigned short` (Web IDL, section 3.2.4.9). */
+/** The number for a `[Clamp] unsigned short`, whose halves go to the even neighbour (Web IDL, section 3.2.4.9). */
 function clampShort(value: unknown): number {
-  const number = Number(value);
-  if (Number.isNaN(number)) return 0;
-  const clamped = Math.min(Math.max(number, 0), MAX_UNSIGNED_SHORT);
-  const floor = Math.floor(clamped);
-  const isTie = clamped - floor === 0.5;
-  return isTie ? floor + (floor % 2) : Math.round(clamped);
+  const clamped = Math.min(Math.max(Number(value) || 0, 0), MAX_UNSIGNED_SHORT);
+  const rounded = Math.round(clamped);
+  return rounded - clamped === 0.5 ? rounded - (rounded % 2) : rounded;
 }
 
 /** The string in which each lone surrogate is U+FFFD, as UTF-8 needs it (Web IDL, section 3.2.11). */

@@ -38,18 +38,18 @@ interface Listening {
  * 8.1.8.1). The platform's own class can't be extended everywhere: React Native has none that an application may rely
  * on, and Firefox breaks subclasses in content scripts.
  */
-export class SocketEventTarget {
+export class SocketEventTarget<Events extends object> {
   #listenings: readonly Listening[] = [];
 
   static {
     const { prototype } = inherit(SocketEventTarget, "EventTarget");
     for (const type of ["open", "message", "error", "close"]) {
       Object.defineProperty(prototype, `on${type}`, {
-        get(this: SocketEventTarget) {
+        get(this: SocketEventTarget<object>) {
           return this.#find(type)?.callback ?? null;
         },
         // It keeps its place among the listeners until it is set to null.
-        set(this: SocketEventTarget, value: unknown) {
+        set(this: SocketEventTarget<object>, value: unknown) {
           const found = this.#find(type);
           if (!isObject(value)) this.#remove(found);
           else if (found) found.callback = value;
@@ -62,6 +62,12 @@ export class SocketEventTarget {
   }
 
   /** Calls `listener` on each event of this type. The same listener is added once. */
+  addEventListener<Type extends keyof Events>(
+    type: Type,
+    listener: SocketListener<Events[Type]> | null,
+    options?: SocketListenerOptions | boolean,
+  ): void;
+  addEventListener(type: string, listener: unknown, options?: SocketListenerOptions | boolean): void;
   addEventListener(type: string, listener: unknown, options?: SocketListenerOptions | boolean): void {
     const { capture, once: isOnce, signal } = toOptions(options);
     if (listener === null || listener === undefined || signal?.aborted) return;

@@ -45,18 +45,13 @@ export interface SocketErrorEvent extends SocketEvent {
   readonly message?: string;
 }
 
-type EventConstructor = new (type: string, target: object, fields: Readonly<Record<string, unknown>>) => SocketEvent;
+type EventConstructor = new (type: string, target: object, fields: object) => SocketEvent;
 
 /** Made on first use, because the platform's classes may be installed late (jsdom, React Native). */
 const classes: { [kind in EventKind]?: EventConstructor } = {};
 
 /** Creates an event of the given kind. Its `fields` are read-only members beside those of every event. */
-export function createEvent(
-  kind: EventKind,
-  type: string,
-  target: object,
-  fields: Readonly<Record<string, unknown>> = {},
-): SocketEvent {
+export function createEvent(kind: EventKind, type: string, target: object, fields: object = {}): SocketEvent {
   classes[kind] ??= inherit(defineEvent(), kind in globalThis ? kind : "Event");
   return new classes[kind](type, target, fields);
 }
@@ -89,10 +84,10 @@ function defineEvent(): EventConstructor {
     readonly type: string;
     readonly target: object;
     currentTarget: object | null = null;
-    readonly timeStamp = globalThis.performance?.now() ?? Date.now();
+    readonly timeStamp = performance.now();
     isStopped = false;
 
-    constructor(type: string, target: object, fields: Readonly<Record<string, unknown>>) {
+    constructor(type: string, target: object, fields: object) {
       this.type = type;
       this.target = target;
       for (const [name, value] of Object.entries(fields)) {

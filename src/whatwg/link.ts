@@ -1,5 +1,5 @@
 import type { Payload } from "../base/payload.ts";
-import type { CloseBody, SocketTarget } from "./arguments.ts";
+import type { CloseBody } from "./arguments.ts";
 
 /** The carrier of a socket's messages. */
 export interface Link {
@@ -7,8 +7,8 @@ export interface Link {
   readonly unsentBytes: number;
   /** Whether messages are taken while connecting; a WebSocket to the letter throws then. */
   readonly isQueueing?: boolean;
-  /** The URL of the connection, where it may change. */
-  readonly url?: string;
+  /** The URL of the connection, as parsed; `""` while it is not known. */
+  readonly url: string;
   /** The protocol and extensions of a connection that is there from the start. */
   readonly agreed?: { readonly protocol: string; readonly extensions: string } | undefined;
   transmit(payload: Payload): void;
@@ -50,4 +50,9 @@ export interface LinkFailure {
 }
 
 /** Begins to connect. */
-export type Connect = (target: SocketTarget, owner: LinkOwner) => Link;
+export type Connect = (owner: LinkOwner) => Link;
+
+/** Returns the details of an error. */
+export function toFailure(error: unknown): LinkFailure {
+  return error instanceof Error ? { error, message: error.message } : {};
+}

@@ -1,7 +1,7 @@
 import { ABNORMAL } from "../base/close-codes.ts";
 import { byteLength, type Payload } from "../base/payload.ts";
-import { type CloseBody, domError, isBlob, parseClose, type SocketTarget, toData } from "./arguments.ts";
-import { SocketEventTarget, type SocketListener, type SocketListenerOptions } from "./event-target.ts";
+import { type CloseBody, domError, isBlob, parseClose, toData } from "./arguments.ts";
+import { SocketEventTarget } from "./event-target.ts";
 import {
   createEvent,
   type EventKind,
@@ -10,7 +10,7 @@ import {
   type SocketEvent,
   type SocketMessageEvent,
 } from "./events.ts";
-import type { Connect, Link, LinkEnd } from "./link.ts";
+import { type Connect, type Link, type LinkEnd, toFailure } from "./link.ts";
 import { inMicrotask } from "./microtask.ts";
 
 /** The events of a socket, by name. */
@@ -35,7 +35,7 @@ const { CONNECTING, OPEN, CLOSING, CLOSED } = STATES;
  * The WebSocket interface of WHATWG (websockets.spec.whatwg.org, section 3) over any link. Nothing of the platform is
  * needed; DOMException, Blob and the platform's event classes are used where there are any.
  */
-export class StandardWebSocket extends SocketEventTarget {
+export class StandardWebSocket extends SocketEventTarget<SocketEvents> {
   /** The connection is not yet established. */
   declare static readonly CONNECTING: 0;
   /** Messages can be sent. */
@@ -70,7 +70,6 @@ export class StandardWebSocket extends SocketEventTarget {
     }
   }
 
-  readonly #target: SocketTarget;
   #readyState: number = CONNECTING;
   #protocol = "";
   #extensions = "";
@@ -85,10 +84,9 @@ export class StandardWebSocket extends SocketEventTarget {
   /** Unsent bytes of a turn in which something was sent; otherwise 0. */
   #turnBytes = 0;
 
-  constructor(target: SocketTarget, connect: Connect) {
+  constructor(connect: Connect) {
     super();
-    this.#target = target;
-    this.#link = connect(target, {
+    this.#link = connect({
       opened: (protocol, extensions) => this.#opened(protocol, extensions),
       received: (payload) => this.#received(payload),
       closing: () => this.#closing(),
@@ -108,7 +106,7 @@ export class StandardWebSocket extends SocketEventTarget {
 
   /** The URL, as parsed. */
   get url(): string {
-    return this.#link.url ?? this.#target.url;
+    return this.#link.url;
   }
 
   /** 0 connecting, 1 open, 2 closing, 3 closed. */
@@ -138,17 +136,6 @@ export class StandardWebSocket extends SocketEventTarget {
   /** Takes `"blob"` or `"arraybuffer"`, and ignores any other value. */
   set binaryType(value: "blob" | "arraybuffer") {
     if (value === "blob" || value === "arraybuffer") this.#binaryType = value;
-  }
-
-  /** Calls `listener` on each event of this type. The same listener is added once. */
-  override addEventListener<Type extends keyof SocketEvents>(
-    type: Type,
-    listener: SocketListener<SocketEvents[Type]> | null,
-    options?: SocketListenerOptions | boolean,
-  ): void;
-  override addEventListener(type: string, listener: unknown, options?: SocketListenerOptions | boolean): void;
-  override addEventListener(type: string, listener: unknown, options?: SocketListenerOptions | boolean): void {
-    super.addEventListener(type, listener, options);
   }
 
   /**
@@ -244,7 +231,7 @@ export class StandardWebSocket extends SocketEventTarget {
   }
 
   #dispatch(kind: EventKind, type: string, fields?: object): void {
-    this.emit(createEvent(kind, type, this, { ...fields }));
+    this.emit(createEvent(kind, type, this, fields));
   }
 
   #toBinary(payload: Uint8Array): ArrayBuffer | Blob {
@@ -282,7 +269,7 @@ export class StandardWebSocket extends SocketEventTarget {
       }
     } catch (error) {
       // A Blob that can't be read or sent ends the connection, because what was sent after it may not overtake it.
-      if (waiting === this.#waiting) this.#fail(error as Error);
+      if (waiting === this.#waiting) this.#fail(error);
     }
   }
 
@@ -291,9 +278,9 @@ export class StandardWebSocket extends SocketEventTarget {
     this.#waitingBytes = 0;
   }
 
-  #fail(error: Error): void {
+  #fail(error: unknown): void {
     this.#link.close({ code: undefined, reason: "" });
-    this.#ended({ code: ABNORMAL, reason: "", wasClean: false, failure: { error, message: error.message } });
+    this.#ended({ code: ABNORMAL, reason: "", wasClean: false, failure: toFailure(error) });
   }
 }
 

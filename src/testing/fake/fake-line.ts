@@ -58,6 +58,10 @@ export class FakeLine implements Link {
     this.#client = client;
   }
 
+  get url(): string {
+    return this.target.url;
+  }
+
   get isOver(): boolean {
     return this.#state === "over";
   }

@@ -97,7 +97,8 @@ class MemoryServer<In, Out> implements FakeServer<In, Out> {
     const dial = (line: FakeLine) => this.#dial(line);
     this.WebSocket = class WebSocket extends StandardWebSocket {
       constructor(url: string | URL, protocols: string | string[] = []) {
-        super(parseTarget(url, protocols), (target, owner) => {
+        const target = parseTarget(url, protocols);
+        super((owner) => {
           const line = new FakeLine(target, owner);
           dial(line);
           return line;
