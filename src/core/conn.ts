@@ -5,6 +5,7 @@ import type { ListenOptions } from "../base/emitter.ts";
 import { ConnError, onAbort } from "../base/errors.ts";
 import type { Payload } from "../base/payload.ts";
 import type { SendOptions } from "../base/send-options.ts";
+import { parseUrl } from "../base/url.ts";
 import { type CodecLike, iterate, marshal, type ReceiveOptions } from "../codec/codec.ts";
 import { checkCode, checkListen, signalOf } from "./arguments.ts";
 import type { ConnectionSource } from "./connect-attempt.ts";
@@ -15,7 +16,6 @@ import { enqueue, toFrame, tryWriting, type WriteOptions } from "./send.ts";
 import type { StateName } from "./state-machine.ts";
 import { type Stats, statsOf } from "./stats.ts";
 import { Supervisor } from "./supervisor.ts";
-import { parseUrl } from "./url.ts";
 import { whenOpen } from "./when-open.ts";
 
 /** Where a Conn has its supervisor. */

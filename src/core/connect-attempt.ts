@@ -3,6 +3,7 @@ import { ABNORMAL, INTERNAL_ERROR, POLICY_VIOLATION } from "../base/close-codes.
 import { type Deferred, deferred, noop } from "../base/deferred.ts";
 import { ConnError, textOf } from "../base/errors.ts";
 import { exceeds, type Payload } from "../base/payload.ts";
+import { parseUrl } from "../base/url.ts";
 import { marshal, unmarshal } from "../codec/codec.ts";
 import type { ConnectionEnd, Socket, SocketOptions, SocketOwner, Target } from "../socket/socket.ts";
 import { parseProtocols } from "./arguments.ts";
@@ -11,7 +12,6 @@ import { Inbox } from "./inbox.ts";
 import { INBOX, type ProviderOr, type ResolvedOptions, type SetupContext, type Url } from "./options.ts";
 import type { Session, SessionStart } from "./session.ts";
 import type { CloseFrame, WaitReason } from "./state-machine.ts";
-import { parseUrl } from "./url.ts";
 
 /** Milliseconds for the close frame of a server that selected no protocol. */
 const LAST_WORD_MS = 100;

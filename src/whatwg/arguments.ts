@@ -1,5 +1,7 @@
 import { MAX_REASON_BYTES, NORMAL } from "../base/close-codes.ts";
+import { describeBadOption } from "../base/option-rules.ts";
 import { byteLength, type Payload } from "../base/payload.ts";
+import { parseUrl } from "../base/url.ts";
 
 /** The characters of a token (RFC 9110, section 5.6.2), of which a subprotocol is made (RFC 6455, section 4.1). */
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
@@ -21,17 +23,19 @@ export interface CloseBody {
 /**
  * Checks the arguments of the constructor (WebSockets, section 3.1, "new WebSocket(url, protocols)").
  *
- * @throws DOMException `SyntaxError`; TypeError without a URL
+ * @throws DOMException `SyntaxError`, which quotes neither URL nor subprotocol, because both may hold a token; TypeError
+ * without a URL
  */
 export function parseTarget(url: unknown, protocols: unknown): SocketTarget {
   if (url === undefined) throw new TypeError("A WebSocket needs a URL.");
-  const href = parseUrl(toUSVString(url));
   const names = listProtocols(protocols);
-  for (const [index, name] of names.entries()) {
-    if (!TOKEN.test(name)) throw domError("SyntaxError", `The subprotocol "${name}" is not a token (RFC 9110, 5.6.2).`);
-    if (names.indexOf(name) < index) throw domError("SyntaxError", `The subprotocol "${name}" is given twice.`);
+  const bad = names.findIndex((name, i) => !TOKEN.test(name) || names.indexOf(name) < i);
+  if (bad >= 0) throw domError("SyntaxError", `protocols must be tokens, each once; the one at index ${bad} is not.`);
+  try {
+    return { url: parseUrl(toUSVString(url)), protocols: names };
+  } catch (error) {
+    throw domError("SyntaxError", (error as Error).message);
   }
-  return { url: href, protocols: names };
 }
 
 /**
@@ -42,12 +46,12 @@ export function parseTarget(url: unknown, protocols: unknown): SocketTarget {
 export function parseClose(code: unknown, reason: unknown): CloseBody {
   const number = code === undefined ? undefined : clampShort(code);
   if (number !== undefined && number !== NORMAL && !(number >= 3000 && number <= 4999)) {
-    throw domError("InvalidAccessError", `close() takes the code 1000 or 3000 to 4999; got ${number}.`);
+    throw domError("InvalidAccessError", describeBadOption("code", "1000 or 3000 to 4999", number));
   }
   const text = reason === undefined ? "" : toUSVString(reason);
   const bytes = byteLength(text);
   if (bytes > MAX_REASON_BYTES) {
-    throw domError("SyntaxError", `The reason of close() is ${bytes} bytes long; at most ${MAX_REASON_BYTES} fit.`);
+    throw domError("SyntaxError", describeBadOption("reason", `at most ${MAX_REASON_BYTES} bytes of UTF-8`, bytes));
   }
   // A reason can't travel without a code.
   return { code: number ?? (text === "" ? undefined : NORMAL), reason: text };
@@ -72,23 +76,6 @@ export function isBlob(data: unknown): data is Blob {
 export function domError(name: string, message: string): Error {
   const { DOMException } = globalThis as { DOMException?: new (message: string, name: string) => Error };
   return DOMException ? new DOMException(message, name) : Object.assign(new Error(message), { name });
-}
-
-/** Returns the URL as parsed, with the scheme of a WebSocket in place of that of HTTP. */
-function parseUrl(url: string): string {
-  // The URL of the page or worker, where there is one.
-  const { location } = globalThis as { location?: { href?: string } };
-  let href: string;
-  try {
-    href = new URL(url, location?.href).href.replace(/^http/, "ws");
-  } catch {
-    throw domError("SyntaxError", `The URL "${url}" can't be parsed.`);
-  }
-  if (!/^wss?:/.test(href)) {
-    throw domError("SyntaxError", `The scheme of "${url}" must be ws:, wss:, http: or https:.`);
-  }
-  if (href.includes("#")) throw domError("SyntaxError", `The URL "${url}" of a WebSocket may have no fragment.`);
-  return href;
 }
 
 function listProtocols(protocols: unknown): string[] {

@@ -31,6 +31,9 @@ export type SocketHandler<E> = ((event: E) => unknown) | null;
 const STATES = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 } as const;
 const { CONNECTING, OPEN, CLOSING, CLOSED } = STATES;
 
+/** The scheme, and the host with its port, of a URL as parsed. */
+const ORIGIN = /^(\w+:\/\/)(?:[^/?#]*@)?([^/?#]*).*/s;
+
 /**
  * The WebSocket interface of WHATWG (websockets.spec.whatwg.org, section 3) over any link. Nothing of the platform is
  * needed; DOMException, Blob and the platform's event classes are used where there are any.
@@ -188,8 +191,8 @@ export class StandardWebSocket extends SocketEventTarget<SocketEvents> {
     this.#readyState = OPEN;
     this.#protocol = protocol;
     this.#extensions = extensions;
-    const { url } = this;
-    this.#origin = url && new URL(url).origin;
+    // By its text, because the URL of React Native has no origin.
+    this.#origin = this.url.replace(ORIGIN, "$1$2");
   }
 
   #received(payload: Payload): void {

@@ -240,7 +240,7 @@ function checkOptions<In, Out>(options: FakeServerOptions<In, Out>): Required<Fa
   try {
     parseTarget("ws://localhost", protocols);
   } catch (cause) {
-    throw new ConnError("bad-option", `protocols: ${(cause as Error).message}`, { cause });
+    throw new ConnError("bad-option", (cause as Error).message, { cause });
   }
   if (typeof resume !== "boolean") throw new ConnError("bad-option", `resume must be true or false; got ${resume}.`);
   return { codec, protocols, resume };

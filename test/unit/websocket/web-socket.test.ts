@@ -242,3 +242,23 @@ test.each([
 test("an option of the Conn that is out of range is refused at the caller's line too", () => {
   expect(() => webSocket({ connectTimeoutMs: -1 })).toThrow(expect.objectContaining({ code: "bad-option" }));
 });
+
+test("an error of the constructor quotes no URL and no subprotocol, because both may hold a token", () => {
+  const Host = webSocket();
+  for (const [url, protocols] of [
+    ["ftp://x.test/?token=secret"],
+    ["ws://x.test/?token=secret#part"],
+    [URL, "secret token"],
+  ] as const) {
+    const message = expect.not.stringContaining("secret");
+    expect(() => new Host(url, protocols)).toThrow(expect.objectContaining({ name: "SyntaxError", message }));
+  }
+});
+
+test("the origin of a message has no credentials", async () => {
+  const { server, options } = serve();
+  const socket = new (webSocket(options))("ws://user:pass@fake.test:8080/live?at=@");
+  const message = new Promise<MessageEvent>((resolve) => socket.addEventListener("message", resolve));
+  (await server.next()).send("text");
+  expect((await message).origin).toBe("ws://fake.test:8080");
+});

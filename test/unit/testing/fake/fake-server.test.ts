@@ -102,7 +102,7 @@ test('refuse("hang") never answers, and 0 times takes the refusal back', async (
 test.each([
   [() => fakeServer({ codec: {} as never }), "codec must be an object with marshal and unmarshal, such as json()."],
   [() => fakeServer({ protocols: "v1" as never }), "protocols must be an array of subprotocols."],
-  [() => fakeServer({ protocols: ["a b"] }), 'protocols: The subprotocol "a b" is not a token (RFC 9110, 5.6.2).'],
+  [() => fakeServer({ protocols: ["a b"] }), "protocols must be tokens, each once; the one at index 0 is not."],
   [() => fakeServer({ resume: {} as never }), "resume must be true or false; got [object Object]."],
   [() => fakeServer().refuse(200), 'how must be an HTTP status from 300 to 599, "network" or "hang"; got 200.'],
   [() => fakeServer().refuse("network", -1), "times must be a number, at least 0; got -1."],

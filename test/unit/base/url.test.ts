@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import { parseUrl } from "../../../src/core/url.ts";
+import { parseUrl } from "../../../src/base/url.ts";
 
 describe("the URL to dial", () => {
   test.each([

@@ -1,4 +1,4 @@
-import { ConnError } from "../base/errors.ts";
+import { ConnError } from "./errors.ts";
 
 /** The parts of a page, or of a worker, that tell what a relative URL is relative to. */
 interface Page {
