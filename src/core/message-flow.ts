@@ -151,8 +151,8 @@ export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, Outbox
 
   onOpen(): void {}
 
-  onMessage(payload: Payload): void {
-    this.lastReceivedAt = Date.now();
+  onMessage(payload: Payload, readAt: number = Date.now()): void {
+    this.lastReceivedAt = readAt;
     if (this.#hold) this.#release();
     const message = this.session.receive(payload);
     if (message !== undefined) this.receive(message);

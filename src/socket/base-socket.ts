@@ -94,10 +94,10 @@ export abstract class BaseSocket implements Socket {
     return this.bufferedAmount;
   }
 
-  protected receive(payload: Payload): void {
+  protected receive(payload: Payload, readAt?: number): void {
     this.activityCount++;
     if (exceeds(payload, this.#maxPayloadBytes)) this.refuseTooLarge();
-    else this.owner.onMessage(payload);
+    else this.owner.onMessage(payload, readAt);
   }
 
   protected refuseTooLarge(): void {

@@ -11,6 +11,7 @@ import { FrameWriter } from "./frame-writer.ts";
 import { attachAdapter, createListeners, listen } from "./listeners.ts";
 import type { ConnectionEnd, Socket, SocketOptions, SocketOwner, Target, WebSocketConstructor } from "./socket.ts";
 import type { Tcp } from "./tcp.ts";
+import { turnTime } from "./turn-clock.ts";
 import { constructorOf, openSocket as openWhatwg, requireSupport as requireWhatwg } from "./whatwg-socket.ts";
 import { checkClientOptions, toMaxPayload } from "./ws-options.ts";
 
@@ -217,12 +218,12 @@ export class NodeSocket extends BaseSocket {
   }
 
   #onMessage(data: Uint8Array, isBinary: boolean): void {
-    if (isBinary) return this.receive(toUint8Array(data));
+    if (isBinary) return this.receive(toUint8Array(data), turnTime());
     // Longer text would throw below, and with that end the process.
     if (data.length > constants.MAX_STRING_LENGTH) return this.refuseTooLarge();
     const text = data.toString();
     if (isInvalidUtf8(text, data)) this.#fail({ cause: invalidUtf8Error() }, INVALID_UTF8);
-    else this.receive(text);
+    else this.receive(text, turnTime());
   }
 
   /** Whether `ws` would keep the caller's bytes. Masking copies a client's, unless they are compressed. */

@@ -19,7 +19,8 @@ export interface ConnectionEnd {
 /** The callbacks of a connection. None is called after `onEnd()`, and none once the connection is abandoned. */
 export interface SocketOwner {
   onOpen(protocol: string, extensions: string): void;
-  onMessage(payload: Payload): void;
+  /** Called with a message, and with the time at which it was read, in milliseconds of `Date.now()`; default now. */
+  onMessage(payload: Payload, readAt?: number): void;
   onEnd(ending: ConnectionEnd): void;
   onPong(): void;
 }
