@@ -289,7 +289,8 @@ export class Sender {
   #confirm(messages: readonly SentMessage[]): void {
     for (const { confirmed, onOutcome } of messages) {
       confirmed?.resolve();
-      this.#owner.onOutcome(onOutcome, "acknowledged");
+      // Checked here, because most messages have none and there may be thousands.
+      if (onOutcome) this.#owner.onOutcome(onOutcome, "acknowledged");
     }
   }
 

@@ -63,7 +63,7 @@ function newSession() {
 
 async function greet(socket: FakeSocket, sid = "one", app = 0) {
   socket.open({ protocol: NAME });
-  socket.message(greeting(sid, 100_000, app));
+  socket.message(greeting(sid, 400_000, app));
   await settleMicrotasks();
 }
 
@@ -458,23 +458,23 @@ describe("acknowledging", () => {
     for (let n = 0; n < count; n++) socket.message(text);
   };
 
-  test("comes after 128 messages", async () => {
+  test("comes after 1,024 messages", async () => {
     const { socket } = await openSession();
-    receive(socket, 127);
+    receive(socket, 1_023);
     await settleMicrotasks();
     expect(taken(socket)).toEqual([]);
     receive(socket, 1);
     await settleMicrotasks();
-    expect(taken(socket)).toEqual([{ type: "a", n: 128 }]);
+    expect(taken(socket)).toEqual([{ type: "a", n: 1_024 }]);
   });
 
   test("comes once for all that came in a turn", async () => {
     const { socket } = await openSession();
-    receive(socket, 1_000);
+    receive(socket, 1_500);
     expect(taken(socket)).toEqual([]);
     await settleMicrotasks();
-    expect(taken(socket)).toEqual([{ type: "a", n: 1_000 }]);
-    receive(socket, 127);
+    expect(taken(socket)).toEqual([{ type: "a", n: 1_500 }]);
+    receive(socket, 1_023);
     await settleMicrotasks();
     expect(taken(socket)).toEqual([]);
   });
@@ -512,14 +512,14 @@ describe("acknowledging", () => {
 
   test("counts what was pulled where that is asked for", async () => {
     const { conn, socket } = await openSession({ ack: "consumed" });
-    receive(socket, 200, "x");
+    receive(socket, 1_100, "x");
     await advance(10_000);
     expect(taken(socket)).toEqual([]);
     await conn.receive();
     await advance(2_000);
     expect(taken(socket)).toEqual([{ type: "a", n: 1 }]);
-    for (let n = 1; n < 129; n++) await conn.receive();
-    expect(taken(socket)).toEqual([{ type: "a", n: 129 }]);
+    for (let n = 1; n < 1_025; n++) await conn.receive();
+    expect(taken(socket)).toEqual([{ type: "a", n: 1_025 }]);
   });
 
   test("holds back a peer whose messages are not taken in", async () => {
@@ -572,10 +572,10 @@ describe("acknowledging", () => {
   test("comes after a quarter of the window that the peer may use, where that is the smaller one", async () => {
     const { conn, socket } = await openSession({ windowBytes: 2 ** 20, ack: "consumed" });
     receive(socket, 40, "x".repeat(9_936));
-    for (let n = 0; n < 2; n++) await conn.receive();
+    for (let n = 0; n < 9; n++) await conn.receive();
     expect(taken(socket)).toEqual([]);
     await conn.receive();
-    expect(taken(socket)).toEqual([{ type: "a", n: 3 }]);
+    expect(taken(socket)).toEqual([{ type: "a", n: 10 }]);
   });
 
   test("answers a turn's pings once", async () => {
