@@ -16,7 +16,7 @@ export interface WriteOptions extends SendOptions {
 /** Returns `payload` in the form of the frame that it is to travel in: a string for text, bytes for binary. */
 export function toFrame(payload: Payload, as: WriteOptions["as"], payloadType: "text" | "binary"): Payload {
   // The usual case first, because a hub writes one text to thousands of Conns in a turn.
-  if (typeof payload === "string" && as === undefined) return payload;
+  if (as === undefined && typeof payload === "string") return payload;
   const given = marshal(message, payload);
   const type = as === undefined ? (typeof given === "string" ? "text" : payloadType) : as;
   if (type === "text") return marshal({ marshal: toText }, given);
