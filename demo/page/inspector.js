@@ -170,7 +170,8 @@ function statusOf(lanes) {
   if (silent.length === 0) return { text, spoken: text, tone: isWell ? "good" : "busy" };
   const longestMs = Math.max(...silent.map(({ silentMs }) => silentMs));
   const spoken = `${text}, ${silent.length} of them silent`;
-  return { text: `${spoken} for ${Math.round(longestMs / 1000)} s`, spoken, tone: "busy" };
+  const most = silent.length > 1 ? "up to " : "";
+  return { text: `${spoken} for ${most}${Math.round(longestMs / 1000)} s`, spoken, tone: "busy" };
 }
 
 function named(some, all) {

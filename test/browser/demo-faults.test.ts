@@ -141,7 +141,7 @@ describe.skipIf(!executablePath)("the demo's line", () => {
     await expect
       .poll(() => page.locator('[data-conn="Game"]').textContent(), SOON)
       .toMatch(/^Silent for \d+ s\. Without resume the page can't tell whether the line is dead\.$/);
-    expect(await page.locator("#status").textContent()).toMatch(/ of them silent for \d+ s$/);
+    expect(await page.locator("#status").textContent()).toMatch(/ [2-6] of them silent for up to \d+ s$/);
     await expect.poll(() => page.locator("#fault-text").textContent(), { timeout: 8_000 }).toMatch(/^The line is fine/);
     await press(page, "Retry now");
     await expect
