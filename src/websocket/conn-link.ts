@@ -144,11 +144,11 @@ export class ConnLink implements Link {
 
   #onDisconnected(info: ConnEvents<Payload>["disconnected"]): void {
     if (this.#drops !== "reopen" || !info.willRetry) return;
-    const { reason, clean, wasOpen, cause } = info;
-    // A page sees no other code for a dial that failed (WHATWG WebSockets, "fail the WebSocket connection").
-    const code = info.code === BAD_CERTIFICATE ? ABNORMAL : info.code;
+    const { code, reason, clean, wasOpen, cause } = info;
     const failure = wasOpen && !isFailed(cause) ? undefined : toFailure(cause);
-    const end = { code, reason, wasClean: clean, failure };
+    // A page sees no other code for a dial that failed (WHATWG WebSockets, "fail the WebSocket connection").
+    const isSent = !isFailed(cause) && code !== BAD_CERTIFICATE;
+    const end = isSent ? { code, reason, wasClean: clean, failure } : { ...LOST, failure };
     if (this.#owner.isClosing()) {
       this.#finish(end);
       this.#conn.close();
@@ -169,8 +169,8 @@ export class ConnLink implements Link {
     const cause = error?.cause;
     // An attempt that is given up never had a closing handshake, whatever code close() was given.
     if (!this.#hasOpened) return this.#finish({ ...LOST, failure: toFailure(cause ?? error) });
-    const failure = !clean && isFailed(cause) ? toFailure(cause) : undefined;
-    this.#finish({ code, reason, wasClean: clean, failure });
+    if (!clean && isFailed(cause)) return this.#finish({ ...LOST, failure: toFailure(cause) });
+    this.#finish({ code, reason, wasClean: clean });
   }
 
   #fail(error: ConnError): void {

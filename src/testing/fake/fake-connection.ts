@@ -1,6 +1,8 @@
+import { MAX_REASON_BYTES } from "../../base/close-codes.ts";
 import { type Deferred, deferred } from "../../base/deferred.ts";
-import { ConnError, onAbort } from "../../base/errors.ts";
-import type { Payload } from "../../base/payload.ts";
+import { badOption, ConnError, failOption, onAbort } from "../../base/errors.ts";
+import { type OptionRules, signalRule, takeOptions } from "../../base/option-rules.ts";
+import { exceeds, type Payload } from "../../base/payload.ts";
 import { type CodecLike, marshal, unmarshal } from "../../codec/codec.ts";
 import type { FakeCloseInfo, FakeLine, LineServer } from "./fake-line.ts";
 import type { FakeSession } from "./fake-session.ts";
@@ -64,7 +66,9 @@ interface Waiting<In> extends Deferred<In> {
   isOver: boolean;
 }
 
-const MAX_REASON_BYTES = 123;
+/** The options of a call that waits. */
+export const WAITING: OptionRules<{ readonly signal?: AbortSignal | undefined }> = { signal: signalRule() };
+
 /** Close codes below 3000 that an endpoint may send (RFC 6455, section 7.4.1; IANA). */
 const SENDABLE: ReadonlySet<number> = new Set([1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014]);
 
@@ -115,7 +119,8 @@ export class ServerConnection<In, Out> implements FakeConnection<In, Out>, LineS
     });
   }
 
-  receive({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<In> {
+  receive(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<In> {
+    const { signal } = takeOptions("", WAITING, options, failOption);
     const waiting = { ...deferred<In>(), isOver: false };
     onAbort(signal, waiting.promise, (error) => {
       waiting.isOver = true;
@@ -137,12 +142,10 @@ export class ServerConnection<In, Out> implements FakeConnection<In, Out>, LineS
 
   close(code = 1000, reason = ""): void {
     if (!SENDABLE.has(code) && !(Number.isInteger(code) && code >= 3000 && code <= 4999)) {
-      const range = "1000 to 1003, 1007 to 1014 or 3000 to 4999";
-      throw new ConnError("bad-option", `code must be ${range}; got ${code}. Use drop() for an end without a code.`);
+      throw badOption("code", "1000 to 1003, 1007 to 1014 or 3000 to 4999 (drop() gives none)", code);
     }
-    const { length } = new TextEncoder().encode(reason);
-    if (length > MAX_REASON_BYTES) {
-      throw new ConnError("bad-option", `reason must be at most ${MAX_REASON_BYTES} bytes of UTF-8; got ${length}.`);
+    if (typeof reason !== "string" || exceeds(reason, MAX_REASON_BYTES)) {
+      throw badOption("reason", `a string of at most ${MAX_REASON_BYTES} bytes of UTF-8`, reason);
     }
     if (this.#session) this.#session.close({ code, reason });
     else this.#line.closeFromServer({ code, reason });

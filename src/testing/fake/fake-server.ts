@@ -1,13 +1,13 @@
 import { type Deferred, deferred } from "../../base/deferred.ts";
-import { ConnError, failOption, onAbort } from "../../base/errors.ts";
-import { checkNames } from "../../base/option-rules.ts";
+import { badOption, failOption, onAbort } from "../../base/errors.ts";
+import { flagRule, type OptionRules, rule, takeOptions } from "../../base/option-rules.ts";
 import type { Payload } from "../../base/payload.ts";
 import { type CodecLike, message } from "../../codec/codec.ts";
 import { selectProtocol, speaksResume } from "../../resume/protocol/subprotocol.ts";
 import { parseTarget } from "../../whatwg/arguments.ts";
 import { inMicrotask } from "../../whatwg/microtask.ts";
 import { StandardWebSocket } from "../../whatwg/web-socket.ts";
-import { type FakeConnection, ServerConnection } from "./fake-connection.ts";
+import { type FakeConnection, ServerConnection, WAITING } from "./fake-connection.ts";
 import { FakeLine } from "./fake-line.ts";
 import { FakeSessions } from "./fake-sessions.ts";
 
@@ -60,6 +60,12 @@ export interface FakeServer<In = Payload, Out = In> {
   restart(): void;
 }
 
+const RULES: OptionRules<FakeServerOptions> = {
+  codec: rule("an object with marshal and unmarshal, such as json()", isCodec, message),
+  protocols: rule("an array of subprotocols, which are tokens, each once", areProtocols, []),
+  resume: flagRule(false),
+};
+
 interface Refusal {
   readonly how: number | "network" | "hang";
   times: number;
@@ -72,7 +78,7 @@ interface Refusal {
  * @throws ConnError `bad-option`
  */
 export function fakeServer<In = Payload, Out = In>(options: FakeServerOptions<In, Out> = {}): FakeServer<In, Out> {
-  return new MemoryServer(checkOptions(options));
+  return new MemoryServer(takeOptions("", RULES, options, failOption) as Required<FakeServerOptions<In, Out>>);
 }
 
 class MemoryServer<In, Out> implements FakeServer<In, Out> {
@@ -131,7 +137,8 @@ class MemoryServer<In, Out> implements FakeServer<In, Out> {
     return installation;
   }
 
-  next({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<FakeConnection<In, Out>> {
+  next(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<FakeConnection<In, Out>> {
+    const { signal } = takeOptions("", WAITING, options, failOption);
     const call = deferred<FakeConnection<In, Out>>();
     onAbort(signal, call.promise, (error) => {
       const index = this.#calls.indexOf(call);
@@ -160,9 +167,11 @@ class MemoryServer<In, Out> implements FakeServer<In, Out> {
   refuse(how: number | "network" | "hang" = "network", times = 1): void {
     const isStatus = typeof how === "number" && Number.isInteger(how) && how >= 300 && how <= 599;
     if (!isStatus && how !== "network" && how !== "hang") {
-      throw new ConnError("bad-option", `how must be an HTTP status from 300 to 599, "network" or "hang"; got ${how}.`);
+      throw badOption("how", 'an HTTP status from 300 to 599, "network" or "hang"', how);
     }
-    if (!(times >= 0)) throw new ConnError("bad-option", `times must be a number, at least 0; got ${times}.`);
+    if (!(times >= 0 && (Number.isInteger(times) || times === Number.POSITIVE_INFINITY))) {
+      throw badOption("times", "a whole number, at least 0, or Infinity", times);
+    }
     this.#refusal = { how, times };
   }
 
@@ -230,18 +239,15 @@ function refuseLine(line: FakeLine, how: Refusal["how"]): void {
   line.fail({ error: Object.assign(new Error(message), { code: "ECONNREFUSED" }), message });
 }
 
-function checkOptions<In, Out>(options: FakeServerOptions<In, Out>): Required<FakeServerOptions<In, Out>> {
-  checkNames("", ["codec", "protocols", "resume"], options, failOption);
-  const { codec = message as unknown as CodecLike<In, Out>, protocols = [], resume = false } = options;
-  if (typeof codec?.marshal !== "function" || typeof codec.unmarshal !== "function") {
-    throw new ConnError("bad-option", "codec must be an object with marshal and unmarshal, such as json().");
-  }
-  if (!Array.isArray(protocols)) throw new ConnError("bad-option", "protocols must be an array of subprotocols.");
+function isCodec(value: unknown): boolean {
+  const codec = Object(value) as Partial<CodecLike<unknown, unknown>>;
+  return typeof codec.marshal === "function" && typeof codec.unmarshal === "function";
+}
+
+function areProtocols(value: unknown): boolean {
   try {
-    parseTarget("ws://localhost", protocols);
-  } catch (cause) {
-    throw new ConnError("bad-option", (cause as Error).message, { cause });
+    return Array.isArray(value) && parseTarget("ws://localhost", value).protocols.length >= 0;
+  } catch {
+    return false;
   }
-  if (typeof resume !== "boolean") throw new ConnError("bad-option", `resume must be true or false; got ${resume}.`);
-  return { codec, protocols, resume };
 }

@@ -129,6 +129,19 @@ test("a listener is forgotten with its removal, not with the end of its signal",
   expect([added.mock.calls.length, removed.mock.calls.length]).toEqual([3, 3]);
 });
 
+test.each(["close", "reopen"] as const)(
+  'with "%s" a message that is refused at this end is an error event and 1006, because no close frame came',
+  async (drops) => {
+    const { server, options } = serve();
+    const Host = webSocket({ ...options, drops, maxPayloadBytes: 10 });
+    const events = record(new Host(URL));
+    (await server.next()).send("x".repeat(11));
+    await pass(WAIT_MS);
+    const error = "error A message is longer than maxPayloadBytes. in 3";
+    expect(events).toEqual(["open in 1", error, "close 1006 false in 3"]);
+  },
+);
+
 test("a message that finds the buffers full ends the socket with an error event", async () => {
   const { server, options } = serve();
   const Host = webSocket({ ...options, outbox: { maxBytes: 100, highWaterMark: 10 } });

@@ -82,11 +82,19 @@ test.each([999, 1004, 1005, 1006, 1015, 2999, 5000, 1000.5])("close(%d) is refus
   expect(connection.isOpen).toBe(true);
 });
 
-test("close() refuses a reason that no close frame holds", async () => {
+test("close() and receive() name an argument that is out of its range", async () => {
   const { connection } = await connect(fakeServer());
-  expect(() => connection.close(1000, "ü".repeat(62))).toThrow(
-    expect.objectContaining({ message: "reason must be at most 123 bytes of UTF-8; got 124." }),
-  );
+  const range = "reason must be a string of at most 123 bytes of UTF-8";
+  for (const [act, message] of [
+    [() => connection.close(1000, "ü".repeat(62)), range],
+    [() => connection.close(1000, 5 as never), `${range}; got 5.`],
+    [() => connection.close("1000" as never), 'got "1000".'],
+    [() => connection.receive({ signal: 5 as never }), "signal must be an AbortSignal; got 5."],
+    [() => connection.receive({ sginal: 5 } as never), "sginal is not an option: use one of signal."],
+  ] as const) {
+    expect(act).toThrow(expect.objectContaining({ code: "bad-option", message: expect.stringContaining(message) }));
+  }
+  expect(connection.isOpen).toBe(true);
 });
 
 test("when both ends close at once each learns the code of the other", async () => {

@@ -100,12 +100,38 @@ test('refuse("hang") never answers, and 0 times takes the refusal back', async (
 });
 
 test.each([
-  [() => fakeServer({ codec: {} as never }), "codec must be an object with marshal and unmarshal, such as json()."],
-  [() => fakeServer({ protocols: "v1" as never }), "protocols must be an array of subprotocols."],
-  [() => fakeServer({ protocols: ["a b"] }), "protocols must be tokens, each once; the one at index 0 is not."],
-  [() => fakeServer({ resume: {} as never }), "resume must be true or false; got [object Object]."],
+  [
+    () => fakeServer({ codec: {} as never }),
+    "codec must be an object with marshal and unmarshal, such as json(); got an object.",
+  ],
+  [
+    () => fakeServer({ protocols: "v1" as never }),
+    'protocols must be an array of subprotocols, which are tokens, each once; got "v1".',
+  ],
+  [
+    () => fakeServer({ protocols: ["a b"] }),
+    "protocols must be an array of subprotocols, which are tokens, each once; got an array.",
+  ],
+  [() => fakeServer({ resume: {} as never }), "resume must be true or false; got an object."],
+  [() => fakeServer({ resum: true } as never), "resum is not an option: use resume."],
+  [() => fakeServer(null as never), "The options must be an object; got null."],
   [() => fakeServer().refuse(200), 'how must be an HTTP status from 300 to 599, "network" or "hang"; got 200.'],
-  [() => fakeServer().refuse("network", -1), "times must be a number, at least 0; got -1."],
+  [
+    () => fakeServer().refuse("boom" as never),
+    'how must be an HTTP status from 300 to 599, "network" or "hang"; got "boom".',
+  ],
+  [() => fakeServer().refuse("network", -1), "times must be a whole number, at least 0, or Infinity; got -1."],
+  [() => fakeServer().refuse("network", 1.5), "times must be a whole number, at least 0, or Infinity; got 1.5."],
+  [
+    () => fakeServer().refuse("network", "2" as never),
+    'times must be a whole number, at least 0, or Infinity; got "2".',
+  ],
+  [() => fakeServer().next({ signal: 5 as never }), "signal must be an AbortSignal; got 5."],
+  [
+    () => fakeServer().next({ signal: new AbortController() as never }),
+    "signal must be an AbortSignal; got an object.",
+  ],
+  [() => fakeServer().next(null as never), "The options must be an object; got null."],
 ])("names an option that is out of its range", (act, message) => {
   expect(act).toThrow(expect.objectContaining({ code: "bad-option", message }));
 });
