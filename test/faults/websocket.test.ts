@@ -153,6 +153,33 @@ describe.each(Object.entries(REFUSALS))("a dial that is %s", (_name, act) => {
   });
 });
 
+describe("close() while the line is down", () => {
+  const LATER = { backoff: () => 60_000 };
+
+  test('with "reopen" is a close event with 1006, because no handshake took place', async () => {
+    const socket = new ReconnectingWebSocket(url(), [], { ...OPTIONS, ...LATER });
+    const { events } = watch(socket);
+    await until(() => events.length === 1);
+    proxy.cut();
+    await until(() => events.length === 2);
+    socket.close(4000, "done");
+    await until(() => events.length === 3);
+    expect([events, socket.readyState]).toEqual([["open", "close 1006 false", "close 1006 false"], 3]);
+  });
+
+  test('with "hide" is the same', async () => {
+    const drop = vi.fn(() => 60_000);
+    const { socket, events } = open({ drops: "hide", resume: resume(), backoff: drop });
+    await until(() => events.length === 1);
+    proxy.cut();
+    // The wait for the next dial is all that is seen of it.
+    await until(() => drop.mock.calls.length === 1);
+    socket.close(4000, "done");
+    await until(() => events.length === 2);
+    expect([events, socket.readyState]).toEqual([["open", "close 1006 false"], 3]);
+  });
+});
+
 describe("a restart of the server", () => {
   async function restart(): Promise<void> {
     unserve();
