@@ -1,8 +1,9 @@
 import { addAbortListener } from "../base/abort-listeners.ts";
 import { attachPayload, ConnError, failOption, textOf } from "../base/errors.ts";
-import { functionRule, type OptionRules, takeOptions } from "../base/option-rules.ts";
+import { functionRule, numberRule, type OptionRules, takeOptions } from "../base/option-rules.ts";
 import { type Payload, toPayload } from "../base/payload.ts";
 import type { SendOptions } from "../base/send-options.ts";
+import { checkJson } from "./json-check.ts";
 
 /** Bounds that a Conn passes to the codec with each payload. */
 export interface DecodeLimits {
@@ -102,17 +103,23 @@ export const bytes: Codec<Uint8Array> = /* @__PURE__ */ new Codec<Uint8Array>({
   unmarshal: (payload) => (typeof payload === "string" ? new TextEncoder().encode(payload) : payload),
 });
 
-/** Arguments of `JSON.stringify` and `JSON.parse`. */
+/** Arguments of `JSON.stringify` and `JSON.parse`, and a bound of what one message decodes to. */
 export interface JsonOptions {
   /** Passed to `JSON.stringify`. Default none. */
   readonly replacer?: ((this: unknown, key: string, value: unknown) => unknown) | undefined;
   /** Passed to `JSON.parse`. Default none. */
   readonly reviver?: ((this: unknown, key: string, value: unknown) => unknown) | undefined;
+  /**
+   * Values that a message may hold: each number, string, key, array and so on counts as one, and an empty array or object
+   * as two. A message of more is refused: `unmarshal`. At least 1; default 1,000,000.
+   */
+  readonly maxElements?: number | undefined;
 }
 
 const JSON_RULES: OptionRules<JsonOptions> = {
   replacer: /* @__PURE__ */ functionRule(),
   reviver: /* @__PURE__ */ functionRule(),
+  maxElements: /* @__PURE__ */ numberRule(1, 1_000_000),
 };
 
 /**
@@ -125,7 +132,7 @@ const JSON_RULES: OptionRules<JsonOptions> = {
  * const conn = new Conn("wss://example.com/chat", { codec: json<Message, Command>() });
  */
 export function json<In = unknown, Out = In>(options: JsonOptions = {}): Codec<In, Out> {
-  const { replacer, reviver } = takeOptions("json: ", JSON_RULES, options, failOption);
+  const { replacer, reviver, maxElements } = takeOptions("json: ", JSON_RULES, options, failOption);
   return new Codec<In, Out>({
     marshal: (value) => {
       const string: string | undefined = JSON.stringify(value, replacer);
@@ -134,6 +141,7 @@ export function json<In = unknown, Out = In>(options: JsonOptions = {}): Codec<I
     },
     unmarshal: (payload) => {
       const string = toText(payload);
+      checkJson(string, maxElements as number);
       try {
         return JSON.parse(string, reviver) as In;
       } catch (error) {

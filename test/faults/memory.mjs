@@ -90,6 +90,21 @@ function expand() {
   );
 }
 
+/** Serves JSON with the options as they are by default, to a client that sends texts which take much heap. */
+async function serveJson() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const serve = async (conn) => {
+    for (;;) await conn.send(await conn.receive().catch((error) => error.message));
+  };
+  handle(server, "/", handler(serve, { codec: json(), onError: () => {} }));
+  const resourceLimits = { maxOldGenerationSizeMb: 1_024 };
+  const texts = new Worker(new URL("memory-texts.mjs", import.meta.url), { resourceLimits });
+  texts.postMessage({ port: server.address().port, bytes: BYTES });
+  const [answers] = await once(texts, "message");
+  return answers;
+}
+
 /** Greets clients that never answer, and then lets them go: heap for each with its socket, and of the record that stays. */
 async function issue(count) {
   const server = createServer().listen(0, "127.0.0.1");
@@ -128,6 +143,7 @@ const scenarios = {
   binary: () => takeIn(8, 20_000),
   text: () => takeIn("12345678", 20_000),
   json: expand,
+  "json server": serveJson,
   msgpack: () => decode(msgpack(), flood(0xdd, 0x80)),
   cbor: () => decode(cbor(), flood(0x9a, 0xa0)),
   "compressed(msgpack)": () => {

@@ -22,6 +22,13 @@ test.for(["msgpack", "cbor", "compressed(msgpack)"])(
   },
 );
 
+test("32 MiB of JSON that is nothing but arrays and objects ends no server of 256 MiB", {
+  timeout: 120_000,
+}, async () => {
+  const refused = "unmarshal() failed: RangeError: More than maxElements, 1000000.";
+  expect(await run("json server", 256)).toEqual([refused, refused, refused, refused, 1]);
+});
+
 test("a queued message costs no more heap than the default of maxMessages assumes", { timeout: 60_000 }, async () => {
   const { sent, bytesEach } = (await run("queued")) as { sent: number; bytesEach: number };
   console.log(`queued: ${sent} messages of 2 bytes, ${bytesEach.toFixed(0)} bytes of heap each`);

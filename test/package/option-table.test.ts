@@ -116,7 +116,7 @@ const GROUPS: Readonly<Record<string, Group>> = {
     call: (options) => conn.on("open", () => {}, options),
     table: { signal: NO_SIGNAL, once: NO_FLAG },
   },
-  JsonOptions: { call: json, table: { replacer: NO_FUNCTION, reviver: NO_FUNCTION } },
+  JsonOptions: { call: json, table: { replacer: NO_FUNCTION, reviver: NO_FUNCTION, maxElements: NO_COUNT } },
   ExponentialOptions: {
     call: exponential,
     table: { firstMs: NO_COUNT, maxMs: NO_COUNT, factor: [...NO_COUNT, 0.5], random: NO_FUNCTION },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { cbor } from "../../../src/codec/cbor.ts";
-import { unmarshal } from "../../../src/codec/codec.ts";
+import { json, unmarshal } from "../../../src/codec/codec.ts";
 import { msgpack } from "../../../src/codec/msgpack.ts";
 import { thrown } from "../../support/conn.ts";
 
@@ -62,4 +62,46 @@ test("cbor counts arrays and maps of unknown length, and closes them", () => {
   expect(unmarshal(cbor({ maxElements: 6, maxDepth: 3 }), message)).toEqual([{ a: [1] }, 2]);
   expect(thrown(() => unmarshal(cbor({ maxElements: 5 }), message))).toMatchObject(refused(/maxElements, 5/));
   expect(thrown(() => unmarshal(cbor({ maxDepth: 2 }), message))).toMatchObject(refused(/maxDepth, 2/));
+});
+
+describe("json", () => {
+  const list = (count: number) => `[${"1,".repeat(count - 1)}1]`;
+
+  test("holds a million values by default, the array itself included", () => {
+    expect(unmarshal(json(), list(999_999))).toHaveLength(999_999);
+    expect(thrown(() => unmarshal(json(), list(1_000_000)))).toMatchObject(refused(/maxElements, 1000000\./));
+  });
+
+  test.for([
+    ["numbers", "[1,2,3,4]"],
+    ["keys", '{"a":1,"b":2}'],
+    ["nested arrays", "[[[[5]]]]"],
+    ["objects, of which an empty one counts as two", "[{},{}]"],
+  ])("counts %s", ([, value]) => {
+    expect(unmarshal(json({ maxElements: 5 }), value)).toEqual(JSON.parse(value as string));
+    expect(thrown(() => unmarshal(json({ maxElements: 4 }), value as string))).toMatchObject(
+      refused(/maxElements, 4\./),
+    );
+  });
+
+  test("counts nothing inside of strings, whatever they quote and escape", () => {
+    const value = { text: '[{"a":[1,2,3]}]', path: "\\", list: ",,,,:[{" };
+    expect(unmarshal(json({ maxElements: 7 }), JSON.stringify(value))).toEqual(value);
+    const escaped = '["\\u005b\\"[[[[\\\\",1]';
+    expect(unmarshal(json({ maxElements: 3 }), escaped)).toEqual(['["[[[[\\', 1]);
+    expect(thrown(() => unmarshal(json({ maxElements: 2 }), escaped))).toMatchObject(refused(/maxElements, 2\./));
+  });
+
+  test("counts before it parses, so that a text that is not JSON is refused by the bound too", () => {
+    expect(thrown(() => unmarshal(json({ maxElements: 9 }), "[".repeat(10)))).toMatchObject(
+      refused(/maxElements, 9\./),
+    );
+  });
+
+  test("refuses the option { maxElements: 0 }", () => {
+    expect(thrown(() => json({ maxElements: 0 }))).toMatchObject({
+      code: "bad-option",
+      message: "json: maxElements must be a number, at least 1; got 0.",
+    });
+  });
 });
