@@ -1,18 +1,22 @@
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { requestedDelay } from "../../../src/core/retry-policy.ts";
 import { Admission, type AdmissionOptions, MAX_WAIT_MS, REFUSAL_COST } from "../../../src/server/admission.ts";
 import { thrown } from "../../support/conn.ts";
 import fc from "../../support/fuzz.ts";
 
-/** An Admission whose clock stands where `at` puts it. */
-function gate(options: AdmissionOptions) {
+/** An Admission whose clock stands where `atMs` puts it. */
+function gate(options: AdmissionOptions, maxWaitMs?: number) {
   let nowMs = 0;
-  const admission = new Admission(options, undefined, () => nowMs);
+  const admission = new Admission(options, maxWaitMs, () => nowMs);
   return (atMs: number) => {
     nowMs = atMs;
     return admission.ask();
   };
 }
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 /** Admissions of a client that asks every `everyMs`, from 0 up to `endMs`. */
 function hammer(ask: ReturnType<typeof gate>, everyMs: number, endMs: number): number {
@@ -37,6 +41,27 @@ test.each<[name: string, range: string, given: object]>([
   const value = (given as Record<string, unknown>)[name];
   const got = typeof value === "string" ? JSON.stringify(value) : String(value);
   expect(error).toMatchObject({ code: "bad-option", message: `admission.${name} must be ${range}; got ${got}.` });
+});
+
+test("an option that does not exist is refused with the name that is spelt most like it", () => {
+  expect(thrown(() => new Admission({ perSecnd: 1, burst: 1 } as never))).toMatchObject({
+    code: "bad-option",
+    message: "admission.perSecnd is not an option: use perSecond.",
+  });
+});
+
+test("takes the time from performance.now() where no clock is given", () => {
+  vi.useFakeTimers({ toFake: ["performance"] });
+  const admission = new Admission({ perSecond: 1, burst: 1 });
+  expect([admission.ask(), admission.ask()]).toEqual([undefined, { minMs: 1_100, maxMs: 1_150 }]);
+  vi.advanceTimersByTime(1_100);
+  expect(admission.ask()).toBeUndefined();
+});
+
+test("the slot of an empty queue begins when the part of a token that is left has become a whole one", () => {
+  const ask = gate({ perSecond: 1, burst: 1.5 });
+  expect(ask(0)).toBeUndefined();
+  expect(ask(0)?.maxMs).toBe(650);
 });
 
 test("admits the burst at once, and no more", () => {
@@ -142,6 +167,22 @@ test("no slot ends later than maxWaitMs, and those that are not in reach share t
   const slots = Array.from({ length: 100 }, () => admission.ask());
   expect(Math.max(...slots.map((slot) => slot?.maxMs ?? 0))).toBe(2_000);
   expect(slots.at(-1)).toEqual({ minMs: 1_000, maxMs: 2_000 });
+});
+
+test("the last slot in reach ends a millisecond before maxWaitMs", () => {
+  // One token a second: the first slot is from 1,100 to 1,150 ms.
+  const second = (maxWaitMs: number) => {
+    const ask = gate({ perSecond: 1, burst: 1 }, maxWaitMs);
+    ask(0);
+    return ask(0);
+  };
+  expect(second(1_151)).toEqual({ minMs: 1_100, maxMs: 1_150 });
+  expect(second(1_150)).toEqual({ minMs: 575, maxMs: 1_150 });
+});
+
+test("a maxWaitMs below 500 counts as 500, because no client returns sooner than 250 ms", () => {
+  const ask = gate({ perSecond: 1, burst: 1 }, 1);
+  expect([ask(0), ask(0)]).toEqual([undefined, { minMs: 250, maxMs: 500 }]);
 });
 
 test("slots of clients that never come back go to the next clients that ask", () => {

@@ -169,6 +169,16 @@ describe("a return", () => {
     },
   );
 
+  test.each([
+    encode({ type: "A", rx: 0 }),
+    encode({ type: "X", why: "e", n: 0, rx: 0 }),
+    encode({ type: "f", n: 0, rx: 0 }),
+  ])("breaks the protocol where the server answers %j to a client that took a new session", (answer) => {
+    const handshake = first();
+    onMessage(handshake, greeting("one"));
+    expect(onMessage(handshake, answer)).toEqual({ type: "protocolError" });
+  });
+
   test("to a session that had ended with 1000 learns its final counts", () => {
     const handshake = inUse();
     send(handshake, 1, 2, 3);

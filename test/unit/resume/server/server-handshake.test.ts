@@ -19,13 +19,13 @@ function arrive(sid: string, principal?: string): PendingHandshake {
   return { issued, principal, app: 2, protocol: "chat", isRefused: false };
 }
 
-/** The sessions that were claimed by who could show that they are his. */
+/** The sessions whose client has shown their secret. */
 let claimed: string[];
 const store = {
   get: (sid: string) => sessions.get(sid),
   beforeResume: ({ sid }: SessionRecord) => claimed.push(sid),
 };
-const answer = (arrival: PendingHandshake, text: string) => answerHandshake(arrival, text, store);
+const answer = (handshake: PendingHandshake, text: string) => answerHandshake(handshake, text, store);
 const acceptControl = encode({ type: "N", win: 300 });
 const resumeControl = (sid: string, more: object = {}) =>
   encode({ type: "R", sid, secret: `${sid}-secret`, gen: 1, rx: 0, win: 400, ...more });
@@ -56,6 +56,13 @@ test("greets with a fresh session, its time in seconds and its window", () => {
   });
 });
 
+test("a session that is issued is accepted by the client's N, and not before", () => {
+  const handshake = arrive("one");
+  expect(handshake.issued.isAccepted).toBe(false);
+  answer(handshake, acceptControl);
+  expect(handshake.issued.isAccepted).toBe(true);
+});
+
 describe("a client that takes its session", () => {
   test("gets it, with the smaller window", () => {
     const step = answer(arrive("one"), acceptControl);
@@ -81,8 +88,8 @@ describe("a client that takes its session", () => {
   });
 
   test("is refused where it sends N as bytes", () => {
-    const arrival = arrive("one");
-    expect(answerHandshake(arrival, new TextEncoder().encode(acceptControl), store)).toEqual({
+    const handshake = arrive("one");
+    expect(answerHandshake(handshake, new TextEncoder().encode(acceptControl), store)).toEqual({
       type: "refuse",
       code: 4400,
     });
@@ -114,8 +121,8 @@ describe("a client that returns", () => {
   });
 
   test("is refused where it names the session of this very greeting", () => {
-    const arrival = arrive("one");
-    expect(answer(arrival, resumeControl("one"))).toEqual({ type: "refuse", code: 4400 });
+    const handshake = arrive("one");
+    expect(answer(handshake, resumeControl("one"))).toEqual({ type: "refuse", code: 4400 });
   });
 
   test.each([0, 36 ** 10 - 1])("with an impossible count ends the session: %d", (rx) => {
@@ -145,17 +152,18 @@ describe("a client that returns", () => {
 
 describe("a client that is turned away", () => {
   const turnedAway = (text: string, principal?: string) => {
-    const arrival = arrive("two", principal);
+    const handshake = arrive("two", principal);
     const before = structuredClone(sessions.get("one"));
-    const step = answer(arrival, text);
-    return { arrival, step, before };
+    const step = answer(handshake, text);
+    return { handshake, step, before };
   };
 
   test.each([
     ["an unknown session", resumeControl("none"), "u"],
     ["a name from a prototype", resumeControl("constructor"), "u"],
     ["a wrong secret", resumeControl("one", { secret: "two-secret" }), "u"],
-    ["a secret of another length", resumeControl("one", { secret: "x" }), "u"],
+    ["a shorter secret", resumeControl("one", { secret: "x" }), "u"],
+    ["the secret and more", resumeControl("one", { secret: "one-secret-" }), "u"],
   ])("for %s learns no count, and the session stays as it is", (_what, text, why) => {
     used();
     const { step, before } = turnedAway(text);
@@ -180,17 +188,17 @@ describe("a client that is turned away", () => {
     "from a session that is over (%s) learns the count of received messages",
     (why) => {
       used().outcome = why;
-      const { step, arrival } = turnedAway(resumeControl("one"));
+      const { step, handshake } = turnedAway(resumeControl("one"));
       expect(step).toEqual({ type: "reply", frame: { type: "X", why, n: 3, rx: 5 } });
       // A lost answer is asked for again.
       expect(answer(arrive("three"), resumeControl("one", { gen: 2 }))).toEqual(step);
-      expect(answer(arrival, acceptControl)).toMatchObject({ type: "accepted", session: { sid: "two" } });
+      expect(answer(handshake, acceptControl)).toMatchObject({ type: "accepted", session: { sid: "two" } });
     },
   );
 
   test("can't return a second time on the same socket", () => {
-    const { arrival } = turnedAway(resumeControl("none"));
-    expect(answer(arrival, resumeControl("none", { gen: 2 }))).toEqual({ type: "refuse", code: 4400 });
+    const { handshake } = turnedAway(resumeControl("none"));
+    expect(answer(handshake, resumeControl("none", { gen: 2 }))).toEqual({ type: "refuse", code: 4400 });
   });
 
   test("from a session that ended well gets its count and the end", () => {
