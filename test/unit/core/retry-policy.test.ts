@@ -2,10 +2,12 @@ import { describe, expect, test } from "vitest";
 import { fatal } from "../../../src/base/errors.ts";
 import {
   decideRetry,
+  describeEnd,
   isAuth,
   isRetryable,
   type RetryContext,
   type RetryHistory,
+  reasonOf,
   requestedDelay,
 } from "../../../src/core/retry-policy.ts";
 import type { State } from "../../../src/core/state-machine.ts";
@@ -183,5 +185,32 @@ describe("decideRetry()", () => {
     };
     decideRetry(ended(1006), CONTEXT, { ...OPTIONS, shouldRetry: () => true }, guard);
     expect(names).toEqual(["shouldRetry", "backoff"]);
+  });
+});
+
+describe("describeEnd()", () => {
+  test.for<[State, boolean]>([
+    [{ name: "idle" }, false],
+    [{ name: "connecting", attempt: 1 }, false],
+    [{ name: "open", attempt: 0, isStable: true }, true],
+    [{ name: "closing", frame: { code: 1000, reason: "" } }, true],
+  ])("says of %o whether it was open: %s", ([state, wasOpen]) => {
+    expect(describeEnd(ended(1006), state, true)).toEqual({ ...ended(1006), wasOpen, willRetry: true });
+  });
+});
+
+describe("reasonOf()", () => {
+  const several = new AggregateError([new Error("connect ECONNREFUSED ::1:80")], "several");
+
+  test.for<[ConnectionEnd, string]>([
+    [ended(1001), "1001: no reason was given."],
+    [ended(1001, { reason: "deploy." }), "1001: deploy."],
+    [ended(1001, { reason: "deploy", cause: new Error("reset") }), "1001: deploy."],
+    [ended(1006, { cause: new Error("reset.") }), "1006: reset."],
+    [ended(1006, { cause: several }), "1006: AggregateError: several (Error: connect ECONNREFUSED ::1:80)."],
+    [ended(1006, { cause: "torn" }), "1006: torn."],
+    [refused(503), "503: no reason was given."],
+  ])("says of %o: %s", ([end, text]) => {
+    expect(reasonOf(end)).toBe(text);
   });
 });
