@@ -7,8 +7,8 @@ const BRACE = 0x7b;
 
 /**
  * Counts the values of a JSON text before it is parsed: one, and one for each comma, colon and opening bracket outside of
- * strings. A nested array takes two bytes of text and 58 of heap, so that 32 MiB of them would end a server of 256 MiB. Each value takes a
- * byte of text at least, so a text that is no longer than `maxElements` is not read.
+ * strings. A nested array takes two bytes of text and 58 of heap, so that 32 MiB of them would end a server of 256 MiB. Each
+ * value takes a byte of text at least, so a text that is no longer than `maxElements` is not read.
  *
  * @throws RangeError for a text that holds more than `maxElements`
  */
@@ -20,7 +20,7 @@ export function checkJson(text: string, maxElements: number): void {
     if (unit === QUOTE) isInString = !isInString;
     else if (unit === BACKSLASH) at++;
     else if (!isInString && (unit === COMMA || unit === COLON || unit === BRACKET || unit === BRACE) && --left < 1) {
-      throw new RangeError(`More than maxElements, ${maxElements}.`);
+      throw new RangeError(`The message holds more than maxElements, ${maxElements}.`);
     }
   }
 }

@@ -25,7 +25,7 @@ test.for(["msgpack", "cbor", "compressed(msgpack)"])(
 test("32 MiB of JSON that is nothing but arrays and objects ends no server of 256 MiB", {
   timeout: 120_000,
 }, async () => {
-  const refused = "unmarshal() failed: RangeError: More than maxElements, 1000000.";
+  const refused = "unmarshal() failed: RangeError: The message holds more than maxElements, 1000000.";
   expect(await run("json server", 256)).toEqual([refused, refused, refused, refused, 1]);
 });
 
