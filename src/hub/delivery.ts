@@ -106,6 +106,8 @@ export class Delivery {
     while (subscription.state === "behind") {
       if (!client.isWritable) return client.awaitDrain(subscription);
       if (subscription.position === feed.head) {
+        // A head that was named and is not on the way there would have the client wait for it.
+        if (subscription.namedHead !== undefined) subscription.notice ??= "attached";
         if (subscription.notice && !this.#writeAttached(subscription, feed)) return;
         subscription.state = "live";
         subscription.position = null;
@@ -145,6 +147,7 @@ export class Delivery {
         return false;
       }
       subscription.position = message.position;
+      if (subscription.namedHead === message.position) subscription.namedHead = undefined;
       if (result === "impossible") subscription.notice = "gap";
       // Later messages come from the feed, which has not brought them yet.
       if (subscription.position === feed.head) return true;
@@ -160,6 +163,7 @@ export class Delivery {
       return false;
     }
     subscription.notice = undefined;
+    subscription.namedHead = position === feed.head ? undefined : feed.head;
     if (!subscription.isAttached) {
       subscription.isAttached = true;
       client.onAttached(subscription);

@@ -60,6 +60,8 @@ export class Subscription {
   position: Position | null = null;
   /** The start that the client asked for, until its position is known. */
   request: SubscribeRequest | undefined;
+  /** The head that the last `$/attached` named, until the message at it is written. */
+  namedHead: Position | null | undefined;
   /** The frame that comes before the next message. */
   notice: "attached" | "gap" | RefusalCode | undefined;
   /** Its part in presence: none, the difference is enough, everybody is to be sent, or to be sent when others are back. */

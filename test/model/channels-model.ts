@@ -1,276 +1,349 @@
 import { type Hub, hub } from "../../src/hub/index.ts";
-import type { Engine, LogEntry, Position } from "../../src/server/engine.ts";
+import type { LogEntry } from "../../src/server/engine.ts";
 import { type FakeEngine, FakeStore } from "../support/fake-engine.ts";
-import { HubClient } from "../support/hub-client.ts";
+import { ModelClient, type ModelRoom, type ModelView } from "./channels-client.ts";
+import { createFilter, createSilence, type RemovedRule, untagged, withoutRule } from "./channels-rules.ts";
 
 export const CHANNEL = "all:a";
-const HISTORY = { size: 1_000, ttlMs: 60_000 };
 
-/** A rule that is taken out, to show that the invariants need it. */
-export type RemovedRule =
-  | "the client returns with its position"
-  | "the client ignores frames until the answer"
-  | "a repeated publish has the same id"
-  | "an entry names its predecessor"
-  | "a position has a random tag"
-  | "heads are compared"
-  | undefined;
+/** Events that a story may have beside the harmless ones. Each takes one from the number of faults that are left. */
+export type FaultKind =
+  /** Connections are lost, and clients come back, where there are two nodes to either. */
+  | "drops"
+  /** Rooms are left, and joined at a former position. */
+  | "rooms"
+  /** Connections are full, and take more again. */
+  | "pressure"
+  /** A message can't be read by its client, and another one is on its way behind it. */
+  | "frames"
+  /** Steps between nodes and store are lost or repeated. */
+  | "steps"
+  /** A node loses its engine, and has it back. */
+  | "engines"
+  /** The store loses its last write, or the log begins anew. */
+  | "store"
+  /** Time passes. */
+  | "time";
 
-/** Decides among so many possibilities, the first of which are `harmless`: returns a whole number below `count`. */
-export type Choose = (count: number, harmless: number) => number;
-
-/** A subscriber as docs/internals/channels-protocol.md has it, which checks what it gets against the store. */
-export class ModelSubscriber {
-  readonly client: HubClient;
-  readonly #model: ChannelsModel;
-  /** Positions that were delivered. */
-  readonly seen = new Set<string>();
-  gaps = 0;
-  position: string | undefined;
-  isAttached = false;
-  #request = 0;
-  #isAnswered = false;
-
-  constructor(model: ChannelsModel) {
-    this.#model = model;
-    this.client = new HubClient(model.topics);
-    this.subscribe();
-  }
-
-  subscribe(): void {
-    const isForgetful = this.#model.removed === "the client returns with its position";
-    const after = isForgetful ? undefined : this.position;
-    this.#request = this.client.subscribe({ [CHANNEL]: after === undefined ? {} : { after } });
-    this.#isAnswered = this.isAttached = false;
-  }
-
-  /** The connection is cut: frames that were on their way are lost. */
-  drop(): void {
-    this.client.drop();
-    this.client.frames.length = 0;
-    this.client.bufferedAmount = 0;
-    this.client.reopen();
-    this.subscribe();
-  }
-
-  /** Leaves the channel and comes back, on the same connection. */
-  leaveAndReturn(): void {
-    this.client.unsubscribe(CHANNEL);
-    this.subscribe();
-  }
-
-  /** Takes up to `count` frames that have come. */
-  receive(count: number): void {
-    for (const frame of this.client.frames.splice(0, count)) {
-      if (frame.method === undefined) this.#isAnswered ||= frame.id === this.#request;
-      else if (this.#isAnswered || this.#model.removed === "the client ignores frames until the answer") {
-        this.#take(frame.method, frame.params as readonly unknown[]);
-      }
-    }
-  }
-
-  #take(method: string, params: readonly unknown[]): void {
-    if (method === "$/refused") return this.subscribe();
-    if (method === "$/attached") {
-      const [, after, , gap] = params;
-      if (gap) this.gaps++;
-      else if (this.position !== undefined && after !== this.position) {
-        this.#model.violate(`attached after ${after} without a gap, and not after ${this.position}`);
-      }
-      this.position = after as string;
-      this.isAttached = true;
-    } else if (method === "$/message" && this.isAttached) {
-      const [, previous, position] = params as string[];
-      if (previous !== this.position) return this.subscribe();
-      this.#model.checkDelivery(this, position as string);
-      this.position = position;
-    }
-  }
+export interface World {
+  readonly nodes: 1 | 2;
+  /** The node of each subscriber. */
+  readonly subscribers: readonly number[];
+  /** The node of each publisher, which is a client, too. */
+  readonly publishers: readonly number[];
+  /** Messages of each publisher. */
+  readonly messages: number;
+  /** Whether Conns resume their sessions. */
+  readonly hasSession?: boolean;
+  /** Whether each message is read by hand, from a queue of one. */
+  readonly isPulled?: boolean;
+  /** Whether frames between clients and nodes arrive at once, so that only the steps of the store have an order. */
+  readonly isInstant?: boolean;
+  readonly faults: readonly FaultKind[];
+  readonly mostFaults: number;
+  readonly removed?: RemovedRule;
+  /** Entries that the log holds. Default all. */
+  readonly historySize?: number;
 }
 
-/** One channel, one node, two publishers and two subscribers, on a store whose every step the test decides. */
-export class ChannelsModel {
-  readonly removed: RemovedRule;
-  readonly store = new FakeStore({ manual: true });
-  readonly engine: FakeEngine;
-  readonly topics: Hub;
+/** One thing that may happen next. */
+export interface Act {
+  readonly name: string;
+  readonly run: () => unknown;
+}
+
+/** One channel with its clients, on a store whose every step the test decides. */
+export class ChannelsModel implements ModelView {
+  readonly channel = CHANNEL;
   readonly violations: string[] = [];
-  /** Whether the store itself has lost writes. */
-  isStoreAtFault = false;
-  subscribers: ModelSubscriber[] = [];
-  /** The predecessor of each entry that ever was. */
+  readonly #world: World;
+  readonly #store = new FakeStore({ manual: true });
+  readonly #engines: FakeEngine[] = [];
+  readonly #hubs: Hub[] = [];
+  readonly #subscribers: ModelClient[];
+  readonly #publishers: ModelClient[];
   readonly #previous = new Map<string, string>();
-  readonly #resolved: string[] = [];
-  #isUp = true;
+  /** Positions that a client may join at: the first head, and all that was ever appended. */
+  readonly #positions: string[] = [];
+  /** The data of all that was ever appended. */
+  readonly #appended: number[] = [];
+  readonly #pass: (ms: number) => Promise<void>;
+  #faultsLeft: number;
+  /** Whether the store itself has lost writes. */
+  #isStoreAtFault = false;
 
-  constructor(removed?: RemovedRule) {
-    this.removed = removed;
-    this.engine = this.store.engine();
-    const publish = this.store.publish.bind(this.store);
-    this.store.publish = (...args) => {
-      const position = publish(...args);
-      const entry = this.store.entriesOf(args[0]).at(-1) as LogEntry | undefined;
-      if (entry) this.#previous.set(this.#named(entry.position), this.#named(entry.previous));
-      return position;
-    };
-    this.topics = hub({
-      engine: this.#withoutRule(this.engine),
-      channels: { "all:*": { history: HISTORY } },
-      authorize: () => true,
-      onError: (error) => this.violate(String(error)),
-    });
-  }
-
-  /** Begins with two subscribers that are attached. */
-  async start(): Promise<void> {
-    await this.store.drain();
-    this.subscribers = [new ModelSubscriber(this), new ModelSubscriber(this)];
-    await this.#quiet();
-    this.receiveAll();
-  }
-
-  violate(what: string): void {
-    this.violations.push(what);
-  }
-
-  checkDelivery(subscriber: ModelSubscriber, position: string): void {
-    const previous = this.#previous.get(position);
-    if (previous !== subscriber.position) {
-      this.violate(`${position} follows ${previous} in the log, and was delivered after ${subscriber.position}`);
+  constructor(world: World, pass: (ms: number) => Promise<void>) {
+    this.#world = world;
+    this.#pass = pass;
+    this.#faultsLeft = world.mostFaults;
+    this.#recordAppends();
+    for (let node = 0; node < world.nodes; node++) {
+      const engine = this.#store.engine();
+      this.#engines.push(engine);
+      this.#hubs.push(
+        hub({
+          engine: withoutRule(world.removed, engine, this.#store, CHANNEL),
+          channels: { "all:*": { history: { size: world.historySize ?? 1_000, ttlMs: 60_000 } } },
+          authorize: () => true,
+          onError: (error) => this.violate(`onError: ${error}`),
+        }),
+      );
     }
-    if (subscriber.seen.has(position)) this.violate(`${position} was delivered twice`);
-    subscriber.seen.add(position);
+    this.#subscribers = world.subscribers.map((node, i) => this.#createClient(`subscriber ${i}`, node));
+    this.#publishers = world.publishers.map((node, i) => this.#createClient(`publisher ${i}`, node));
   }
 
-  /** Publishes `data`, again and again until it is appended. */
-  async publish(data: number): Promise<void> {
-    const options = this.removed === "a repeated publish has the same id" ? {} : { id: `message ${data}` };
-    for (let tries = 0; tries < 50; tries++) {
-      try {
-        this.#resolved.push(this.#named((await this.topics.publish(CHANNEL, data, options)) as Position));
-        return;
-      } catch {
-        // The engine was away, or its answer was lost.
-        for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+  /** Attaches the subscribers, and has the publishers begin. */
+  async start(): Promise<void> {
+    await this.#store.drain();
+    for (const client of this.#subscribers) client.join(undefined, this.#world.isPulled);
+    await this.#quiet();
+    this.#positions.push(this.#store.headOf(CHANNEL) as string);
+    this.#publishers.forEach(async (client, index) => {
+      for (let i = 0; i < this.#world.messages; i++) await client.publish(index * 100 + i);
+    });
+    await this.#settle();
+    if (this.#world.isInstant) await this.#arrive();
+  }
+
+  violate(violation: string): void {
+    this.violations.push(violation);
+  }
+
+  previousOf(position: string): string | undefined {
+    return this.#previous.get(position);
+  }
+
+  named(position: string | null): string {
+    return this.#world.removed === "a position has a random tag" ? untagged(position) : String(position);
+  }
+
+  /** All that may happen next, the harmless acts first. The story ends when none of these is left. */
+  acts(): { readonly harmless: readonly Act[]; readonly faults: readonly Act[] } {
+    const harmless: Act[] = [];
+    for (const step of this.#store.choices()) {
+      harmless.push({ name: `${step.node} ${step.kind} ${step.label}`, run: () => step.run() });
+    }
+    for (const client of this.#clients) {
+      for (const [index, { up, far }] of client.connections.entries()) {
+        const connection = client.connections[index];
+        if (up.length > 0) harmless.push({ name: `${client.id} up`, run: () => connection?.arriveUp() });
+        if (connection === client.connection && far.frames.length > 0) {
+          harmless.push({ name: `${client.id} down`, run: () => connection.arriveDown() });
+        }
+        if (far.isFull) harmless.push({ name: `${client.id} drains`, run: () => connection?.fill(false) });
+      }
+      if (client.isAway) {
+        for (const node of this.#hubs.keys()) {
+          harmless.push({ name: `${client.id} returns to ${node}`, run: () => client.return(node) });
+        }
+      }
+      for (const connection of client.halfOpen) {
+        harmless.push({ name: `the server of ${client.id} notices`, run: () => endHalfOpen(client, connection) });
+      }
+      for (const room of client.rooms) {
+        if (room.canPull) harmless.push({ name: `${client.id} pulls`, run: () => room.pull() });
       }
     }
+    return { harmless, faults: harmless.length > 0 && this.#faultsLeft > 0 ? this.#faults() : [] };
   }
 
-  setUp(isUp: boolean): void {
-    if (isUp === this.#isUp) return;
-    this.#isUp = isUp;
-    if (isUp) this.engine.up();
-    else this.engine.down();
-  }
-
-  receiveAll(): void {
-    for (const subscriber of this.subscribers) subscriber.receive(Number.POSITIVE_INFINITY);
+  /** Does one of the acts, and all that follows from it at once. */
+  async do({ run }: Act, isFault: boolean): Promise<void> {
+    if (isFault) this.#faultsLeft--;
+    for (const client of this.#clients) client.collect();
+    await run();
+    await this.#settle();
+    if (this.#world.isInstant) await this.#arrive();
   }
 
   /** Heals everything, gives it so much time, and checks what must be true then. */
-  async finish(pass: (ms: number) => Promise<void>): Promise<void> {
-    this.setUp(true);
+  async finish(): Promise<void> {
+    for (const engine of this.#engines) engine.up();
     for (let round = 0; round < 8; round++) {
       await this.#quiet();
       // Twice for the look at feeds that have stalled: the first finds those that were quiet before.
-      await pass(round === 3 || round === 4 ? 12_600 : 1_100);
-      this.receiveAll();
+      await this.#pass(round === 3 || round === 4 ? 12_600 : 1_100);
     }
-    const head = this.store.headOf(CHANNEL);
-    for (const [index, { position }] of this.subscribers.entries()) {
-      if (position !== this.#named(head ?? null))
-        this.violate(`subscriber ${index} stays at ${position}, not at ${head}`);
+    await this.#quiet();
+    const head = this.named(this.#store.headOf(CHANNEL) ?? null);
+    for (const room of this.#rooms) {
+      if (room.last !== head) this.violate(`${room.name} stays at ${room.last}, not at ${head}`);
     }
-    if (!this.isStoreAtFault) this.#checkLog();
-    await this.topics.close();
+    this.#checkPublishes();
+    if (!this.#isStoreAtFault) this.#checkLog();
+    for (const each of this.#hubs) await each.close();
   }
 
-  #checkLog(): void {
-    const entries = this.store.entriesOf(CHANNEL);
-    const positions = new Set(entries.map(({ position }) => this.#named(position)));
-    for (const each of this.#resolved) if (!positions.has(each)) this.violate(`${each} was published and is not there`);
-    if (new Set(entries.map(({ data }) => data)).size < entries.length) this.violate("a message was appended twice");
-    if (this.subscribers.some(({ gaps }) => gaps > 0)) this.violate("a gap was reported where nothing was lost");
+  get #clients(): readonly ModelClient[] {
+    return [...this.#subscribers, ...this.#publishers];
   }
 
-  /** Runs the store's steps, and all that follows from them. */
-  async #quiet(): Promise<void> {
-    for (let turn = 0; turn < 4; turn++) await this.store.drain();
+  get #rooms(): readonly ModelRoom[] {
+    return this.#subscribers.flatMap(({ rooms }) => rooms);
   }
 
-  #named(position: Position | null): string {
-    const name = String(position);
-    return this.removed === "a position has a random tag" ? name.replace(/-.*/, "-0") : name;
+  #createClient(id: string, node: number): ModelClient {
+    const { hasSession = false, removed } = this.#world;
+    let connections = 0;
+    const create = () => {
+      connections++;
+      const isSilent = removed === "the client subscribes again on each connection" && connections > 1;
+      return isSilent ? createSilence() : createFilter(removed);
+    };
+    return new ModelClient(this, this.#hubs, node, { id, hasSession, createFilter: create });
   }
 
-  /** Takes a rule out between the hub and the engine. */
-  #withoutRule(engine: FakeEngine): Engine {
-    const { removed } = this;
-    if (removed === "heads are compared") {
-      const heads: Engine["heads"] = (channels) =>
-        channels.some(({ channel }) => channel === CHANNEL)
-          ? Promise.reject(new Error("not asked"))
-          : engine.heads(channels);
-      return override(engine, { heads });
-    }
-    if (removed === "an entry names its predecessor") {
-      return override(engine, {
-        subscribe: async (channel, history, onEntry) => {
-          let last: Position | null = null;
-          const early: LogEntry[] = [];
-          const take = (entry: LogEntry) => {
-            onEntry({ ...entry, previous: last });
-            last = entry.position;
-          };
-          const head = await engine.subscribe(channel, history, (entry) => {
-            if (last === null) early.push(entry);
-            else take(entry);
-          });
-          last = head;
-          queueMicrotask(() => early.splice(0).forEach(take));
-          return head;
+  #recordAppends(): void {
+    const publish = this.#store.publish.bind(this.#store);
+    this.#store.publish = (...args) => {
+      const position = publish(...args);
+      const entry = this.#store.entriesOf(args[0]).at(-1) as LogEntry | undefined;
+      if (args[0] === CHANNEL && entry) {
+        this.#previous.set(this.named(entry.position), this.named(entry.previous));
+        if (!this.#positions.includes(entry.position as string)) {
+          this.#positions.push(entry.position as string);
+          this.#appended.push(Number(entry.data));
+        }
+      }
+      return position;
+    };
+  }
+
+  #faults(): Act[] {
+    const makers: { readonly [kind in FaultKind]: () => Act[] } = {
+      drops: () =>
+        this.#clients
+          .filter(({ isAway }) => !isAway)
+          .map((client) => ({ name: `${client.id} drops`, run: () => client.drop() })),
+      rooms: () => this.#subscribers.flatMap((client) => this.#roomActs(client)),
+      pressure: () =>
+        this.#subscribers
+          .filter(({ isAway, connection }) => !isAway && !connection.far.isFull)
+          .map(({ id, connection }) => ({ name: `${id} is full`, run: () => connection.fill(true) })),
+      frames: () =>
+        this.#subscribers.flatMap(({ id, connection, isAway }) => {
+          const [first, second] = connection.down;
+          const isBetween = first?.method === "$/message" && second?.method === "$/message";
+          return isBetween && !isAway
+            ? [{ name: `${id} can't read a message`, run: () => connection.far.frames.shift() }]
+            : [];
+        }),
+      steps: () =>
+        this.#store.choices().flatMap((step) => {
+          const label = `${step.node} ${step.kind} ${step.label}`;
+          const lost: Act = { name: `${label} is lost`, run: () => step.lose() };
+          return step.repeat ? [lost, { name: `${label} is repeated`, run: () => step.repeat?.() }] : [lost];
+        }),
+      engines: () =>
+        this.#engines.map((engine) => ({
+          name: `${engine.node} loses its engine for a moment`,
+          run: () => {
+            engine.down();
+            engine.up();
+          },
+        })),
+      store: () => [
+        { name: "the store loses a write", run: () => this.#breakStore(() => this.#store.loseWrites(1)) },
+        { name: "the log begins anew", run: () => this.#breakStore(() => this.#store.beginAnew(CHANNEL)) },
+      ],
+      time: () => [{ name: "a second passes", run: () => this.#pass(1_000) }],
+    };
+    return this.#world.faults.flatMap((kind) => makers[kind]());
+  }
+
+  /** A client that leaves and comes back in the same turn or later, and one that joins elsewhere in the log. */
+  #roomActs(client: ModelClient): Act[] {
+    const acts = this.#positions.slice(-2).map((position) => ({
+      name: `${client.id} joins at ${position}`,
+      run: () => client.join(position, this.#world.isPulled),
+    }));
+    if (client.rooms.length > 2) acts.length = 0;
+    for (const room of client.rooms) {
+      acts.push({
+        name: `${room.name} leaves and returns`,
+        run: () => {
+          client.leave(room);
+          return client.join(room.last, this.#world.isPulled);
         },
       });
     }
-    if (removed === "a position has a random tag") return this.#untagged(engine);
-    return engine;
+    return acts;
   }
 
-  #untagged(engine: FakeEngine): Engine {
-    const strip = (entry: LogEntry): LogEntry => ({
-      ...entry,
-      position: this.#named(entry.position),
-      previous: this.#named(entry.previous),
-    });
-    /** The position of this number in the log as it is now. */
-    const find = (channel: string, position: string): string => {
-      const all = [this.store.headOf(channel), ...this.store.entriesOf(channel).map((e) => (e as LogEntry).previous)];
-      return all.find((each) => each && this.#named(each) === position) ?? position;
-    };
-    return override(engine, {
-      publish: async (...args) => {
-        const position = await engine.publish(...args);
-        return position && this.#named(position);
-      },
-      read: async (channel, from, limit) => {
-        const part = await engine.read(channel, "after" in from ? { after: find(channel, from.after) } : from, limit);
-        return part && { entries: part.entries.map(strip), head: this.#named(part.head) };
-      },
-      subscribe: async (channel, history, onEntry) =>
-        this.#named(await engine.subscribe(channel, history, (entry) => onEntry(strip(entry)))),
-      heads: async (channels) => (await engine.heads(channels)).map((head) => this.#named(head)),
-    });
+  #breakStore(act: () => void): void {
+    this.#isStoreAtFault = true;
+    act();
+  }
+
+  #checkPublishes(): void {
+    for (const client of this.#publishers) {
+      if (client.published.length !== this.#world.messages) {
+        this.violate(`${client.id} has ${client.published.length} of ${this.#world.messages} publishes resolved`);
+      }
+    }
+  }
+
+  #checkLog(): void {
+    const positions = new Set(this.#positions.map((position) => this.named(position)));
+    const data = this.#appended;
+    for (const each of this.#publishers.flatMap(({ published }) => published)) {
+      if (!positions.has(each)) this.violate(`${each} was published and is not there`);
+    }
+    if (new Set(data).size < data.length) this.violate("a message was appended twice");
+    for (const publisher of this.#publishers.keys()) {
+      const own = data.filter((value) => Math.floor(value / 100) === publisher);
+      if (own.some((value, i) => value !== publisher * 100 + i)) this.violate(`messages of a publisher are ${own}`);
+    }
+    const isWhole = this.#world.historySize === undefined;
+    if (isWhole && this.#rooms.some(({ gaps }) => gaps > 0)) this.violate("a gap was reported where nothing was lost");
+  }
+
+  /** Has everything arrive, until nothing is on its way. */
+  async #quiet(): Promise<void> {
+    for (let isBusy = true; isBusy; ) {
+      isBusy = this.#store.steps.length > 0;
+      await this.#store.drain();
+      for (const client of this.#clients) {
+        if (client.isAway) client.return(client.node);
+        for (const connection of [...client.halfOpen]) endHalfOpen(client, connection);
+        client.collect();
+        client.connection.fill(false);
+        for (const room of client.rooms) {
+          if (!room.canPull) continue;
+          isBusy = true;
+          room.pull();
+        }
+      }
+      await this.#settle();
+      if (await this.#arrive()) isBusy = true;
+    }
+  }
+
+  /** Has all frames between clients and nodes arrive. Returns whether there were some. */
+  async #arrive(): Promise<boolean> {
+    let wasBusy = false;
+    for (let isBusy = true; isBusy; wasBusy ||= isBusy) {
+      isBusy = false;
+      for (const client of this.#clients) {
+        const { connection, isAway } = client;
+        if (isAway || (connection.up.length === 0 && connection.down.length === 0)) continue;
+        isBusy = true;
+        if (connection.up.length > 0) connection.arriveUp();
+        if (connection.down.length > 0) connection.arriveDown();
+      }
+      if (isBusy) await this.#settle();
+    }
+    return wasBusy;
+  }
+
+  async #settle(): Promise<void> {
+    for (let turn = 0; turn < 30; turn++) await Promise.resolve();
+    for (const client of this.#clients) client.collect();
   }
 }
 
-/** The engine with some methods replaced. */
-function override(engine: FakeEngine, methods: Partial<Engine>): Engine {
-  return new Proxy<Engine>(engine, {
-    get(target, name) {
-      const replaced = methods[name as keyof Engine];
-      if (replaced) return replaced;
-      const value = Reflect.get(target, name);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
+function endHalfOpen(client: ModelClient, connection: ModelClient["connection"]): void {
+  client.halfOpen.splice(client.halfOpen.indexOf(connection), 1);
+  connection.end();
 }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { seededRandom } from "../../src/testing/seeded-random.ts";
-import { ChannelsModel, type Choose, type RemovedRule } from "./channels-model.ts";
+import { explore, playSeeds } from "./channels-explore.ts";
+import type { FaultKind, World } from "./channels-model.ts";
+import type { RemovedRule } from "./channels-rules.ts";
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -12,155 +13,93 @@ afterEach(() => {
 const pass = async (ms: number) => {
   await vi.advanceTimersByTimeAsync(ms);
 };
-const settle = async () => {
-  for (let turn = 0; turn < 30; turn++) await Promise.resolve();
-};
 
-/** Faults that a run may have. */
-interface Faults {
-  /** Steps that are lost or repeated, and drops of connections. */
-  readonly most: number;
-  /** Whether the store itself may lose writes and logs. */
-  readonly store: boolean;
-}
+const QUIET: World = { nodes: 1, subscribers: [0, 0], publishers: [0, 0], messages: 1, faults: [], mostFaults: 0 };
+const ONE_NODE: World = { ...QUIET, subscribers: [0], publishers: [0] };
+const TWO_NODES: World = { ...QUIET, nodes: 2, subscribers: [0, 1], publishers: [0] };
+const STORE_FAULTS: readonly FaultKind[] = ["steps", "engines", "store"];
 
-/** Does one thing out of all that can happen now. Returns false when nothing is left. */
-async function doOne(model: ChannelsModel, choose: Choose, faults: { left: number; store: boolean }): Promise<boolean> {
-  const acts: (() => void)[] = [];
-  for (const step of model.store.choices()) acts.push(() => step.run());
-  for (const subscriber of model.subscribers) {
-    if (subscriber.client.frames.length > 0) acts.push(() => subscriber.receive(1));
-  }
-  if (acts.length === 0) return false;
-  const harmless = acts.length;
-  if (faults.left > 0) {
-    for (const step of model.store.choices()) {
-      acts.push(() => step.lose());
-      if (step.repeat) acts.push(() => step.repeat?.());
-    }
-    for (const subscriber of model.subscribers) {
-      acts.push(() => subscriber.drop());
-      acts.push(() => subscriber.leaveAndReturn());
-    }
-    acts.push(() => {
-      model.setUp(false);
-      model.setUp(true);
-    });
-    if (faults.store) {
-      acts.push(() => {
-        model.isStoreAtFault = true;
-        model.store.loseWrites(1);
-      });
-      acts.push(() => {
-        model.isStoreAtFault = true;
-        model.store.beginAnew("all:a");
-      });
-    }
-  }
-  const chosen = choose(acts.length, harmless);
-  if (chosen >= harmless) faults.left--;
-  acts[chosen]?.();
-  await settle();
-  return true;
-}
-
-/** Runs one story: each of two publishers publishes, and everything happens in the order that `choose` gives. */
-async function run(
-  choose: Choose,
-  messages: number,
-  { most, store }: Faults,
-  removed?: RemovedRule,
-): Promise<string[]> {
-  const model = new ChannelsModel(removed);
-  await model.start();
-  const publishers = [0, 1].map(async (publisher) => {
-    for (let i = 0; i < messages; i++) await model.publish(publisher * 100 + i);
-  });
-  await settle();
-  const faults = { left: most, store };
-  while (await doOne(model, choose, faults));
-  await model.finish(pass);
-  await Promise.all(publishers);
-  return model.violations;
-}
-
-/** Tries every sequence of choices, depth first, up to a number of stories. Returns how many there were, and a fault. */
-async function explore(limit: number, story: (choose: Choose) => Promise<string[]>) {
-  let path: { chosen: number; count: number }[] = [];
-  for (let stories = 1; stories <= limit; stories++) {
-    let depth = 0;
-    const violations = await story((count) => {
-      path[depth] ??= { chosen: 0, count };
-      return path[depth++]?.chosen as number;
-    });
-    if (violations.length > 0) return { stories, isComplete: false, violation: violations[0] };
-    path = path.slice(0, depth);
-    while (path.length > 0 && path.at(-1)?.chosen === (path.at(-1)?.count as number) - 1) path.pop();
-    const last = path.at(-1);
-    if (!last) return { stories, isComplete: true, violation: undefined };
-    last.chosen++;
-  }
-  return { stories: limit, isComplete: false, violation: undefined };
-}
-
-/** Larger stories by seed, with more messages and more faults. */
-async function runSeed(seed: number, faults: Faults, removed?: RemovedRule): Promise<string[]> {
-  const random = seededRandom(seed);
-  // Rarely a fault, so that they are spread over the whole story.
-  const choose: Choose = (count, harmless) => {
-    const isFault = count > harmless && random() < 0.2;
-    return isFault ? harmless + Math.floor(random() * (count - harmless)) : Math.floor(random() * harmless);
-  };
-  return run(choose, 2 + Math.floor(random() * 4), faults, removed);
-}
-
-async function firstFault(seeds: number, faults: Faults, removed?: RemovedRule): Promise<string | undefined> {
-  for (let seed = 1; seed <= seeds; seed++) {
-    const [violation] = await runSeed(seed, faults, removed);
-    if (violation) return `seed ${seed}: ${violation}`;
-  }
-  return undefined;
-}
-
-describe("one channel, two publishers, two subscribers, one node", () => {
-  test("every order of events without faults keeps the promises", async () => {
-    const found = await explore(20_000, (choose) => run(choose, 1, { most: 0, store: false }));
-    expect(found).toMatchObject({ isComplete: true, violation: undefined });
-    expect(found.stories).toBeGreaterThan(100);
-  }, 60_000);
-
-  test("orders with one fault keep the promises", async () => {
-    const found = await explore(3_000, (choose) => run(choose, 1, { most: 1, store: true }));
-    expect(found.violation).toBeUndefined();
-  }, 60_000);
-
-  test.each([
-    { most: 3, store: false },
-    { most: 12, store: false },
-    { most: 3, store: true },
-    { most: 12, store: true },
+describe("every order of events", () => {
+  test.each<[name: string, world: World, stories: number]>([
+    ["two publishers and two subscribers of one node", { ...QUIET, isInstant: true }, 50],
+    ["a publisher, and a subscriber on each of two nodes", TWO_NODES, 80],
+    [
+      "a publisher on each of two nodes, and a subscriber",
+      { ...TWO_NODES, subscribers: [1], publishers: [0, 1], isInstant: true },
+      200,
+    ],
+    ["one node, and one fault between it and the store", { ...ONE_NODE, faults: STORE_FAULTS, mostFaults: 1 }, 700],
+    [
+      "two nodes, and one fault between these and the store",
+      { ...TWO_NODES, isInstant: true, faults: STORE_FAULTS, mostFaults: 1 },
+      4_000,
+    ],
+    [
+      "a client that loses its connection, and comes back to either of two nodes",
+      { ...TWO_NODES, subscribers: [1], isInstant: true, faults: ["drops"], mostFaults: 1 },
+      500,
+    ],
   ])(
-    "600 seeds with %o keep the promises",
-    async (faults) => {
-      expect(await firstFault(600, faults)).toBeUndefined();
+    "with %s keeps the promises",
+    async (_name, world, stories) => {
+      const found = await explore(world, 20_000, pass);
+      expect(found).toMatchObject({ isComplete: true, violation: undefined });
+      expect(found.stories).toBeGreaterThan(stories);
     },
-    60_000,
+    120_000,
+  );
+});
+
+const FAULTS: readonly FaultKind[] = ["drops", "rooms", "pressure", "frames", "steps", "engines", "time"];
+const ONE: World = { ...QUIET, faults: FAULTS, mostFaults: 6 };
+const TWO: World = { ...ONE, nodes: 2, subscribers: [0, 1], publishers: [0, 1] };
+
+describe("larger stories by seed", () => {
+  test.each<[name: string, world: World]>([
+    ["one node", ONE],
+    ["two nodes", TWO],
+    ["two nodes and many faults", { ...TWO, mostFaults: 15 }],
+    ["two nodes and sessions that are resumed", { ...TWO, hasSession: true }],
+    ["two nodes and readers that follow slowly", { ...TWO, isPulled: true }],
+    ["two nodes and a log of two messages", { ...TWO, historySize: 2 }],
+    ["one node and a store that forgets", { ...ONE, faults: [...FAULTS, "store"], mostFaults: 12 }],
+    ["two nodes and a store that forgets", { ...TWO, faults: [...FAULTS, "store"], mostFaults: 12 }],
+  ])(
+    "200 seeds with %s keep the promises",
+    async (_name, world) => {
+      expect(await playSeeds(world, 200, pass)).toBeUndefined();
+    },
+    120_000,
   );
 });
 
 describe("each rule is needed", () => {
-  test.each<[rule: RemovedRule, faults: Faults, violation: RegExp]>([
-    ["the client returns with its position", { most: 6, store: false }, /attached after .* without a gap/],
-    ["the client ignores frames until the answer", { most: 6, store: false }, /without a gap|twice/],
-    ["a repeated publish has the same id", { most: 6, store: false }, /appended twice/],
-    ["an entry names its predecessor", { most: 6, store: false }, /was delivered after/],
-    ["a position has a random tag", { most: 12, store: true }, /delivered|stays|without a gap/],
-    ["heads are compared", { most: 6, store: false }, /stays at/],
+  const stays = /stays at/;
+  const skips = /was delivered after/;
+  test.each<[rule: RemovedRule, world: World, violation: RegExp]>([
+    ["the client subscribes again on each connection", { ...ONE, faults: ["drops"] }, stays],
+    ["the client returns with its position", { ...TWO, faults: ["drops"] }, skips],
+    ["the client ignores frames until the answer", { ...ONE, faults: ["rooms", "drops"] }, /stays|delivered/],
+    ["a message that does not follow makes the client subscribe again", { ...ONE, faults: ["frames"] }, skips],
+    ["a repeated publish has the same id", { ...TWO, faults: ["drops"] }, /appended twice/],
+    ["an unanswered publish is repeated", { ...TWO, faults: ["drops", "steps"] }, /is not there/],
+    ["a client that takes no more is behind", { ...ONE, faults: ["pressure"] }, stays],
+    [
+      "who is behind is served from the log",
+      { ...TWO, faults: ["drops", "pressure"], historySize: 1_000 },
+      /gap|stays/,
+    ],
+    ["an id is appended once", { ...TWO, faults: ["drops"] }, /appended twice/],
+    ["a hole in the log is a gap", { ...TWO, faults: ["drops", "steps"], historySize: 1 }, /stays|delivered/],
+    ["an entry names its predecessor", { ...TWO, faults: ["steps"] }, /delivered|stays/],
+    ["a position has a random tag", { ...TWO, faults: ["drops", "store"], mostFaults: 12 }, /delivered|stays/],
+    ["heads are compared", { ...TWO, faults: ["steps", "engines"] }, stays],
   ])(
     "without the rule that %s, a promise is broken",
-    async (rule, faults, violation) => {
-      expect(await firstFault(400, faults, rule)).toMatch(violation);
+    async (removed, world, violation) => {
+      const found = await playSeeds({ ...world, removed }, 400, pass);
+      expect(found?.violation).toMatch(violation);
     },
-    60_000,
+    120_000,
   );
 });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { FakeStore } from "../../support/fake-engine.ts";
 import { codec, type HubClient } from "../../support/hub-client.ts";
-import { createHub, pass, publishAll, settle } from "../../support/hub-rig.ts";
+import { createHub, HISTORY, pass, publishAll, settle } from "../../support/hub-rig.ts";
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -299,4 +300,25 @@ test("data in the log that the codec can't read is a gap for all, and no end", a
   await engine.publish("all:a", "{", { history: { size: 10, ttlMs: 1_000 } });
   await settle();
   expect(ann.take().map((frame) => [frame[0], frame[4]])).toEqual([["attached", true]]);
+});
+
+test("a head that the client was given and that is not on its way is replaced, so that the client knows when it is there", async () => {
+  const store = new FakeStore({ manual: true });
+  const { client } = createHub({}, store);
+  await store.drain();
+  const [ann, ben] = [client(), client()];
+  ann.subscribe({ "all:a": {} });
+  await settle();
+  await store.drain();
+  // The node's feed misses three entries: ben has seen the first of them elsewhere.
+  for (const n of ["1", "2", "3"]) store.publish("all:a", n, HISTORY, undefined);
+  for (const step of store.choices()) step.lose();
+  const [first, , last] = store.entriesOf("all:a").map(({ position }) => position);
+  ben.subscribe({ "all:a": { after: first } });
+  await settle();
+  await store.drain();
+  const frames = ben.take();
+  expect(frames.map(([method, , position]) => [method, position]).at(-1)).toEqual(["attached", last]);
+  expect(frames.filter(([method]) => method === "message").map((frame) => frame[4])).toEqual([2, 3]);
+  expect(frames.at(-1)?.slice(2)).toEqual([last, last, false]);
 });
