@@ -31,7 +31,7 @@ export async function play(world: World, choose: Choose, pass: Pass): Promise<Vi
   return violation === undefined ? undefined : { violation, story };
 }
 
-/** What an exploration found. */
+/** The outcome of an exploration. */
 export interface Found {
   readonly stories: number;
   /** Whether every order of events was tried. */

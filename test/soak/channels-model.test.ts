@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { explore, playSeeds } from "../model/channels-explore.ts";
 import type { FaultKind, World } from "../model/channels-model.ts";
 
-// What test/model has no time for: the same promises, over more orders and more seeds.
+// The promises of test/model once more, over the orders and seeds for which it has no time.
 
 beforeEach(() => {
   // Not the clock of the process, which ends the search.
