@@ -6,8 +6,9 @@ import { json } from "../../src/codec/codec.ts";
 import { hub } from "../../src/hub/index.ts";
 import { handle, handler } from "../../src/server/index.ts";
 
-const [, , given] = process.argv;
+const [, , given, givenSlow] = process.argv;
 const messages = Number(given);
+const slow = Number(givenSlow);
 const history = { size: 100, ttlMs: 600_000 };
 const topics = hub({
   channels: { all: { history }, newest: { history, deliver: "newest" }, fitting: { deliver: "fitting" } },
@@ -24,23 +25,33 @@ const print = (phase: string, more: object = {}) => {
 };
 const data = "x".repeat(1_000);
 
+/** Messages of one turn: each connection gets them in one write. */
+const BATCH = 10;
 /** Publishes so many messages to each channel, as fast as those who read can follow. */
 async function publish(count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
     for (const channel of ["all", "newest", "fitting"]) await topics.publish(channel, data);
-    if (i % 10 === 9) await pause(10);
+    if (i % BATCH < BATCH - 1) continue;
+    do await pause(5);
+    while (countFull(BATCH * 1_000) > slow);
   }
+}
+
+function countFull(bytes: number): number {
+  let count = 0;
+  for (const { bufferedAmount } of served.conns) if (bufferedAmount > bytes) count++;
+  return count;
 }
 
 const commands: Record<string, () => Promise<void>> = {
   start: async () => print("start"),
   publish: async () => {
-    await publish((messages * 2) / 3);
-    print("full");
-    await publish(messages / 3);
-    const full = [...served.conns].filter(({ bufferedAmount }) => bufferedAmount > 2 ** 16).length;
-    print("published", { full });
+    await publish(messages / 2);
+    print("half");
+    await publish(messages / 2);
+    print("published", { full: countFull(2 ** 16) });
   },
+  drained: async () => print("drained", { full: countFull(0) }),
   last: async () => {
     for (const channel of ["all", "newest", "fitting"]) await topics.publish(channel, "last");
     print("last");
