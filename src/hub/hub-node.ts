@@ -51,8 +51,9 @@ export class HubNode implements ClientOwner, RevocationOwner {
       codec: options.codec,
       recent: { messages: options.maxRecentMessages, bytes: options.maxRecentBytes },
     });
-    this.presence = new Presence(this.#engine, options.graceMs);
-    this.#revocations = new Revocations(this.#engine, this);
+    this.presence = new Presence(this.#engine, options);
+    const revocations = { size: options.maxRevocations, ttlMs: options.revocationTtlMs };
+    this.#revocations = new Revocations(this.#engine, revocations, this);
     this.#offState = this.#engine.onState((state) => {
       if (state === "down") this.#hold();
       else void this.#catchUp();

@@ -52,6 +52,21 @@ export interface HubOptions {
   readonly authorizeTimeoutMs?: number | undefined;
   /** Milliseconds after the last connection of a client until it is no member any more. At least 0; default 5 s. */
   readonly graceMs?: number | undefined;
+  /**
+   * Changes of the members of one channel that the engine keeps, so that a node which missed some need not read the whole
+   * list. Beyond it the list is read. Every hub on one engine has the same. At least 1; default 256.
+   */
+  readonly maxMemberChanges?: number | undefined;
+  /**
+   * Revocations that the engine keeps for nodes which were cut off. A node that missed more asks `authorize` again for each
+   * subscription before it delivers anything. Every hub on one engine has the same. At least 1; default 10,000.
+   */
+  readonly maxRevocations?: number | undefined;
+  /**
+   * Milliseconds from the last revocation for which revocations are kept: a node that was cut off for longer asks
+   * `authorize` again. Every hub on one engine has the same. At least 1; default 24 h.
+   */
+  readonly revocationTtlMs?: number | undefined;
   /** Milliseconds after which a feed that has stalled is found at the latest. At least 1; default 25 s. */
   readonly checkMs?: number | undefined;
   /** Called when `authorize` throws, or a message can't be sent to a client. Default `console.error`. */
@@ -71,6 +86,9 @@ export interface ResolvedHubOptions {
   readonly maxRecentBytes: number;
   readonly authorizeTimeoutMs: number;
   readonly graceMs: number;
+  readonly maxMemberChanges: number;
+  readonly maxRevocations: number;
+  readonly revocationTtlMs: number;
   readonly checkMs: number;
   readonly onError: (error: unknown) => void;
 }
@@ -87,6 +105,9 @@ const RULES: OptionRules<ResolvedHubOptions> = {
   maxRecentBytes: numberRule(0, 2 ** 18),
   authorizeTimeoutMs: timeRule(1, 5_000),
   graceMs: timeRule(0, 5_000),
+  maxMemberChanges: numberRule(1, 256),
+  maxRevocations: numberRule(1, 10_000),
+  revocationTtlMs: timeRule(1, 86_400_000),
   checkMs: timeRule(1, 25_000),
   // Looked up late, so that a console which is replaced later is used.
   onError: functionRule((error: unknown) => console.error(error)),

@@ -11,8 +11,8 @@ export interface MemberIdentity {
   readonly info: string;
 }
 
-/** How long a hole in the changes can be read. Beyond it the list is read anew. */
-const CHANGES: History = { size: 256, ttlMs: 600_000 };
+/** How long changes are kept after the last one. The number of entries bounds them, and a hole costs one read of the list. */
+const CHANGES_TTL_MS = 600_000;
 
 /** Returns the inner channel of a channel's changes. No client can name it, because it has a control character. */
 function changesOf(channel: string): string {
@@ -22,6 +22,8 @@ function changesOf(channel: string): string {
 /** The members of all channels, as this node has and sees them. */
 export class Presence {
   readonly #engine: Engine;
+  /** The log of changes of each channel. */
+  readonly #history: History;
   readonly #memberships: Memberships;
   readonly #lists = new Map<string, MemberList>();
   readonly #held = new Timer();
@@ -29,10 +31,14 @@ export class Presence {
   /** Whether clients who return may still find others missing, because the node has just begun. */
   #isBeginning = true;
 
-  constructor(engine: Engine, graceMs: number) {
+  constructor(
+    engine: Engine,
+    { graceMs, maxMemberChanges }: { readonly graceMs: number; readonly maxMemberChanges: number },
+  ) {
     this.#engine = engine;
+    this.#history = { size: maxMemberChanges, ttlMs: CHANGES_TTL_MS };
     const report = (channel: string, change: object) =>
-      engine.publish(changesOf(channel), JSON.stringify(change), { history: CHANGES });
+      engine.publish(changesOf(channel), JSON.stringify(change), { history: this.#history });
     this.#memberships = new Memberships({ engine, report }, graceMs);
     this.#held.start(graceMs, () => this.#releaseHeld(), true);
     this.#offNode = engine.onNode((node, change) => {
@@ -91,7 +97,7 @@ export class Presence {
       engine: this.#engine,
       channel,
       changes: changesOf(channel),
-      history: CHANGES,
+      history: this.#history,
       isLocal,
     });
     this.#lists.set(channel, list);

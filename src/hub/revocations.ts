@@ -18,16 +18,17 @@ export interface RevocationOwner {
 
 /** No client can name it, because it has a control character. */
 const CHANNEL = "\u0001revocations";
-const HISTORY: History = { size: 10_000, ttlMs: 86_400_000 };
 
 /** Rights that were taken away, as entries of an inner channel, so that a node that was cut off learns of them. */
 export class Revocations {
   readonly #engine: Engine;
+  readonly #history: History;
   readonly #follower: LogFollower;
 
-  constructor(engine: Engine, owner: RevocationOwner) {
+  constructor(engine: Engine, history: History, owner: RevocationOwner) {
     this.#engine = engine;
-    this.#follower = new LogFollower(engine, CHANNEL, HISTORY, {
+    this.#history = history;
+    this.#follower = new LogFollower(engine, CHANNEL, history, {
       onEntry: ({ data }: LogEntry) => {
         const revocation = parse(data);
         if (revocation) owner.onRevoked(revocation);
@@ -44,13 +45,13 @@ export class Revocations {
 
   /** Has all nodes end the rights. Rejects with `unavailable`. */
   async publish({ client, channel }: Revocation): Promise<void> {
-    await this.#engine.publish(CHANNEL, JSON.stringify({ client, channel }), { history: HISTORY });
+    await this.#engine.publish(CHANNEL, JSON.stringify({ client, channel }), { history: this.#history });
   }
 
   /** Reads what was missed, and resolves with whether that is known to be all. Rejects if the engine is away. */
   async catchUp(): Promise<boolean> {
     await this.#follower.start();
-    const [head] = await this.#engine.heads([{ channel: CHANNEL, history: HISTORY }]);
+    const [head] = await this.#engine.heads([{ channel: CHANNEL, history: this.#history }]);
     return head !== undefined && (await this.#follower.check(head));
   }
 }

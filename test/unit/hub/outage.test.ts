@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { memoryEngine } from "../../../src/hub/index.ts";
 import { createHub, HISTORY, pass, publishAll, settle } from "../../support/hub-rig.ts";
 
 beforeEach(() => {
@@ -122,6 +123,40 @@ test("a log of revocations that does not reach back has the application asked ag
   const frames = ann.take();
   expect(frames.filter(([method]) => method === "refused")).toEqual([["refused", "all:a", "revoked"]]);
   expect(frames.filter(([method]) => method === "message").map(([, channel]) => channel)).toEqual(["plain:a"]);
+});
+
+test.each([
+  [2, 2, 0],
+  [2, 3, 1],
+])(
+  "of %i revocations that are kept and %i that were missed, %i subscriptions are asked about again",
+  async (kept, missed, asked) => {
+    const authorize = vi.fn(() => true);
+    const first = createHub({ maxRevocations: kept });
+    const second = createHub({ maxRevocations: kept, authorize }, first.store);
+    const ann = second.client({ id: "ann" });
+    ann.subscribe({ "all:a": {} });
+    await settle();
+    second.engine.down();
+    for (let i = 0; i < missed; i++) await first.topics.revoke({ client: `other ${i}` });
+    authorize.mockClear();
+    second.engine.up();
+    await pass(1_000);
+    expect(authorize).toHaveBeenCalledTimes(asked);
+  },
+);
+
+test("revocations are kept for revocationTtlMs", async () => {
+  const histories: unknown[] = [];
+  const engine = memoryEngine();
+  const subscribe = engine.subscribe.bind(engine);
+  engine.subscribe = (channel, history, onEntry) => {
+    histories.push(history);
+    return subscribe(channel, history, onEntry);
+  };
+  createHub({ engine, maxRevocations: 7, revocationTtlMs: 1_000 });
+  await settle();
+  expect(histories).toEqual([{ size: 7, ttlMs: 1_000 }]);
 });
 
 test("a failover that loses the last writes and then uses their numbers again is a gap", async () => {

@@ -162,6 +162,29 @@ test("a quiet list is not read again and again", async () => {
   expect(first.store.counts.members).toBe(reads);
 });
 
+test.each([
+  [5, 0],
+  [4, 1],
+])("with %i changes that are kept, a node whose feed lost 4 of 5 reads the list %i times", async (kept, reads) => {
+  const first = createHub({ maxMemberChanges: kept });
+  const second = createHub({ maxMemberChanges: kept }, first.store);
+  const ann = first.client({ id: "ann" });
+  ann.subscribe(PRESENT);
+  const join = async (id: string) => {
+    second.client({ id }).subscribe({ "room:a": { presence: true } });
+    await pass(300);
+  };
+  await join("before");
+  const deliver = vi.spyOn(first.engine, "deliver").mockImplementation(() => {});
+  for (const id of ["b", "c", "d", "e"]) await join(id);
+  deliver.mockRestore();
+  const before = first.store.counts.members as number;
+  ann.take();
+  await join("f");
+  expect((first.store.counts.members as number) - before).toBe(reads);
+  expect(members(ann.take()).at(-1)?.[2]).toBe(7);
+});
+
 test("anonymous clients are members of their own", async () => {
   const { client } = createHub();
   const [ann, bob] = [client(), client()];
