@@ -99,12 +99,18 @@ function inlined() {
   ];
 }
 
+/** Gives CommonJS its own place for that of a module. Rollup would ask the page's document for it first. */
+const placeOfCommonjs = {
+  name: "place-of-commonjs",
+  resolveImportMeta: (property) => (property === "url" ? "__filename" : null),
+};
+
 rmSync("dist", { recursive: true, force: true });
 
 const node = {
   input: everything,
   external: [...dependencies, ...requirable(peers), builtins],
-  plugins: [resolveForNode(), typescript(), modulesOverCommonjs(), licence("cborg", "codec/cbor.cjs")],
+  plugins: [resolveForNode(), typescript(), placeOfCommonjs, modulesOverCommonjs(), licence("cborg", "codec/cbor.cjs")],
   output: {
     ...common,
     dir: "dist/node",

@@ -68,19 +68,23 @@ export function writeFrame(buffer: FrameBuffer, at: number, payload: Payload, is
   return start + size;
 }
 
-/** Returns a server's frame of a payload of any length, which all clients can be sent. */
-export function createServerFrame(payload: Payload): Uint8Array {
+/** Returns the frame of a payload of any length, in memory of its own. All clients can be sent the same frame of a server. */
+export function createFrame(payload: Payload, isMasked: boolean): Uint8Array {
   const isText = typeof payload === "string";
   const size = isText ? Buffer.byteLength(payload) : payload.length;
-  const headerBytes = size > MAX_UINT16 ? 10 : size > MAX_SHORT_BYTES ? 4 : 2;
-  const bytes = Buffer.allocUnsafeSlow(headerBytes + size);
+  const lengthBytes = size > MAX_UINT16 ? 8 : size > MAX_SHORT_BYTES ? 2 : 0;
+  const start = 2 + lengthBytes + (isMasked ? KEY_BYTES : 0);
+  const buffer = createFrameBuffer(start + size);
+  const { bytes } = buffer;
   bytes[0] = FIN | (isText ? TEXT : BINARY);
-  bytes[1] = size > MAX_UINT16 ? LENGTH_64 : size > MAX_SHORT_BYTES ? LENGTH_16 : size;
-  if (headerBytes === 4) bytes.writeUInt16BE(size, 2);
-  else if (headerBytes === 10) bytes.writeBigUInt64BE(BigInt(size), 2);
-  if (isText) bytes.write(payload, headerBytes);
-  else bytes.set(payload, headerBytes);
-  return bytes;
+  const lengthCode = lengthBytes === 8 ? LENGTH_64 : lengthBytes === 2 ? LENGTH_16 : size;
+  bytes[1] = (isMasked ? MASKED : 0) | lengthCode;
+  if (lengthBytes === 2) bytes.writeUInt16BE(size, 2);
+  else if (lengthBytes === 8) bytes.writeBigUInt64BE(BigInt(size), 2);
+  if (isText) bytes.write(payload, start);
+  else bytes.set(payload, start);
+  if (isMasked) mask(buffer, start, start + size);
+  return bytes.subarray(0, start + size);
 }
 
 /** Writes a payload as it is, and returns how many bytes it took. */

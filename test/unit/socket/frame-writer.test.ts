@@ -198,6 +198,43 @@ test("a turn's messages are one write, and ws makes none of them", async () => {
   expect(send).not.toHaveBeenCalled();
 });
 
+test.for<[string, Payload]>([
+  ["text", "ü".repeat(50_000)],
+  ["bytes", new Uint8Array(70_000).fill(7)],
+])("a client's long %s is one write of this writer, and ws makes none of it", async ([, payload]) => {
+  const { socket, peer, ws, clientTcp } = await open();
+  const received = once(peer, "message");
+  const send = vi.spyOn(ws, "send");
+  const written = vi.spyOn(Object.getPrototypeOf(clientTcp()), "write");
+  socket.write(payload);
+  expect(socket.bufferedAmount).toBeGreaterThan(70_000);
+  const [data] = await received;
+  const own = written.mock.contexts.filter((tcp) => tcp === clientTcp()).length;
+  written.mockRestore();
+  expect(own).toBe(1);
+  expect(send).not.toHaveBeenCalled();
+  expect(Buffer.compare(data as Buffer, Buffer.from(payload as string))).toBe(0);
+});
+
+test.for<[string, boolean, boolean]>([
+  ["a client's, where ws masks natively,", true, false],
+  ["a server's", false, false],
+])("%s long message is left to ws, and a small one is not", ([, isMasked, framesLong]) => {
+  class Peer {
+    writableLength = 0;
+    write() {
+      return true;
+    }
+    end() {}
+  }
+  const writer = new FrameWriter(new Peer() as unknown as Tcp);
+  writer.takeOver(isMasked, framesLong);
+  expect(writer.write(new Uint8Array(4_097))).toBe(false);
+  expect(writer.write("x".repeat(1_366))).toBe(false);
+  expect(writer.write(new Uint8Array(4_096))).toBe(true);
+  expect(writer.write("x".repeat(1_365))).toBe(true);
+});
+
 describe("one frame for many clients", () => {
   /** A server's connections to `count` peers that do not mask, and the pieces that each was handed. */
   function servers(count: number) {
