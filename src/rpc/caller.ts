@@ -11,6 +11,8 @@ export interface CallerOwner {
   readonly conn: RpcConn;
   /** Called when a call begins, and when the last one has settled. */
   onCallsChange(): void;
+  /** Called when a cancellation can't be sent. */
+  onError(error: unknown, method: string): void;
 }
 
 /** Identifiers start at a random number of so many bits. */
@@ -24,6 +26,8 @@ export class Caller {
   // Random, because a late answer to an earlier peer of the same session must not fit a request of this one.
   #lastId = Math.floor(Math.random() * START_RANGE);
   readonly #deadlines = new DeadlineTimer(() => this.#expire());
+  /** The reason why no further call is sent. */
+  #refusal: ConnError | undefined;
 
   constructor(owner: CallerOwner, maxCalls: number) {
     this.#owner = owner;
@@ -38,20 +42,16 @@ export class Caller {
   /** Sends a request; the promise settles as `Peer.call` says. @throws ConnError as `conn.send()` */
   call(request: CallRequest): Promise<unknown> {
     const call = new PendingCall(request);
+    let refusal = this.#refusal;
     if (this.#pending.size >= this.#maxCalls) {
-      call.reject(new ConnError("unavailable", `${this.#maxCalls} calls are pending: await some, or raise maxCalls.`));
-      return call.promise;
+      refusal = new ConnError("unavailable", `${this.#maxCalls} calls are pending: await some, or raise maxCalls.`);
     }
-    onAbort(request.signal, call.promise, (error) => this.#giveUp(call, error));
-    if (request.signal?.aborted) return call.promise;
-    try {
+    if (refusal) call.reject(refusal);
+    else onAbort(request.signal, call.promise, (error) => this.#giveUp(call, error));
+    if (call.progress === "waiting") {
       this.#send(call);
-    } catch (error) {
-      // Rejects in any case, so that the listener of the signal is removed.
-      call.reject(error as ConnError);
-      throw error;
+      this.#owner.onCallsChange();
     }
-    this.#owner.onCallsChange();
     return call.promise;
   }
 
@@ -69,30 +69,33 @@ export class Caller {
 
   /** The connection ended without a session: the requests that it took have no answer to come. */
   interrupt(): void {
-    for (const call of [...this.#pending.values()]) if (call.isInFlight) this.#repeat(call);
-    this.#noteEmpty();
+    this.#forEach((call) => {
+      if (call.isInFlight) this.#repeat(call);
+    });
   }
 
   /** The session is lost, and with it the answers to the requests that were delivered in it. */
   loseSession(): void {
-    for (const call of [...this.#pending.values()]) if (call.progress === "delivered") this.#repeat(call);
-    this.#noteEmpty();
+    this.#forEach((call) => {
+      if (call.progress === "delivered") this.#repeat(call);
+    });
   }
 
   /** The Conn has ended. */
   end(): void {
-    for (const call of [...this.#pending.values()]) {
+    this.#forEach((call) => {
       this.#forget(call);
       call.rejectUnanswered(new ConnError("closed"));
-    }
-    this.#noteEmpty();
+    });
   }
 
-  /** Gives up all calls, as if each had been aborted with `error`. */
-  giveUpAll(error: ConnError): void {
-    for (const call of [...this.#pending.values()]) this.#giveUp(call, error);
+  /** Gives up all calls, as if each had been aborted with `error`, which later calls reject with too. */
+  detach(error: ConnError): void {
+    this.#refusal = error;
+    this.#forEach((call) => this.#giveUp(call, error));
   }
 
+  /** Sends the request of `call`, or rejects and throws. */
   #send(call: PendingCall): void {
     const { method, params, signal, timeoutMs } = call.request;
     const id = ++this.#lastId;
@@ -111,6 +114,7 @@ export class Caller {
       this.#owner.conn.send(requestFrame(method, params, id), options);
     } catch (error) {
       this.#forget(call);
+      call.rejectUnanswered(error as ConnError);
       this.#noteEmpty();
       throw error;
     }
@@ -130,26 +134,23 @@ export class Caller {
     } else if (outcome === "acknowledged") call.progress = "delivered";
     else {
       if (outcome === "in-doubt") this.#repeat(call);
-      else this.#refuse(call, error as ConnError);
+      else {
+        this.#forget(call);
+        if (error?.code === "expired") call.reject(timedOut(call.request));
+        else call.rejectUnanswered(error);
+      }
       this.#noteEmpty();
     }
-  }
-
-  /** Rejects a call whose request will not be sent. */
-  #refuse(call: PendingCall, error: ConnError): void {
-    this.#forget(call);
-    if (error.code === "expired") call.reject(timedOut(call.request));
-    else call.rejectUnanswered(error);
   }
 
   /** Sends the request of `call` once more where its method may run twice, otherwise rejects. */
   #repeat(call: PendingCall): void {
     this.#forget(call);
-    if (!call.request.retry) return call.rejectUnanswered(new ConnError("session-lost"));
+    if (!call.request.retry) return call.rejectUnanswered();
     try {
       this.#send(call);
-    } catch (error) {
-      call.rejectUnanswered(error as ConnError);
+    } catch {
+      // The call has rejected, and the caller's line is long past.
     }
   }
 
@@ -167,15 +168,26 @@ export class Caller {
   #expire(): number {
     const now = performance.now();
     let next = Number.POSITIVE_INFINITY;
-    for (const call of [...this.#pending.values()]) {
+    this.#forEach((call) => {
       if (call.deadline > now) next = Math.min(next, call.deadline);
       else this.#giveUp(call, timedOut(call.request));
-    }
+    });
     return next;
   }
 
   #cancel(id: number): void {
-    this.#owner.conn.send(requestFrame(CANCEL, { id }));
+    try {
+      this.#owner.conn.send(requestFrame(CANCEL, { id }));
+    } catch (error) {
+      // The codec may check what is sent, and know no such message. Often no code of the user's is on the stack.
+      this.#owner.onError(error, CANCEL);
+    }
+  }
+
+  #forEach(act: (call: PendingCall) => void): void {
+    // A copy is walked, because a request that is sent again is pending under another identifier.
+    for (const call of [...this.#pending.values()]) act(call);
+    this.#noteEmpty();
   }
 
   #forget(call: PendingCall): void {

@@ -78,7 +78,7 @@ export function requestFrame(method: string, params: object | undefined, id?: nu
 }
 
 /** The answer to a request that failed. */
-export function errorFrame(id: RequestId, code: number, message: string, data?: unknown): AnswerFrame {
+export function errorFrame(id: RequestId, { code, message, data }: ErrorObject): AnswerFrame {
   return { jsonrpc: VERSION, id, error: data === undefined ? { code, message } : { code, message, data } };
 }
 

@@ -1,28 +1,11 @@
 import type { ConnError } from "../base/errors.ts";
-import type { AnswerFrame, RequestFrame } from "./frames.ts";
+import type { Batch } from "./batch.ts";
+import type { RequestFrame } from "./frames.ts";
 
 /** The request as its handler sees it, besides its parameters. */
 export interface HandlerContext {
   /** Aborted when the caller cancels, or when no answer can reach the caller any more. */
   readonly signal: AbortSignal;
-}
-
-/** The answers to the requests of one message. */
-export class Batch {
-  readonly #answers: AnswerFrame[] = [];
-  #missing: number;
-
-  /** @param requests the number of requests that are answered */
-  constructor(requests: number) {
-    this.#missing = requests;
-  }
-
-  /** Adds an answer, and returns all of them once none is missing. */
-  add(answer: AnswerFrame): AnswerFrame[] | undefined {
-    this.#answers.push(answer);
-    this.#missing--;
-    return this.#missing === 0 ? this.#answers : undefined;
-  }
 }
 
 /** One request or notification, from its arrival until its handler is done. */
@@ -31,6 +14,8 @@ export class IncomingRequest implements HandlerContext {
   readonly batch: Batch | undefined;
   /** The places for handlers that it takes: 1, or 0 for a method of a layer. */
   readonly places: number;
+  /** The name under which its responder keeps it, while it waits or runs. */
+  key: unknown;
   /** Why its answer is not wanted any more. */
   cancelledBy: ConnError | undefined;
   /** Whether an answer can't reach the caller. */

@@ -4,7 +4,7 @@ import type { SendOptions } from "../base/send-options.ts";
 import type { CloseInfo } from "../core/events.ts";
 import type { AnyContract, CallArguments, Contract, LayerMethods, MethodName, ParamsOf, ResultOf } from "./contract.ts";
 import { requestFrame } from "./frames.ts";
-import { type CallOptions, checkCall, checkMethod, type RpcOptions, resolveRpcOptions } from "./options.ts";
+import { type CallOptions, checkMethod, type RpcOptions, resolveCallOptions, resolveRpcOptions } from "./options.ts";
 import { PeerCore } from "./peer.ts";
 import type { RpcConn } from "./rpc-conn.ts";
 
@@ -62,7 +62,7 @@ export interface Peer<Remote = AnyContract, Local = AnyContract> {
   ): () => void;
   /** Adds methods of a layer, and returns a function that removes them. @throws ConnError `misuse` for a name in use */
   extend(methods: LayerMethods): () => void;
-  /** Leaves the Conn to others, open: pending calls reject with `aborted`, and running handlers are aborted. */
+  /** Leaves the Conn to others, open: pending and later calls reject with `aborted`, and running handlers are aborted. */
   detach(): void;
 }
 
@@ -84,10 +84,9 @@ export function rpc<Remote extends Contract<Remote> = AnyContract, Local extends
     get closed() {
       return conn.closed;
     },
-    call(method, params, options = {}) {
+    call(method, params, options) {
       checkParamsType(method, params);
-      checkCall(options);
-      const { timeoutMs = resolved.timeoutMs, signal, retry = false } = options;
+      const { timeoutMs = resolved.timeoutMs, signal, retry = false } = resolveCallOptions(options);
       return core.caller.call({ method, params, timeoutMs, signal, retry });
     },
     notify(method, params, options) {

@@ -1,6 +1,6 @@
 import { badOption, failOption } from "../base/errors.ts";
 import {
-  checkNames,
+  flagRule,
   functionRule,
   isFunction,
   isObject,
@@ -27,11 +27,12 @@ export interface RpcOptions<Local> {
   /** Called with each message that is not JSON-RPC 2.0. Default none: the Conn emits `error`. */
   readonly others?: ((value: unknown) => void) | undefined;
   /**
-   * Called when a handler or a listener throws something other than RpcError, or a result can't be sent. The caller gets
-   * -32603 and nothing of the error. `method` is undefined for `others`. Default `console.error`.
+   * Called when a handler or a listener throws something other than RpcError, or a result or a cancellation can't be sent.
+   * The caller gets -32603 and nothing of the error, or, where the outbox is full, no answer. `method` is undefined for
+   * `others`. Default `console.error`.
    */
   readonly onError?: ((error: unknown, method: string | undefined) => void) | undefined;
-  /** Milliseconds until a call without `timeoutMs` of its own rejects. 1 to 2,147,483,647; default 30 s. */
+  /** Milliseconds until a call without `timeoutMs` of its own rejects. At least 1, and at most the longest timer; default 30 s. */
   readonly timeoutMs?: number | undefined;
   /** Calls that may be pending; a further one rejects with `unavailable`. At least 1; default 1,024. */
   readonly maxCalls?: number | undefined;
@@ -41,7 +42,7 @@ export interface RpcOptions<Local> {
    */
   readonly maxHandlers?: number | undefined;
   /**
-   * Requests that may wait. When they are reached, no message is read, unless calls of our own are pending, a layer is
+   * Requests that may wait. `maxHandlers` and this together bound the requests in batches that are not answered. When they are reached, no message is read, unless calls of our own are pending, a layer is
    * in use, or no handler ended for a second: then further requests are answered with -32001. At least 0; default 1,024.
    */
   readonly maxWaiting?: number | undefined;
@@ -51,7 +52,7 @@ export interface RpcOptions<Local> {
 
 /** Options of one call. */
 export interface CallOptions {
-  /** Milliseconds until the call rejects with `timeout`. 1 to 2,147,483,647; default the peer's. */
+  /** Milliseconds until the call rejects with `timeout`. At least 1, and at most the longest timer; default the peer's. */
   readonly timeoutMs?: number | undefined;
   /** Rejects the call with `aborted`, and takes the request back or has the other end cancel it. Default none. */
   readonly signal?: AbortSignal | undefined;
@@ -93,17 +94,17 @@ export function resolveRpcOptions(options: RpcOptions<AnyContract>): ResolvedRpc
   return takeOptions("", RULES, options, failOption);
 }
 
-/** Refuses bad options of one call, such as a deadline that no timer can hold. @throws ConnError `bad-option` */
-export function checkCall(options: CallOptions): void {
-  checkNames("", ["timeoutMs", "signal", "retry"], options, failOption);
-  const { timeoutMs = 1, signal, retry = false } = options;
-  if (!(typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs <= MAX_TIMER_MS)) {
-    throw badOption("timeoutMs", `a number from 1 to ${MAX_TIMER_MS}`, timeoutMs);
-  }
-  if (signal !== undefined && !isSignal(signal)) {
-    throw badOption("signal", "an AbortSignal", signal);
-  }
-  if (typeof retry !== "boolean") throw badOption("retry", "true or false", retry);
+const NO_OPTIONS: CallOptions = {};
+const CALL_RULES: OptionRules<CallOptions> = {
+  timeoutMs: numberRule(1, undefined, MAX_TIMER_MS),
+  signal: rule("an AbortSignal", isSignal),
+  retry: flagRule(false),
+};
+
+/** Checks the options of one call and fills them in. @throws ConnError `bad-option` */
+export function resolveCallOptions(options: CallOptions | undefined): CallOptions {
+  // Most calls have none, and a walk along the rules costs a twentieth of a call.
+  return options === undefined ? NO_OPTIONS : takeOptions("", CALL_RULES, options, failOption);
 }
 
 /** Refuses the name of a method that is reserved. @throws ConnError `bad-option` */

@@ -1,11 +1,11 @@
 import { Emitter, type ListenOptions, throwAsync } from "../base/emitter.ts";
 import { ConnError } from "../base/errors.ts";
 import { Timer } from "../base/timer.ts";
-import type { StandardSchema } from "../codec/validated.ts";
+import type { Batch } from "./batch.ts";
 import { Caller, type CallerOwner } from "./caller.ts";
 import type { LayerMethods } from "./contract.ts";
 import { type AnswerFrame, CANCEL, type FrameType, frameType, isJsonRpc, type RequestFrame } from "./frames.ts";
-import { Batch, type IncomingRequest } from "./incoming-request.ts";
+import type { IncomingRequest } from "./incoming-request.ts";
 import type { ResolvedRpcOptions } from "./options.ts";
 import { checkParams } from "./params.ts";
 import { Responder, type ResponderOwner } from "./responder.ts";
@@ -67,7 +67,7 @@ export class PeerCore implements CallerOwner, ResponderOwner {
   }
 
   detach(): void {
-    this.#end(() => this.caller.giveUpAll(new ConnError("aborted", "The peer was detached from its Conn.")));
+    this.#end(() => this.caller.detach(new ConnError("aborted", "The peer was detached from its Conn.")));
   }
 
   isLayered(method: string): boolean {
@@ -83,7 +83,6 @@ export class PeerCore implements CallerOwner, ResponderOwner {
     if (!Object.hasOwn(handlers, method) || !handlers[method]) {
       throw new RpcError(METHOD_NOT_FOUND, "The method is unknown.");
     }
-    if (!this.#schemaOf(method)) return handlers[method](params ?? undefined, request);
     return this.#checked(method, params, (value) => handlers[method]?.(value, request));
   }
 
@@ -96,8 +95,7 @@ export class PeerCore implements CallerOwner, ResponderOwner {
   }
 
   onRoom(): void {
-    this.#isStalled = false;
-    this.#updateReading();
+    this.#setStalled(false);
   }
 
   get pendingCalls(): number {
@@ -111,25 +109,25 @@ export class PeerCore implements CallerOwner, ResponderOwner {
   }
 
   #receive(value: unknown): void {
-    if (Array.isArray(value) && value.some(isJsonRpc)) return this.#receiveBatch(value);
-    const type = frameType(value);
-    if (type === "other") this.#receiveOther(value);
-    else this.#sort(type, value);
+    if (Array.isArray(value) && value.some(isJsonRpc)) this.#receiveBatch(value);
+    else {
+      const type = frameType(value);
+      if (type === "other") this.#receiveOther(value);
+      else this.#sort(type, value);
+    }
     this.#updateReading();
   }
 
   #receiveBatch(frames: unknown[]): void {
     // A short frame must not make us build a long answer.
     const { maxHandlers, maxWaiting } = this.#options;
-    if (frames.length > maxHandlers + maxWaiting) this.#responder.refuseInvalid();
-    else {
-      const types = frames.map(frameType);
-      const isAnswered = (frame: unknown, index: number) =>
-        types[index] === "request" ? (frame as RequestFrame).id !== undefined : types[index] !== "answer";
-      const batch = new Batch(frames.filter(isAnswered).length);
-      for (const [index, frame] of frames.entries()) this.#sort(types[index] as FrameType, frame, batch);
-    }
-    this.#updateReading();
+    if (frames.length > maxHandlers + maxWaiting) return this.#responder.refuseInvalid();
+    const isAnswered = (frame: unknown) => {
+      const type = frameType(frame);
+      return type === "request" ? (frame as RequestFrame).id !== undefined && !this.#isStale : type !== "answer";
+    };
+    const batch = this.#responder.openBatch(frames.filter(isAnswered).length);
+    for (const frame of frames) this.#sort(frameType(frame), frame, batch);
   }
 
   #sort(type: FrameType, frame: unknown, batch?: Batch): void {
@@ -158,13 +156,10 @@ export class PeerCore implements CallerOwner, ResponderOwner {
 
   /** Calls `act` with the parameters as the method's schema makes them, at once where the schema answers at once. */
   #checked(method: string, params: object | null | undefined, act: (params: object | undefined) => unknown): unknown {
-    const schema = this.#schemaOf(method);
-    return schema ? checkParams(schema, params ?? undefined, act) : act(params ?? undefined);
-  }
-
-  #schemaOf(method: string): StandardSchema<unknown, object | undefined> | undefined {
     const { schemas } = this.#options;
-    return Object.hasOwn(schemas, method) ? schemas[method] : undefined;
+    const given = params ?? undefined;
+    const schema = Object.hasOwn(schemas, method) ? schemas[method] : undefined;
+    return schema ? checkParams(schema, given, act) : act(given);
   }
 
   /** Runs a function of the user's that nobody waits for. Parameters that do not fit are the other end's fault. */
@@ -194,12 +189,13 @@ export class PeerCore implements CallerOwner, ResponderOwner {
     } else if (this.#pause) {
       this.#pause();
       this.#pause = undefined;
-      const onStall = () => {
-        this.#isStalled = true;
-        this.#updateReading();
-      };
-      this.#stall.start(STALL_MS, onStall, true);
+      this.#stall.start(STALL_MS, () => this.#setStalled(true), true);
     }
+  }
+
+  #setStalled(isStalled: boolean): void {
+    this.#isStalled = isStalled;
+    this.#updateReading();
   }
 
   #endSession(settleCalls: () => void): void {

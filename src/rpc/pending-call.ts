@@ -1,5 +1,5 @@
 import { noop } from "../base/deferred.ts";
-import { createRefusal } from "../base/errors.ts";
+import { type ConnError, createRefusal } from "../base/errors.ts";
 
 /** How far the request of a call has come. */
 export type CallProgress =
@@ -62,11 +62,11 @@ export class PendingCall {
     this.#reject(error);
   }
 
-  /** Rejects because no answer can come: with `interrupted` if the other end may have run the method, else with `error`. */
-  rejectUnanswered(error: Error): void {
-    if (!this.wasWritten) return this.reject(error);
+  /** Rejects because no answer can come: with `interrupted` if the other end may have run the method, else with `cause`. */
+  rejectUnanswered(cause?: ConnError): void {
+    if (!this.wasWritten) return this.reject(cause as ConnError);
     const message = `The connection ended before the answer to ${this.request.method}, which may have run: see retry.`;
     // Without a stack, because a drop interrupts every call at once.
-    this.reject(createRefusal("interrupted", { cause: error }, message));
+    this.reject(createRefusal("interrupted", { cause }, message));
   }
 }

@@ -1,5 +1,6 @@
 import { ConnError } from "../base/errors.ts";
 import type { SendOptions } from "../base/send-options.ts";
+import { Batch } from "./batch.ts";
 import {
   type AnswerFrame,
   type ErrorObject,
@@ -9,7 +10,7 @@ import {
   type RequestId,
   VERSION,
 } from "./frames.ts";
-import { type Batch, IncomingRequest } from "./incoming-request.ts";
+import { IncomingRequest } from "./incoming-request.ts";
 import { RequestQueue } from "./request-queue.ts";
 import type { RpcConn } from "./rpc-conn.ts";
 import { BUSY, CANCELLED, INTERNAL_ERROR, INVALID_REQUEST, type RpcError } from "./rpc-error.ts";
@@ -42,31 +43,33 @@ export interface ResponderOwner {
 /** No text of the error leaves the process, because it may hold secrets. */
 const HANDLER_FAILED: ErrorObject = { code: INTERNAL_ERROR, message: "The handler failed." };
 const REQUEST_CANCELLED: ErrorObject = { code: CANCELLED, message: "The request was cancelled." };
+const NOT_SENDABLE: ErrorObject = { code: INTERNAL_ERROR, message: "The result can't be sent." };
+const NOT_VALID: ErrorObject = { code: INVALID_REQUEST, message: "The request is not valid." };
+const TOO_MANY: ErrorObject = { code: BUSY, message: "Too many requests wait." };
+/** A peer that floods and does not read must not fill our outbox with refusals. */
+const IF_WRITABLE: SendOptions = { volatile: true };
 
 /** The answering half of a peer: runs handlers within bounds, and sends each answer to where its request came from. */
 export class Responder {
   readonly #owner: ResponderOwner;
   readonly #maxHandlers: number;
+  readonly #maxBatched: number;
   readonly #waiting: RequestQueue;
-  /** Requests whose handlers have not settled, and which wait for a place. */
-  readonly #unanswered = new Set<IncomingRequest>();
+  /** Requests whose handlers have not settled, and which wait for a place, by identifier where they have one of their own. */
+  readonly #unanswered = new Map<unknown, IncomingRequest>();
+  /** Requests of all batches that are not answered, because the answers of a batch are held until the last one is there. */
+  #batched = 0;
   /** Places that are taken: until the answer is written, so that a peer that does not read is not served. */
   #running = 0;
   #isStarting = false;
-  /** Aborted when answers to what came so far can't reach their callers. */
-  #session = new AbortController();
-  /** Options of all answers of a session, made once for it. */
-  #options = this.#answerOptions();
+  #session = this.#openSession();
   /** Whether the last answer was written at once. */
   #isWritten = false;
-  readonly #release = (): void => {
-    this.#running--;
-    this.startWaiting();
-  };
 
   constructor(owner: ResponderOwner, { maxHandlers, maxWaiting, maxWaitingBytes }: ResponderBounds) {
     this.#owner = owner;
     this.#maxHandlers = maxHandlers;
+    this.#maxBatched = maxHandlers + maxWaiting;
     this.#waiting = new RequestQueue(maxWaiting, maxWaitingBytes);
   }
 
@@ -84,53 +87,43 @@ export class Responder {
   take(frame: RequestFrame, batch?: Batch): void {
     const isLayered = this.#owner.isLayered(frame.method);
     const request = new IncomingRequest(frame, batch, isLayered ? 0 : 1);
-    if (isLayered || (this.#hasPlace && this.#waiting.length === 0)) this.#start(request);
-    else if (!this.isFull) {
-      this.#unanswered.add(request);
+    const isRefused = batch?.isRefused;
+    if (!isRefused && (isLayered || (this.#hasPlace && this.#waiting.length === 0))) this.#start(request);
+    else if (!isRefused && !this.isFull) {
+      this.#keep(request);
       this.#waiting.push(request);
-    } else if (frame.id !== undefined) this.refuse(frame.id, BUSY, "Too many requests wait.", batch);
+    } else if (frame.id !== undefined) this.#refuse(frame.id, TOO_MANY, batch);
   }
 
-  /**
-   * Answers with an error at once, and takes no place for it. Volatile, because a peer that floods and does not read
-   * must not fill our outbox with refusals.
-   */
-  refuse(id: RequestId, code: number, message: string, batch?: Batch): void {
-    const answer = errorFrame(id, code, message);
-    const complete = batch ? batch.add(answer) : answer;
-    if (!complete) return;
-    try {
-      this.#owner.conn.send(complete, { volatile: true });
-    } catch (error) {
-      // The identifier may be of a type that the codec reads and can't write.
-      this.#owner.onError(error);
-    }
+  /** Begins a batch with so many requests that are answered. */
+  openBatch(requests: number): Batch {
+    this.#batched += requests;
+    return new Batch(requests, this.#batched > this.#maxBatched);
   }
 
+  /** Answers what is no valid request, whose identifier can't be trusted. */
   refuseInvalid(batch?: Batch): void {
-    this.refuse(null, INVALID_REQUEST, "The request is not valid.", batch);
+    this.#refuse(null, NOT_VALID, batch);
   }
 
   /** Aborts the handler of the request that has this identifier, if it is still there. */
   cancel(id: unknown): void {
-    for (const request of this.#unanswered) {
-      if (request.frame.id === id) return request.cancel(new ConnError("aborted", "The caller cancelled the request."));
-    }
+    this.#unanswered.get(id)?.cancel(new ConnError("aborted", "The caller cancelled the request."));
   }
 
   /** Answers to what came so far can't reach their callers any more: lets go of it. */
   endSession(): void {
     this.#waiting.clear();
     const reason = new ConnError("interrupted", "The connection on which the request came has ended.");
-    for (const request of this.#unanswered) {
+    for (const request of this.#unanswered.values()) {
       request.isOrphaned = true;
       request.cancel(reason);
     }
     this.#unanswered.clear();
+    this.#batched = 0;
     // Takes back answers that wait to be written: the next connection may lead to another process.
-    this.#session.abort(reason);
-    this.#session = new AbortController();
-    this.#options = this.#answerOptions();
+    this.#session.controller.abort(reason);
+    this.#session = this.#openSession();
   }
 
   /**
@@ -166,7 +159,7 @@ export class Responder {
       return this.#fail(request, error);
     }
     if (!isThenable(result)) return this.#succeed(request, result);
-    this.#unanswered.add(request);
+    this.#keep(request);
     Promise.resolve(result).then(
       (value) => this.#succeed(request, value),
       (error) => this.#fail(request, error),
@@ -174,49 +167,80 @@ export class Responder {
   }
 
   #succeed(request: IncomingRequest, result: unknown): void {
-    const { id } = request.frame;
+    const { id = null } = request.frame;
     // JSON has no undefined.
-    this.#answer(request, id === undefined ? undefined : { jsonrpc: VERSION, id, result: result ?? null });
+    this.#answer(request, { jsonrpc: VERSION, id, result: result ?? null });
   }
 
   #fail(request: IncomingRequest, error: unknown): void {
-    const { id, method } = request.frame;
-    let { code, message, data }: ErrorObject = HANDLER_FAILED;
-    if (isRpcError(error)) ({ code, message, data } = error);
-    else if (request.cancelledBy) ({ code, message } = REQUEST_CANCELLED);
-    else this.#owner.onError(error, method);
-    this.#answer(request, id === undefined ? undefined : errorFrame(id, code, message, data));
+    const { id = null, method } = request.frame;
+    const reason = isRpcError(error) ? error : request.cancelledBy ? REQUEST_CANCELLED : HANDLER_FAILED;
+    if (reason === HANDLER_FAILED) this.#owner.onError(error, method);
+    this.#answer(request, errorFrame(id, reason));
   }
 
-  #answer(request: IncomingRequest, answer: AnswerFrame | undefined): void {
-    this.#unanswered.delete(request);
-    const message = answer && !request.isOrphaned && (request.batch ? request.batch.add(answer) : answer);
-    const sent = message && this.#send(message, request.frame.method);
-    if (request.places === 0) return;
-    if (!sent || this.#isWritten) this.#release();
-    else sent.then(this.#release, this.#release);
+  /** Answers with an error at once, and takes no place for it. */
+  #refuse(id: RequestId, reason: ErrorObject, batch: Batch | undefined): void {
+    const message = this.#complete(errorFrame(id, reason), batch);
+    if (message) this.#send(message, IF_WRITABLE);
   }
 
-  #answerOptions(): SendOptions {
+  /** Makes the request one that can be cancelled. The second of one identifier is kept under itself, as one without. */
+  #keep(request: IncomingRequest): void {
+    const { id } = request.frame;
+    request.key ??= this.#unanswered.has(id) ? request : (id ?? request);
+    this.#unanswered.set(request.key, request);
+  }
+
+  #answer(request: IncomingRequest, answer: AnswerFrame): void {
+    const { batch, frame, isOrphaned, key, places } = request;
+    this.#unanswered.delete(key);
+    const message = frame.id === undefined || isOrphaned ? undefined : this.#complete(answer, batch);
+    const sent = message && this.#send(message, this.#session.options, frame.method);
+    if (!sent || this.#isWritten) return this.#release(places);
+    const release = () => this.#release(places);
+    sent.then(release, (error: ConnError) => {
+      // All other errors say that nobody waits for the answer.
+      if (error.code === "outbox-full") this.#owner.onError(error, frame.method);
+      release();
+    });
+  }
+
+  /** Returns the message that `answer` completes: nothing while answers of its batch are missing. */
+  #complete(answer: AnswerFrame, batch: Batch | undefined): AnswerFrame | AnswerFrame[] | undefined {
+    if (!batch) return answer;
+    const all = batch.add(answer);
+    this.#batched -= all?.length ?? 0;
+    return all;
+  }
+
+  #release(places: number): void {
+    this.#running -= places;
+    if (places > 0) this.startWaiting();
+  }
+
+  /** Makes what all answers of a session share. Its controller is aborted when they can't reach their callers. */
+  #openSession(): { readonly controller: AbortController; readonly options: SendOptions } {
+    const controller = new AbortController();
     const onOutcome = () => {
       this.#isWritten = true;
     };
-    return { signal: this.#session.signal, onOutcome };
+    return { controller, options: { signal: controller.signal, onOutcome } };
   }
 
   /** Sends answers, or errors in their place where the codec can't. */
-  #send(message: AnswerFrame | AnswerFrame[], method: string): Promise<void> | undefined {
+  #send(message: AnswerFrame | AnswerFrame[], options: SendOptions, method?: string): Promise<void> | undefined {
     this.#isWritten = false;
-    const options = this.#options;
     try {
       return this.#owner.conn.send(message, options);
     } catch (error) {
       this.#owner.onError(error, method);
     }
-    const failed = ({ id }: AnswerFrame) => errorFrame(id, INTERNAL_ERROR, "The result can't be sent.");
+    const failed = ({ id }: AnswerFrame) => errorFrame(id, NOT_SENDABLE);
     try {
       return this.#owner.conn.send(Array.isArray(message) ? message.map(failed) : failed(message), options);
     } catch {
+      // The identifier may be of a type that the codec reads and can't write.
       return undefined;
     }
   }

@@ -1,4 +1,5 @@
 import { expect, test, vi } from "vitest";
+import { ConnError } from "../../../src/base/errors.ts";
 import { RpcError, rpc } from "../../../src/rpc/index.ts";
 import { advance, isSettled, rejection, settleMicrotasks, thrown, useFakeTime } from "../../support/conn.ts";
 import { FakeRpcConn } from "../../support/fake-rpc-conn.ts";
@@ -119,7 +120,16 @@ test("there is a deadline of 30 seconds, and of the peer's own", async () => {
   expect(await rejection(other)).toMatchObject({ code: "timeout" });
 });
 
-test.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31, "5"])("a deadline of %s is refused", (timeoutMs) => {
+test("a deadline that no timer can hold is as long as the longest timer", async () => {
+  const { peer } = makePeer();
+  const calls = [Number.POSITIVE_INFINITY, 2 ** 31].map((timeoutMs) => peer.call("quote", REQUEST, { timeoutMs }));
+  await advance(2 ** 31 - 2);
+  expect(await isSettled(calls[0] as Promise<unknown>)).toBe(false);
+  await advance(1);
+  for (const call of calls) expect(await rejection(call)).toMatchObject({ code: "timeout" });
+});
+
+test.each([0, -1, 0.5, Number.NaN, "5"])("a deadline of %s is refused", (timeoutMs) => {
   const { conn, peer } = makePeer();
   expect(thrown(() => peer.call("quote", REQUEST, { timeoutMs: timeoutMs as number }))).toMatchObject({
     code: "bad-option",
@@ -369,6 +379,29 @@ test("of two peers on one Conn after each other, neither takes the other's answe
   const call = next.call("quote");
   conn.answer("of the first peer", id);
   expect(await isSettled(call)).toBe(false);
+});
+
+test("a call after detach() is not sent, and rejects with aborted", async () => {
+  const { conn, peer } = makePeer();
+  peer.detach();
+  expect(await rejection(peer.call("quote"))).toMatchObject({ code: "aborted" });
+  expect(conn.written).toEqual([]);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test("a cancellation that the codec can't send is reported, and the calls settle all the same", async () => {
+  const onError = vi.fn();
+  const { conn, peer } = makePeer({ onError });
+  const refusal = new ConnError("marshal");
+  const send = conn.send.bind(conn);
+  vi.spyOn(conn, "send").mockImplementation((value, options) => {
+    if ("method" in value && value.method === "$/cancelRequest") throw refusal;
+    return send(value, options);
+  });
+  const calls = [peer.call("a", REQUEST, { timeoutMs: 10 }), peer.call("b", REQUEST, { timeoutMs: 10 })];
+  await advance(10);
+  for (const call of calls) expect(await rejection(call)).toMatchObject({ code: "timeout" });
+  expect(onError.mock.calls).toEqual(Array(2).fill([refusal, "$/cancelRequest"]));
 });
 
 test("a rejection that nobody handles is never unhandled", async () => {

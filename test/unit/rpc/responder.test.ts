@@ -1,5 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { z } from "zod";
+import { ConnError } from "../../../src/base/errors.ts";
 import { type HandlerContext, RpcError, type RpcOptions, rpc } from "../../../src/rpc/index.ts";
 import { advance, settleMicrotasks, useFakeTime } from "../../support/conn.ts";
 import { FakeRpcConn } from "../../support/fake-rpc-conn.ts";
@@ -267,6 +268,45 @@ test("a cancellation of nothing, or of anything odd, is ignored", () => {
   expect(conn.written).toEqual([]);
 });
 
+test("a cancellation without an identifier, or with null, ends no notification", () => {
+  const { handler, running } = gate();
+  const { conn } = makePeer({ wait: handler });
+  conn.deliver({ jsonrpc: "2.0", method: "wait" }, request("wait", undefined, null));
+  for (const params of [undefined, null, {}, { id: null }]) {
+    conn.deliverRaw({ jsonrpc: "2.0", method: "$/cancelRequest", params });
+  }
+  expect(running.map(({ signal }) => signal.aborted)).toEqual([false, false]);
+});
+
+test("of two requests with one identifier, each is answered, and both are aborted with their connection", async () => {
+  const { handler, running } = gate();
+  const { conn } = makePeer({ wait: handler });
+  conn.deliver(request("wait"), request("wait"), request("wait"), request("wait"));
+  running[0]?.end("first");
+  running[1]?.end("second");
+  await settleMicrotasks();
+  expect(conn.written).toMatchObject([{ result: "first" }, { result: "second" }]);
+  conn.drop();
+  expect(running.slice(2).map(({ signal }) => signal.aborted)).toEqual([true, true]);
+  running[2]?.end("late");
+  conn.reopen();
+  await settleMicrotasks();
+  expect(conn.written).toHaveLength(2);
+});
+
+test("an answer for which the outbox has no room is reported, and frees its place", async () => {
+  const { conn, onError } = makePeer({ one: () => 1 }, { maxHandlers: 1 });
+  const full = new ConnError("outbox-full");
+  vi.spyOn(conn, "send").mockImplementation(() => Promise.reject(full));
+  conn.deliver(request("one"));
+  await settleMicrotasks();
+  expect(onError.mock.calls).toEqual([[full, "one"]]);
+  vi.restoreAllMocks();
+  conn.deliver(request("one", undefined, 2));
+  await settleMicrotasks();
+  expect(conn.last).toMatchObject({ id: 2, result: 1 });
+});
+
 test("128 handlers run at a time, and further requests wait in order", async () => {
   const { handler, running } = gate();
   const { conn } = makePeer({ wait: handler });
@@ -402,70 +442,4 @@ test("a handler that closes the Conn ends quietly", async () => {
   await advance(1);
   expect(conn.written).toEqual([]);
   expect(onError).not.toHaveBeenCalled();
-});
-
-test("a batch is answered with one array, in the order in which its answers are ready", async () => {
-  const { handler, running } = gate();
-  const { conn } = makePeer({ wait: handler, one: () => 1 });
-  conn.deliver([
-    request("wait", undefined, "slow"),
-    request("one", undefined, "fast"),
-    { jsonrpc: "2.0", method: "one" },
-    request("missing", undefined, "missing"),
-    7,
-    { jsonrpc: "2.0", id: "answer to nothing", result: 1 },
-  ]);
-  expect(conn.written).toEqual([]);
-  running[0]?.end("late");
-  await settleMicrotasks();
-  expect(conn.written).toEqual([
-    [
-      { jsonrpc: "2.0", id: "fast", result: 1 },
-      error(-32601, "The method is unknown.", "missing"),
-      error(-32600, "The request is not valid.", null),
-      { jsonrpc: "2.0", id: "slow", result: "late" },
-    ],
-  ]);
-});
-
-test("a batch of notifications and answers has no answer", () => {
-  const { conn } = makePeer({ one: () => 1 });
-  conn.deliver([
-    { jsonrpc: "2.0", method: "one" },
-    { jsonrpc: "2.0", id: 5, result: 1 },
-  ]);
-  expect(conn.written).toEqual([]);
-});
-
-test("a batch of answers settles calls", async () => {
-  const { conn, peer } = makePeer();
-  const calls = [peer.call("a"), peer.call("b")];
-  conn.deliver(conn.written.map((frame) => ({ jsonrpc: "2.0", id: (frame as { id: number }).id, result: true })));
-  expect(await Promise.all(calls)).toEqual([true, true]);
-});
-
-test("a batch that is longer than what may run and wait is refused whole, with one answer", () => {
-  const { conn } = makePeer({ one: () => 1 });
-  conn.deliver(Array.from({ length: 1_153 }, (_, id) => request("one", undefined, id)));
-  expect(conn.written).toEqual([error(-32600, "The request is not valid.", null)]);
-});
-
-test("a batch with a result that can't be sent is answered with errors", () => {
-  const { conn } = makePeer({ one: () => 1, big: () => 1n });
-  conn.deliver([request("one", undefined, 1), request("big", undefined, 2)]);
-  expect(conn.last).toEqual([
-    error(-32603, "The result can't be sent.", 1),
-    error(-32603, "The result can't be sent.", 2),
-  ]);
-});
-
-test("a batch whose connection ends is not answered on the next one", async () => {
-  const { handler, running } = gate();
-  const { conn } = makePeer({ wait: handler, one: () => 1 });
-  conn.deliver([request("one", undefined, 1), request("wait", undefined, 2)]);
-  conn.drop();
-  conn.reopen();
-  running[0]?.end();
-  await settleMicrotasks();
-  expect(conn.written).toEqual([]);
 });
