@@ -199,11 +199,10 @@ export class PeerCore implements CallerOwner, ResponderOwner {
   }
 
   #endSession(settleCalls: () => void): void {
+    // Messages that wait in the Conn came in the session that is over. Reading goes on now, and delivers them in a microtask.
+    this.#isStale = !this.#pause;
     this.#responder.endSession();
     settleCalls();
-    if (this.#pause) return;
-    // Messages that wait in the Conn came in the session that is over; they are delivered within this turn.
-    this.#isStale = true;
     this.#updateReading();
     queueMicrotask(() => {
       this.#isStale = false;

@@ -73,9 +73,9 @@ export class Responder {
     this.#waiting = new RequestQueue(maxWaiting, maxWaitingBytes);
   }
 
-  /** Whether no more requests can wait. */
+  /** Whether a further request could neither run nor wait. */
   get isFull(): boolean {
-    return this.#waiting.isFull;
+    return this.#waiting.isFull && !this.#hasPlace;
   }
 
   /** Whether requests wait for a place. */

@@ -149,6 +149,22 @@ test("at its bounds a peer reads nothing more, and goes on when a handler ends",
   expect(conn.written).toEqual([{ jsonrpc: "2.0", id: 0, result: null }]);
 });
 
+test.each([{ maxWaiting: 0 }, { maxWaitingBytes: 0 }])(
+  "with %j a peer reads while there is a place",
+  async (options) => {
+    const ends: (() => void)[] = [];
+    const wait = () => new Promise<void>((resolve) => ends.push(resolve));
+    const { conn } = makePeer({ handlers: { wait }, maxHandlers: 2, ...options });
+    for (let id = 0; id < 4; id++) conn.deliver(request(id));
+    expect([ends.length, conn.unread]).toEqual([2, 2]);
+    for (let n = 0; n < 4; n++) {
+      ends[n]?.();
+      await settleMicrotasks();
+    }
+    expect(conn.written.map((answer) => (answer as { id: unknown }).id)).toEqual([0, 1, 2, 3]);
+  },
+);
+
 test("the bytes that wait are bounded too", () => {
   const { conn } = makePeer({
     handlers: { wait: () => new Promise(() => {}) },
@@ -249,15 +265,19 @@ test("after it has read on, a peer stops again at its bounds once a handler has 
 });
 
 test("requests that waited in the Conn when their connection ended are not answered on the next one", async () => {
-  const { conn } = makeFullPeer();
+  const { conn, ends } = makeFullPeer();
   conn.deliver(request("stale"));
+  expect(conn.unread).toBe(1);
   conn.drop();
   await settleMicrotasks();
   conn.reopen();
   conn.deliver(request("fresh"));
-  await settleMicrotasks();
+  for (let n = 0; n < 2; n++) {
+    ends[n]?.();
+    await settleMicrotasks();
+  }
   expect(conn.unread).toBe(0);
-  expect(conn.written).toEqual([]);
+  expect(conn.written).toEqual([{ jsonrpc: "2.0", id: "fresh", result: null }]);
 });
 
 // Layers.
