@@ -2,7 +2,7 @@ import { ConnError, onAbort } from "../base/errors.ts";
 import type { SendOptions, SendOutcome } from "../base/send-options.ts";
 import { DeadlineTimer } from "./deadline-timer.ts";
 import { type AnswerFrame, CANCEL, isErrorObject, requestFrame } from "./frames.ts";
-import { type CallRequest, PendingCall } from "./pending-call.ts";
+import { type CallProgress, type CallRequest, PendingCall } from "./pending-call.ts";
 import type { RpcConn } from "./rpc-conn.ts";
 import { RpcError } from "./rpc-error.ts";
 
@@ -60,32 +60,24 @@ export class Caller {
     // A codec that reads 64-bit integers as bigint gives our identifiers back as such.
     const call = this.#pending.get(typeof id === "bigint" ? Number(id) : (id as number));
     if (!call) return;
-    this.#forget(call);
     if (error === undefined || error === null) call.resolve(result);
     else if (isErrorObject(error)) call.reject(new RpcError(error.code, error.message, error.data));
     else call.reject(new ConnError("unmarshal", `The answer to ${call.request.method} has a malformed error.`));
-    this.#noteEmpty();
+    this.#forget(call);
   }
 
-  /** The connection ended without a session: the requests that it took have no answer to come. */
-  interrupt(): void {
+  /** Answers to the calls of this progress can't come any more: sends them again, or rejects. */
+  interrupt(...progress: readonly CallProgress[]): void {
     this.#forEach((call) => {
-      if (call.isInFlight) this.#repeat(call);
-    });
-  }
-
-  /** The session is lost, and with it the answers to the requests that were delivered in it. */
-  loseSession(): void {
-    this.#forEach((call) => {
-      if (call.progress === "delivered") this.#repeat(call);
+      if (progress.includes(call.progress)) this.#repeat(call);
     });
   }
 
   /** The Conn has ended. */
   end(): void {
     this.#forEach((call) => {
-      this.#forget(call);
       call.rejectUnanswered(new ConnError("closed"));
+      this.#forget(call);
     });
   }
 
@@ -113,9 +105,8 @@ export class Caller {
       // The rejection says the same as the outcome.
       this.#owner.conn.send(requestFrame(method, params, id), options);
     } catch (error) {
-      this.#forget(call);
       call.rejectUnanswered(error as ConnError);
-      this.#noteEmpty();
+      this.#forget(call);
       throw error;
     }
   }
@@ -132,21 +123,21 @@ export class Caller {
       call.progress = "written";
       call.wasWritten = true;
     } else if (outcome === "acknowledged") call.progress = "delivered";
+    else if (outcome === "in-doubt") this.#repeat(call);
     else {
-      if (outcome === "in-doubt") this.#repeat(call);
-      else {
-        this.#forget(call);
-        if (error?.code === "expired") call.reject(timedOut(call.request));
-        else call.rejectUnanswered(error);
-      }
-      this.#noteEmpty();
+      if (error?.code === "expired") call.reject(timedOut(call.request));
+      else call.rejectUnanswered(error);
+      this.#forget(call);
     }
   }
 
   /** Sends the request of `call` once more where its method may run twice, otherwise rejects. */
   #repeat(call: PendingCall): void {
-    this.#forget(call);
-    if (!call.request.retry) return call.rejectUnanswered();
+    if (!call.request.retry) {
+      call.rejectUnanswered();
+      return this.#forget(call);
+    }
+    this.#pending.delete(call.id);
     try {
       this.#send(call);
     } catch {
@@ -158,10 +149,9 @@ export class Caller {
   #giveUp(call: PendingCall, error: ConnError): void {
     if (call.progress === "settled") return;
     const { id, isInFlight } = call;
-    this.#forget(call);
     call.reject(error);
     if (isInFlight) this.#cancel(id);
-    this.#noteEmpty();
+    this.#forget(call);
   }
 
   /** Gives up the calls whose time is over, and returns the next deadline. */
@@ -187,14 +177,11 @@ export class Caller {
   #forEach(act: (call: PendingCall) => void): void {
     // A copy is walked, because a request that is sent again is pending under another identifier.
     for (const call of [...this.#pending.values()]) act(call);
-    this.#noteEmpty();
   }
 
+  /** Lets go of a call that has settled. */
   #forget(call: PendingCall): void {
     this.#pending.delete(call.id);
-  }
-
-  #noteEmpty(): void {
     if (this.#pending.size > 0) return;
     this.#deadlines.stop();
     this.#owner.onCallsChange();

@@ -5,7 +5,7 @@ import type { Batch } from "./batch.ts";
 import { Caller, type CallerOwner } from "./caller.ts";
 import type { LayerMethods } from "./contract.ts";
 import { type AnswerFrame, CANCEL, type FrameType, frameType, isJsonRpc, type RequestFrame } from "./frames.ts";
-import type { IncomingRequest } from "./incoming-request.ts";
+import { IncomingRequest } from "./incoming-request.ts";
 import type { ResolvedRpcOptions } from "./options.ts";
 import { checkParams } from "./params.ts";
 import { Responder, type ResponderOwner } from "./responder.ts";
@@ -40,9 +40,10 @@ export class PeerCore implements CallerOwner, ResponderOwner {
     this.#subscriptions = [
       conn.on("state", ({ from, to }) => {
         // A Conn that closes still reads answers; a session that is kept still gets them.
-        if (from === "open" && to !== "closing" && !conn.hasSession) this.#endSession(() => this.caller.interrupt());
+        if (from === "open" && to !== "closing" && !conn.hasSession)
+          this.#endSession(() => this.caller.interrupt("written", "delivered"));
       }),
-      conn.on("session-lost", () => this.#endSession(() => this.caller.loseSession())),
+      conn.on("session-lost", () => this.#endSession(() => this.caller.interrupt("delivered"))),
       conn.on("closed", () => this.#end(() => this.caller.end())),
     ];
     this.#read();
@@ -68,10 +69,6 @@ export class PeerCore implements CallerOwner, ResponderOwner {
 
   detach(): void {
     this.#end(() => this.caller.detach(new ConnError("aborted", "The peer was detached from its Conn.")));
-  }
-
-  isLayered(method: string): boolean {
-    return this.#layers.has(method);
   }
 
   invoke(request: IncomingRequest): unknown {
@@ -104,8 +101,7 @@ export class PeerCore implements CallerOwner, ResponderOwner {
 
   onCallsChange(): void {
     // A pending call adds a place for a handler.
-    if (this.#responder.hasWaiting) this.#responder.startWaiting();
-    else this.#updateReading();
+    this.#responder.startWaiting();
   }
 
   #receive(value: unknown): void {
@@ -134,13 +130,18 @@ export class PeerCore implements CallerOwner, ResponderOwner {
     if (type === "answer") this.caller.settle(frame as AnswerFrame);
     else if (type !== "request") this.#responder.refuseInvalid(batch);
     else if ((frame as RequestFrame).id === undefined) this.#receiveNotification(frame as RequestFrame);
-    else if (!this.#isStale) this.#responder.take(frame as RequestFrame, batch);
+    else if (!this.#isStale) this.#take(frame as RequestFrame, batch);
+  }
+
+  #take(frame: RequestFrame, batch?: Batch): void {
+    // A layer has limits of its own.
+    this.#responder.take(new IncomingRequest(frame, batch, this.#layers.has(frame.method) ? 0 : 1));
   }
 
   #receiveNotification(frame: RequestFrame): void {
     const { method, params } = frame;
     if (method === CANCEL) return this.#responder.cancel((params as { id?: unknown } | null | undefined)?.id);
-    if (this.#layers.has(method) || Object.hasOwn(this.#options.handlers, method)) this.#responder.take(frame);
+    if (this.#layers.has(method) || Object.hasOwn(this.#options.handlers, method)) this.#take(frame);
     if (!this.#listeners.hasListeners(method)) return;
     this.#guard(method, () => this.#checked(method, params, (value) => this.#listeners.emit(method, value)));
   }

@@ -1,16 +1,8 @@
 import { ConnError } from "../base/errors.ts";
 import type { SendOptions } from "../base/send-options.ts";
 import { Batch } from "./batch.ts";
-import {
-  type AnswerFrame,
-  type ErrorObject,
-  errorFrame,
-  isErrorObject,
-  type RequestFrame,
-  type RequestId,
-  VERSION,
-} from "./frames.ts";
-import { IncomingRequest } from "./incoming-request.ts";
+import { type AnswerFrame, type ErrorObject, errorFrame, isErrorObject, type RequestId, VERSION } from "./frames.ts";
+import type { IncomingRequest } from "./incoming-request.ts";
 import { RequestQueue } from "./request-queue.ts";
 import type { RpcConn } from "./rpc-conn.ts";
 import { BUSY, CANCELLED, INTERNAL_ERROR, INVALID_REQUEST, type RpcError } from "./rpc-error.ts";
@@ -32,8 +24,6 @@ export interface ResponderOwner {
   readonly pendingCalls: number;
   /** Runs the method; throws RpcError for one that is unknown or has wrong parameters. */
   invoke(request: IncomingRequest): unknown;
-  /** Whether the method belongs to a layer, which has limits of its own. */
-  isLayered(method: string): boolean;
   /** Called when a handler has failed, or its answer can't be sent. */
   onError(error: unknown, method?: string): void;
   /** Called when a place has become free. */
@@ -78,17 +68,11 @@ export class Responder {
     return this.#waiting.isFull && !this.#hasPlace;
   }
 
-  /** Whether requests wait for a place. */
-  get hasWaiting(): boolean {
-    return this.#waiting.length > 0;
-  }
-
   /** Takes one request or notification in: runs it, lets it wait, or answers that there is no room. */
-  take(frame: RequestFrame, batch?: Batch): void {
-    const isLayered = this.#owner.isLayered(frame.method);
-    const request = new IncomingRequest(frame, batch, isLayered ? 0 : 1);
+  take(request: IncomingRequest): void {
+    const { batch, frame, places } = request;
     const isRefused = batch?.isRefused;
-    if (!isRefused && (isLayered || (this.#hasPlace && this.#waiting.length === 0))) this.#start(request);
+    if (!isRefused && (places === 0 || (this.#hasPlace && this.#waiting.length === 0))) this.#start(request);
     else if (!isRefused && !this.isFull) {
       this.#keep(request);
       this.#waiting.push(request);
