@@ -52,7 +52,7 @@ export interface RpcOptions<Local> {
 
 /** Options of one call. */
 export interface CallOptions {
-  /** Milliseconds until the call rejects with `timeout`. At least 1, and at most the longest timer; default the peer's. */
+  /** Milliseconds until the call rejects with `timeout`. 1 to 2,147,483,647; default the peer's. */
   readonly timeoutMs?: number | undefined;
   /** Rejects the call with `aborted`, and takes the request back or has the other end cancel it. Default none. */
   readonly signal?: AbortSignal | undefined;
@@ -96,7 +96,7 @@ export function resolveRpcOptions(options: RpcOptions<AnyContract>): ResolvedRpc
 
 const NO_OPTIONS: CallOptions = {};
 const CALL_RULES: OptionRules<CallOptions> = {
-  timeoutMs: numberRule(1, undefined, MAX_TIMER_MS),
+  timeoutMs: rule(`a number from 1 to ${MAX_TIMER_MS}`, isTime),
   signal: rule("an AbortSignal", isSignal),
   retry: flagRule(false),
 };
@@ -110,6 +110,10 @@ export function resolveCallOptions(options: CallOptions | undefined): CallOption
 /** Refuses the name of a method that is reserved. @throws ConnError `bad-option` */
 export function checkMethod(method: string): void {
   if (method.startsWith(RESERVED)) throw badOption("method", `a name that does not begin with ${RESERVED}`, method);
+}
+
+function isTime(value: unknown): boolean {
+  return typeof value === "number" && value >= 1 && value <= MAX_TIMER_MS;
 }
 
 function areHandlers(value: unknown): boolean {

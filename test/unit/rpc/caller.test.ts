@@ -120,23 +120,17 @@ test("there is a deadline of 30 seconds, and of the peer's own", async () => {
   expect(await rejection(other)).toMatchObject({ code: "timeout" });
 });
 
-test("a deadline that no timer can hold is as long as the longest timer", async () => {
-  const { peer } = makePeer();
-  const calls = [Number.POSITIVE_INFINITY, 2 ** 31].map((timeoutMs) => peer.call("quote", REQUEST, { timeoutMs }));
-  await advance(2 ** 31 - 2);
-  expect(await isSettled(calls[0] as Promise<unknown>)).toBe(false);
-  await advance(1);
-  for (const call of calls) expect(await rejection(call)).toMatchObject({ code: "timeout" });
-});
-
-test.each([0, -1, 0.5, Number.NaN, "5"])("a deadline of %s is refused", (timeoutMs) => {
-  const { conn, peer } = makePeer();
-  expect(thrown(() => peer.call("quote", REQUEST, { timeoutMs: timeoutMs as number }))).toMatchObject({
-    code: "bad-option",
-  });
-  expect(conn.written).toEqual([]);
-  expect(vi.getTimerCount()).toBe(0);
-});
+test.each([0, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31, "5"])(
+  "a deadline of %s is refused",
+  (timeoutMs) => {
+    const { conn, peer } = makePeer();
+    expect(thrown(() => peer.call("quote", REQUEST, { timeoutMs: timeoutMs as number }))).toMatchObject({
+      code: "bad-option",
+    });
+    expect(conn.written).toEqual([]);
+    expect(vi.getTimerCount()).toBe(0);
+  },
+);
 
 test("the deadline takes an unwritten request back", async () => {
   const { conn, peer } = makePeer();
