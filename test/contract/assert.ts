@@ -8,7 +8,8 @@ const POLL_MS = 10;
 
 export function show(value: unknown): string {
   return JSON.stringify(value, (_key, inner) => {
-    if (inner instanceof Uint8Array) return `bytes ${inner}`;
+    // By no class, because the bytes may be of another realm.
+    if (ArrayBuffer.isView(inner)) return `bytes ${new Uint8Array(inner.buffer, inner.byteOffset, inner.byteLength)}`;
     return inner === undefined ? "undefined" : inner;
   });
 }

@@ -9,7 +9,17 @@ async function echo(socket: WebSocket, data: string | ArrayBuffer | ArrayBufferV
 
 /** The bytes of a message, whatever `binaryType` made of them. */
 async function bytesOf(data: unknown): Promise<Uint8Array> {
-  return new Uint8Array(data instanceof Blob ? await data.arrayBuffer() : (data as ArrayBuffer));
+  return new Uint8Array(data instanceof Blob ? await readBlob(data) : (data as ArrayBuffer));
+}
+
+function readBlob(blob: Blob): Promise<ArrayBuffer> {
+  // jsdom's has no arrayBuffer().
+  if (blob.arrayBuffer) return blob.arrayBuffer();
+  return new Promise((resolve) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result as ArrayBuffer);
+    reader.readAsArrayBuffer(blob);
+  });
 }
 
 const BYTES = Uint8Array.from({ length: 256 }, (_, i) => i);

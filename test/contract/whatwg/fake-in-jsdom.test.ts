@@ -1,0 +1,4 @@
+// @vitest-environment jsdom
+import { judgeFake } from "./fake-class.ts";
+
+judgeFake("jsdom");
