@@ -8,10 +8,17 @@ import { endAll, startRedis } from "../../test/cluster/machines.mjs";
 import { freePort } from "../../test/support/free-port.ts";
 import { measureDelays } from "./delays.mjs";
 import { measureIdle } from "./idle.mjs";
+import { measureNode } from "./node-costs.mjs";
 import { measureOperations } from "./operations.mjs";
 import { measureReturns } from "./returns.mjs";
 
-const PARTS = { operations: measureOperations, delays: measureDelays, idle: measureIdle, returns: measureReturns };
+const PARTS = {
+  operations: measureOperations,
+  node: measureNode,
+  delays: measureDelays,
+  idle: measureIdle,
+  returns: measureReturns,
+};
 const { values } = parseArgs({
   options: {
     only: { type: "string" },

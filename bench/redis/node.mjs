@@ -69,6 +69,11 @@ const commands = {
       await new Promise((resolve) => setTimeout(resolve, everyMs));
     }
   },
+  report() {
+    globalThis.gc?.();
+    const { user, system } = process.cpuUsage();
+    return { cpuUs: user + system, rssBytes: process.memoryUsage.rss() };
+  },
   /** Sends one message to each of so many rooms. */
   async publishToRooms({ rooms }) {
     await Promise.all(Array.from({ length: rooms }, (_, i) => publish(`room:${i}`, message())));

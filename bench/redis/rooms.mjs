@@ -68,6 +68,10 @@ const commands = {
       await Promise.all(clients.slice(from).map(({ ready }) => ready));
     }
   },
+  /** Resolves once each client has received so many messages. */
+  async untilReceived({ count: wanted }) {
+    while (clients.some(({ received }) => received < wanted)) await new Promise((resolve) => setTimeout(resolve, 5));
+  },
   /** From now on the first node is dead. Call it before its end. */
   move() {
     isMoved = true;

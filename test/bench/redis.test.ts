@@ -43,6 +43,20 @@ describe.skipIf(isMissing)("the bench of Redis", LIMIT, () => {
     expect(Number(/is kept: (\d+) bytes/.exec(text)?.[1])).toBeGreaterThan(SMALL.bytes);
   });
 
+  test("prints what a connection, an entry and a delivery cost a node", async () => {
+    const { rows } = await run("node");
+    for (const [name, unit] of [
+      ["a connection with a channel", "bytes of RSS"],
+      ["a client that connects and subscribes", "µs"],
+      ["a connection at rest", "µs a second"],
+      ["a delivery", "µs"],
+      ["an entry that Redis sends, besides", "µs"],
+      ["a node that receives a publish", "µs of Redis"],
+    ] as const) {
+      expect(rows.get(name)).toEqual([expect.stringMatching(`^-?[\\d.]+ ${unit}$`)]);
+    }
+  });
+
   test("prints the delays to another node for the hub and for each adapter of socket.io", async () => {
     const { rows } = await run("delays");
     for (const name of [
@@ -71,6 +85,6 @@ describe.skipIf(isMissing)("the bench of Redis", LIMIT, () => {
   });
 
   test("refuses a part that it does not have", async () => {
-    await expect(run("speed")).rejects.toThrow("--only must be one of operations, delays, idle, returns");
+    await expect(run("speed")).rejects.toThrow("--only must be one of operations, node, delays, idle, returns");
   });
 });
