@@ -51,7 +51,7 @@ export class HubNode implements ClientOwner, RevocationOwner {
       codec: options.codec,
       recent: { messages: options.maxRecentMessages, bytes: options.maxRecentBytes },
     });
-    this.presence = new Presence(this.#engine, options);
+    this.presence = new Presence(this.#engine, options, (error) => this.onError(error));
     const revocations = { size: options.maxRevocations, ttlMs: options.revocationTtlMs };
     this.#revocations = new Revocations(this.#engine, revocations, this);
     this.#offState = this.#engine.onState((state) => {

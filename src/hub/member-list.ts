@@ -4,7 +4,7 @@ import { MAX_MEMBERS } from "../channels/protocol/limits.ts";
 import { MEMBERS } from "../channels/protocol/methods.ts";
 import type { Engine, History, LogEntry, NodeChange, Position } from "../server/engine.ts";
 import { LogFollower } from "./log-follower.ts";
-import type { MemberChange } from "./memberships.ts";
+import { foreignMember, isInfo, type MemberChange, parseChange } from "./member-change.ts";
 import { SharedFrame } from "./shared-frame.ts";
 import type { Subscription } from "./subscription.ts";
 
@@ -31,6 +31,8 @@ export interface MemberSource {
   readonly history: History;
   /** Whether the client is a member by this node. */
   isLocal(client: string): boolean;
+  /** Called when the engine holds members that this version did not write. */
+  onError(error: unknown): void;
 }
 
 /** Milliseconds for which changes are gathered. */
@@ -154,19 +156,21 @@ export class MemberList {
     const former = this.#members;
     this.#members = new Map();
     for (const [client, info] of list) {
+      if (!isInfo(info)) {
+        this.#source.onError(foreignMember(this.#source.channel));
+        continue;
+      }
       const known = former.get(client);
       if (known?.info !== info) this.#note(client, known?.info);
       this.#members.set(client, { info, nodes: known?.nodes });
     }
-    for (const [client, { info }] of former) if (!list.has(client)) this.#note(client, info);
+    for (const [client, { info }] of former) if (!this.#members.has(client)) this.#note(client, info);
   }
 
   #onEntry({ data }: LogEntry): void {
-    let change: MemberChange;
-    try {
-      change = JSON.parse(String(data));
-    } catch {
-      // An entry of another version.
+    const change = parseChange(data);
+    if (!change) {
+      this.#source.onError(foreignMember(this.#source.channel));
       return this.reload();
     }
     if (this.#state === "ready") this.#apply(change);

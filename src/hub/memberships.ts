@@ -1,12 +1,6 @@
 import { Timer } from "../base/timer.ts";
 import type { Engine } from "../server/engine.ts";
-
-/** A change of the members, as an entry of a channel's inner channel. Without `info` the member left that node. */
-export interface MemberChange {
-  readonly node: string;
-  readonly client: string;
-  readonly info?: string;
-}
+import type { MemberChange } from "./member-change.ts";
 
 /** Writes the members of this node, and reports each change to all nodes. */
 export interface MemberStore {

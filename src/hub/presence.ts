@@ -24,6 +24,7 @@ export class Presence {
   readonly #engine: Engine;
   /** The log of changes of each channel. */
   readonly #history: History;
+  readonly #onError: (error: unknown) => void;
   readonly #memberships: Memberships;
   readonly #lists = new Map<string, MemberList>();
   readonly #held = new Timer();
@@ -34,9 +35,11 @@ export class Presence {
   constructor(
     engine: Engine,
     { graceMs, maxMemberChanges }: { readonly graceMs: number; readonly maxMemberChanges: number },
+    onError: (error: unknown) => void,
   ) {
     this.#engine = engine;
     this.#history = { size: maxMemberChanges, ttlMs: CHANGES_TTL_MS };
+    this.#onError = onError;
     const report = (channel: string, change: object) =>
       engine.publish(changesOf(channel), JSON.stringify(change), { history: this.#history });
     this.#memberships = new Memberships({ engine, report }, graceMs);
@@ -99,6 +102,7 @@ export class Presence {
       changes: changesOf(channel),
       history: this.#history,
       isLocal,
+      onError: this.#onError,
     });
     this.#lists.set(channel, list);
     return list;

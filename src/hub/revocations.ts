@@ -58,8 +58,9 @@ export class Revocations {
 
 function parse(data: unknown): Revocation | undefined {
   try {
-    const value = JSON.parse(String(data));
-    return typeof value?.client === "string" ? value : undefined;
+    const { client, channel } = JSON.parse(String(data));
+    const isOurs = typeof client === "string" && (channel === undefined || typeof channel === "string");
+    return isOurs ? { client, channel } : undefined;
   } catch {
     return undefined;
   }
