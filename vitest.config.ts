@@ -55,7 +55,13 @@ export default defineConfig({
       {
         extends: true,
         // Starts redis-server.
-        test: { name: "engines", include: ["test/engines/**/*.test.ts"], pool: "forks", testTimeout: 30_000 },
+        test: {
+          name: "engines",
+          include: ["test/engines/**/*.test.ts"],
+          pool: "forks",
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
       },
       {
         extends: true,

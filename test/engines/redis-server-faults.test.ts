@@ -94,9 +94,15 @@ describe.skipIf(isMissing)("a server of Redis", () => {
     await publishAll(engine, "a", "1");
   });
 
+  /** A node of Redis Cluster, with the port of its bus: by default it is one that the kernel may have given away. */
+  async function startClusterNode() {
+    const bus = String(await freePort());
+    return { redis: await startRedis("--cluster-enabled", "yes", "--cluster-port", bus), bus };
+  }
+
   test("a server of a Redis Cluster is a clear error", async () => {
-    const cluster = await startRedis("--cluster-enabled", "yes");
-    const { engine, errors } = startNode(clientOf(cluster.port), { timeoutMs: 300 });
+    const { redis: cluster } = await startClusterNode();
+    const { engine, errors } = startNode(clientOf(cluster.port), { timeoutMs: 2_000 });
     const error = {
       code: "unsupported",
       message: expect.stringMatching(/Redis Cluster is not supported.*cluster-enabled/),
@@ -106,7 +112,7 @@ describe.skipIf(isMissing)("a server of Redis", () => {
   });
 
   test("a cluster that hides its settings and has no node for a slot is the same error", async () => {
-    const cluster = await startRedis("--cluster-enabled", "yes");
+    const { redis: cluster } = await startClusterNode();
     cluster.command("ACL", "SETUSER", "default", "-info");
     cluster.command("CLUSTER", "ADDSLOTSRANGE", "0", "8191");
     const { engine, errors } = startNode(clientOf(cluster.port), { timeoutMs: 1_000 });
@@ -116,13 +122,11 @@ describe.skipIf(isMissing)("a server of Redis", () => {
   });
 
   test("a reply MOVED of two joined nodes that hide their settings is the same error, on whichever node", async () => {
-    const [bus, otherBus] = [String(await freePort()), String(await freePort())];
-    const first = await startRedis("--cluster-enabled", "yes", "--cluster-port", bus);
-    const second = await startRedis("--cluster-enabled", "yes", "--cluster-port", otherBus);
+    const [{ redis: first }, { redis: second, bus }] = [await startClusterNode(), await startClusterNode()];
     const nodes = [first, second];
     first.command("CLUSTER", "ADDSLOTSRANGE", "0", "8191");
     second.command("CLUSTER", "ADDSLOTSRANGE", "8192", "16383");
-    first.command("CLUSTER", "MEET", "127.0.0.1", String(second.port), otherBus);
+    first.command("CLUSTER", "MEET", "127.0.0.1", String(second.port), bus);
     await until(() => nodes.every((node) => node.command("CLUSTER", "INFO").includes("cluster_state:ok")));
     for (const node of nodes) node.command("ACL", "SETUSER", "default", "-info");
     // As many channels as it takes to find one that each node refuses: their tags lie in slots of both.
@@ -362,6 +366,55 @@ describe.skipIf(isMissing)("a server of Redis", () => {
       expect(errors.length).toBeGreaterThan(0);
       await publishAll(engine, "a", "3");
       expect(await logOf(engine, "a")).toEqual(["3"]);
+    });
+
+    test.each([
+      ["no field of ours", ["hello", "world", "p", "1-1"]],
+      ["another version", ["2t", "x", "p", "1-1"]],
+      ["an unknown kind", ["1x", "x", "p", "1-1"]],
+      ["one field", ["1t", "x"]],
+      ["a predecessor that is no position", ["1t", "x", "p", "yesterday"]],
+      ["a predecessor that is longer than any", ["1t", "x", "p", `${"9".repeat(30)}-1`]],
+      ["another name of the predecessor", ["1t", "x", "q", "1-1"]],
+      ["bytes that are no UTF-8, as text", ["1t", "\xff\xfe", "p", "1-1"]],
+    ])("an entry that is forged or cut off is never delivered: %s", async (_name, fields) => {
+      const { engine, errors, positions } = await begin();
+      const log = keyOf("log");
+      const args = fields.map((field) => Buffer.from(field, "latin1"));
+      const raw = clientOf(redis.port);
+      await raw.connect();
+      await raw.sendCommand(["XADD", log, "*", ...args]);
+      raw.destroy();
+      expect(await engine.read("a", { after: positions[0] as Position }, ALL)).toBeUndefined();
+      expect(errors[0]).toMatchObject({ code: "unavailable", message: expect.stringContaining("did not write") });
+      await publishAll(engine, "a", "3");
+      expect(await logOf(engine, "a")).toEqual(["3"]);
+    });
+
+    test("keys of another type refuse what needs them, and the engine goes on", async () => {
+      const { engine, errors } = await begin();
+      const log = keyOf("log");
+      redis.command("DEL", log);
+      redis.command("SET", log, "x");
+      await engine.setMember("b", "bob", "1");
+      const [members] = redis.command("--raw", "KEYS", `${prefix}:*:members:b`).split("\n");
+      redis.command("DEL", members as string);
+      redis.command("SET", members as string, "x");
+      redis.command("DEL", `${prefix}:nodes`);
+      redis.command("SET", `${prefix}:nodes`, "x");
+      const calls = [
+        engine.publish("a", "3", { history: HISTORY }),
+        engine.read("a", { last: 5 }, ALL),
+        engine.members("b"),
+        engine.setMember("b", "cid", "1"),
+      ];
+      const codes = (await Promise.allSettled(calls)).map((it) => (it.status === "rejected" ? it.reason.code : "fine"));
+      expect(codes).toEqual(calls.map(() => "unavailable"));
+      expect(errors[0]).toMatchObject({ code: "unavailable", message: expect.stringContaining("did not write") });
+      // For as long as the watch of nodes looks at its key.
+      await sleep(200);
+      await publishAll(engine, "c", "1");
+      expect(await logOf(engine, "c")).toEqual(["1"]);
     });
 
     test("results and members of others are refused", async () => {
