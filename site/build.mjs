@@ -1,4 +1,4 @@
-// Builds the site of docs/ into site/dist, or serves it while you write: npm run docs:site, npm run docs:dev.
+// Builds the site of docs/ into site/dist, or serves it while you write: npm run docs:site, npm run docs:dev [-- <port>].
 import { cpSync, watch } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,8 +14,9 @@ clearPages();
 layPages();
 await writeApi(join(laid, "api"));
 
-if (process.argv[2] === "dev") {
-  const server = await createServer(here);
+const [, , command, port = "5173"] = process.argv;
+if (command === "dev") {
+  const server = await createServer(here, { host: "127.0.0.1", port: Number(port) });
   await server.listen();
   server.printUrls();
   for (const folder of ["docs", "site/pages", "examples"]) watch(join(root, folder), { recursive: true }, layPages);

@@ -36,7 +36,9 @@ export function layPages() {
     const to = join(laid, page);
     mkdirSync(dirname(to), { recursive: true });
     const markdown = readFileSync(join(root, path), "utf8").replace(/^features: FEATURES$/m, () => features());
-    writeFileSync(to, linked(markdown, path, page, pages));
+    const text = linked(markdown, path, page, pages);
+    // A page that stays as it is must not look changed to a server that watches it.
+    if (!existsSync(to) || readFileSync(to, "utf8") !== text) writeFileSync(to, text);
   }
   for (const path of filesIn("docs").filter((each) => ASSETS.test(each))) {
     cpSync(join(root, path), join(laid, path.slice("docs/".length)));

@@ -33,12 +33,17 @@ export default defineConfig({
   },
   markdown: {
     anchor: { slugify },
+    // The default ones have words that are too faint on the ground of a block.
+    theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
     config(markdown) {
       const fence = markdown.renderer.rules.fence;
       markdown.renderer.rules.fence = (tokens, index, ...rest) => {
         const { info, content } = tokens[index];
         if (info.trim() === "mermaid") return `<Diagram code="${encodeURIComponent(content)}" />`;
-        return fence(tokens, index, ...rest);
+        const block = fence(tokens, index, ...rest);
+        // A comment before a sample, which other readers of the Markdown do not show.
+        const isTried = tokens[index - 1]?.content.trim() === "<!-- try -->";
+        return isTried ? `<Try code="${encodeURIComponent(content)}">${block}</Try>` : block;
       };
     },
   },
@@ -50,9 +55,10 @@ export default defineConfig({
       { text: "Reference", link: "/reference/configuration", activeMatch: "^/(reference|api)/" },
       { text: "Playground", link: "/playground" },
       { text: "Changelog", link: "/changelog" },
+      // In words: VitePress fetches the icons of other sites from elsewhere while one writes.
+      { text: "GitHub", link: REPOSITORY },
     ],
     sidebar: contents(),
-    socialLinks: [{ icon: "github", link: REPOSITORY }],
     editLink: {
       text: "Edit this page",
       // In the browser this function has nothing but its argument.
@@ -67,5 +73,14 @@ export default defineConfig({
       ],
     },
     build: { chunkSizeWarningLimit: 3_000 },
+    // The page names its own icon once its script runs: a browser asks for this one before.
+    plugins: [
+      {
+        name: "no-favicon",
+        configureServer({ middlewares }) {
+          middlewares.use("/favicon.ico", (_request, response) => response.writeHead(204).end());
+        },
+      },
+    ],
   },
 });

@@ -1,4 +1,5 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -7,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { entries } from "../../entries.mjs";
 import { findChromium } from "../../scripts/browsers.mjs";
 import { pagesOf } from "../support/examples.ts";
+import { freePort } from "../support/free-port.ts";
 import { fileOf, serveFolder } from "./serve-folder.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -14,6 +16,8 @@ const BUILT = join(ROOT, "site/dist");
 const ARTEFACTS = join(ROOT, "artefacts");
 const BUILD_MS = 300_000;
 const SOON = { timeout: 10_000 };
+/** A sample that runs for some seconds, and twice. */
+const SLOW = { timeout: 60_000 };
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const executablePath = findChromium();
 
@@ -109,6 +113,13 @@ describe.skipIf(!executablePath)("in a browser without a network", () => {
     expect(await page.locator("h1").textContent()).toContain("A WebSocket that outlives its connections");
     const picture = page.locator(".VPHero img").first();
     await expect.poll(() => picture.evaluate((img: HTMLImageElement) => img.naturalWidth), SOON).toBeGreaterThan(0);
+    // On a phone the picture and the way in are on the first screen, too.
+    await page.setViewportSize({ width: 390, height: 844 });
+    for (const part of [picture, page.getByRole("link", { name: "Break it yourself" })]) {
+      const box = await part.boundingBox();
+      expect(box && box.width > 100 && box.height > 30 && box.y >= 0 && box.y + box.height <= 844).toBe(true);
+    }
+    await page.setViewportSize({ width: 1440, height: 900 });
     const cards = page.locator(".VPFeature");
     expect(await cards.count()).toBeGreaterThanOrEqual(5);
     for (const card of await cards.all()) {
@@ -168,6 +179,77 @@ describe.skipIf(!executablePath)("in a browser without a network", () => {
     }
   });
 
+  /** A guide whose sample was started, and what one sees of it. */
+  async function tryIn(guide: string) {
+    const page = await open(`/guides/${guide}`);
+    const sample = page.locator(".try").first();
+    // The code is readable, and coloured, before anything runs.
+    expect(await sample.locator("pre code").textContent()).toContain("fakeServer(");
+    await sample.getByRole("button", { name: "Run it here, and break it" }).click();
+    return {
+      page,
+      press: (name: string) => sample.getByRole("button", { name, exact: true }).click(),
+      printed: () => sample.locator(".prints li").allTextContents(),
+      trace: () => sample.locator(".events li").allTextContents(),
+      code: sample.getByRole("textbox", { name: "The code" }),
+      status: sample.locator("[role=status]"),
+    };
+  }
+
+  test("the sample of resume loses nothing to a cut, and something without resume", SLOW, async () => {
+    const { code, press, printed, trace } = await tryIn("resume");
+    await expect.poll(printed, SOON).toContainEqual(expect.stringMatching(/^[1-9]\d* sent, 0 missing, 0 doubled$/));
+    await press("Black hole");
+    await expect.poll(printed, SOON).toContainEqual(expect.stringMatching(/ sent, [1-9]\d* missing, 0 doubled$/));
+    await expect.poll(trace, SOON).toContainEqual(expect.stringMatching(/ open .*resumed/));
+    await expect.poll(async () => (await printed())[0], SOON).toMatch(/ sent, [01] missing, 0 doubled$/);
+    await code.fill((await code.inputValue()).replace("resume: resume(), ", "").replace("heartbeat, ", ""));
+    await press("Run again");
+    await expect.poll(printed, SOON).toContainEqual(expect.stringMatching(/^[1-9]\d* sent, 0 missing, 0 doubled$/));
+    await press("Black hole");
+    await expect.poll(async () => (await printed())[0], SOON).toMatch(/ sent, [3-9] missing, 0 doubled$/);
+    await press("Cut");
+    const sentBy = async () => Number.parseInt((await printed())[0] ?? "", 10);
+    const before = await sentBy();
+    await expect.poll(sentBy, SOON).toBeGreaterThan(before + 4);
+    expect((await printed())[0]).toMatch(/ sent, [3-9] missing, 0 doubled$/);
+  });
+
+  test("the sample of sending says what became of each message", SLOW, async () => {
+    const { press, printed } = await tryIn("sending");
+    await expect.poll(printed, SOON).toContainEqual("message 1, while open: sent");
+    await press("Cut");
+    await expect.poll(printed, SOON).toContainEqual(expect.stringMatching(/^message \d+, while (waiting|open): sent$/));
+  });
+
+  test("the sample of delivery prints the events of a cut", SLOW, async () => {
+    const { press, printed } = await tryIn("delivery");
+    await expect.poll(printed, SOON).toContainEqual("open");
+    await press("Cut");
+    await expect
+      .poll(printed, SOON)
+      .toEqual([
+        expect.stringMatching(/^back after \d+ ms$/),
+        expect.stringMatching(/^attempt 1 in \d+ ms \(backoff\)$/),
+        "disconnected 1006, will retry: true",
+        "open",
+      ]);
+  });
+
+  test("the sample of the heartbeat finds a black hole, and nothing does without one", SLOW, async () => {
+    const { code, press, printed, status } = await tryIn("background");
+    await expect.poll(printed, SOON).toContainEqual(expect.stringMatching(/^an answer after \d+\.\d ms$/));
+    await press("Black hole");
+    await expect.poll(printed, SOON).toContainEqual(expect.stringMatching(/^disconnected 1006: /));
+    await code.fill((await code.inputValue()).replace(/^ *heartbeat: .*$/m, ""));
+    await press("Run again");
+    await expect.poll(() => status.textContent(), SOON).toBe("The Conn is open.");
+    await press("Black hole");
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    expect(await status.textContent()).toBe("The Conn is open.");
+    expect(await printed()).toEqual([]);
+  });
+
   test("draws its diagrams, in light and dark", async () => {
     const page = await open("/internals/architecture");
     await expect.poll(() => page.locator(".diagram svg").count(), { timeout: 20_000 }).toBe(2);
@@ -193,8 +275,8 @@ describe.skipIf(!executablePath)("in a browser without a network", () => {
   test("shows axe nothing to complain of in pages of its own, and fits from a phone to a wide desk", {
     timeout: 60_000,
   }, async () => {
-    for (const path of ["/", "/playground"]) {
-      const page = await open(path);
+    for (const path of ["/", "/playground", "/guides/resume"]) {
+      const page = path.startsWith("/guides") ? (await tryIn("resume")).page : await open(path);
       await page.evaluate(AXE);
       for (const width of [390, 820, 1280, 1920]) {
         await page.setViewportSize({ width, height: 900 });
@@ -202,14 +284,53 @@ describe.skipIf(!executablePath)("in a browser without a network", () => {
           await page.emulateMedia({ colorScheme: scheme });
           await expect.poll(() => page.locator("html.dark").count(), SOON).toBe(scheme === "dark" ? 1 : 0);
           const violations = await page.evaluate(
-            "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]))",
+            `axe.run(${JSON.stringify(path.startsWith("/guides") ? ".try" : "body")}).then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]))`,
           );
           expect(violations).toEqual([]);
           expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
-          const name = `site-${path === "/" ? "first" : "playground"}-${width}-${scheme}.png`;
+          const name = `site-${path === "/" ? "first" : path.split("/").at(-1)}-${width}-${scheme}.png`;
+          if (path.startsWith("/guides")) await page.locator(".try").first().scrollIntoViewIfNeeded();
           await page.screenshot({ path: join(ARTEFACTS, name) });
         }
       }
     }
+  });
+});
+
+describe.skipIf(!executablePath)("while one writes", () => {
+  test("npm run docs:dev serves pages that load nothing from elsewhere, run, and leave nothing on the console", {
+    timeout: 240_000,
+  }, async () => {
+    const port = await freePort();
+    const child = spawn(process.execPath, ["site/build.mjs", "dev", String(port)], { cwd: ROOT });
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on("data", (chunk) => {
+        output += chunk;
+      });
+    }
+    const ended = once(child, "exit");
+    const browser = await chromium.launch({ executablePath: executablePath ?? "", args: ["--no-sandbox"] });
+    onTestFinished(async () => {
+      await browser.close();
+      child.kill();
+      await ended;
+    });
+    const url = `http://127.0.0.1:${port}`;
+    await expect.poll(() => output, { timeout: 180_000, interval: 200 }).toContain(`${url}/`);
+    const page = await browser.newPage();
+    const complaints: string[] = [];
+    page.on("pageerror", (error) => complaints.push(error.message));
+    page.on("console", (line) => line.type() !== "debug" && complaints.push(line.text()));
+    page.on("request", (request) => {
+      if (!/^(data:|blob:)/.test(request.url()) && !request.url().startsWith(url)) complaints.push(request.url());
+    });
+    const slow = { timeout: 60_000 };
+    await page.goto(`${url}/guides/resume`, slow);
+    await expect.poll(() => page.locator("h1").textContent(), slow).toContain("Resume: exactly once across drops");
+    await page.goto(`${url}/playground`, slow);
+    const arrived = async () => Number(await page.locator('[data-figure="arrived"]').textContent());
+    await expect.poll(arrived, slow).toBeGreaterThan(2);
+    expect(complaints).toEqual([]);
   });
 });

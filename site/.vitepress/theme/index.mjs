@@ -3,6 +3,7 @@ import DefaultTheme from "vitepress/theme";
 import { onMounted, watch } from "vue";
 import Diagram from "./diagram.vue";
 import Playground from "./playground.vue";
+import Try from "./try.vue";
 import "./style.css";
 
 export default {
@@ -20,5 +21,6 @@ export default {
   enhanceApp({ app }) {
     app.component("Diagram", Diagram);
     app.component("Playground", Playground);
+    app.component("Try", Try);
   },
 };

@@ -26,11 +26,10 @@ async function read(connection) {
 
 serve();
 const conn = connect(server.WebSocket);
-watch(conn, server); // For the buttons and the trace.
 
 let sent = 0;
-every(300, () => {
+setInterval(() => {
   const different = new Set(arrived).size;
   show({ sent, arrived: different, missing: sent - different, doubled: arrived.length - different });
   conn.send(++sent);
-});
+}, 300);
