@@ -185,8 +185,10 @@ export class ConnLink implements Link {
     this.#end = end;
     // Never inside close(), whose caller expects CLOSING.
     inMicrotask(() => {
-      if (this.#end) this.#owner.ended(this.#end);
+      const due = this.#end;
+      // Before the events, because a listener of theirs may call reconnect(), which reports what is due.
       this.#end = undefined;
+      if (due) this.#owner.ended(due);
     });
   }
 

@@ -27,6 +27,29 @@ test("each failed attempt is an error event and a close event", async () => {
   expect(events).toEqual([...failed, ...failed, "open in 1"]);
 });
 
+test("maxRetries is the end: the last attempt closes the socket, and reconnect() opens it again", async () => {
+  const { server, options } = serve();
+  server.refuse("network", 3);
+  const socket = new ReconnectingWebSocket(URL, [], { ...options, maxRetries: 2 });
+  const events = record(socket);
+  await pass(10 * WAIT_MS);
+  const failed = (state: number) => [`error connect ECONNREFUSED in ${state}`, `close 1006 false in ${state}`];
+  expect([events, server.dials]).toEqual([[...failed(0), ...failed(0), ...failed(3)], 3]);
+  socket.reconnect();
+  await pass();
+  expect([events.at(-1), socket.retryCount]).toEqual(["open in 1", 0]);
+});
+
+test("reconnect() in an error listener is followed by the close event, and opens again", async () => {
+  const { server, options } = serve();
+  server.refuse("network");
+  const socket = new ReconnectingWebSocket(URL, [], { ...options, maxRetries: 0 });
+  const events = record(socket);
+  socket.addEventListener("error", () => socket.reconnect());
+  await pass(WAIT_MS);
+  expect(events).toEqual(["error connect ECONNREFUSED in 3", "close 1006 false in 0", "open in 1"]);
+});
+
 test("messages that are sent while there is no connection go out on the next one, in order", async () => {
   const { server, options } = serve();
   const socket = new ReconnectingWebSocket(URL, [], options);
