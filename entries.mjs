@@ -69,7 +69,7 @@ export const entries = [
     source: "src/websocket/index.ts",
     platform: "any",
     script: "tautline-websocket",
-    budget: { code: 'export { webSocket } from "tautline/websocket";', bytes: 3_320 },
+    budget: { code: 'export { webSocket } from "tautline/websocket";', bytes: 3_260 },
   },
   { name: "server", source: "src/server/index.ts", platform: "node" },
   { name: "hub", source: "src/hub/index.ts", platform: "node" },
