@@ -54,6 +54,15 @@ function connect(port: string): { conn: Conn<unknown, unknown>; peer: Peer<Forei
 async function checkServer({ peer }: ReturnType<typeof connect>): Promise<void> {
   const sums = Array.from({ length: 100 }, (_, n) => peer.call("sum", [n, 1]));
   expect(await Promise.all(sums)).toEqual(sums.map((_, n) => n + 1));
+  // Lengths of all three forms of a header, in frames that we mask ourselves.
+  for (const count of [20, 2_100, 40_000, 400_000]) {
+    expect(
+      await peer.call(
+        "sum",
+        Array.from({ length: count }, () => 1),
+      ),
+    ).toBe(count);
+  }
   await expect(peer.call("missing")).rejects.toMatchObject({ name: "RpcError", code: -32601 });
 
   const cancelled = new Promise<unknown>((resolve) => peer.on("cancelled", resolve));
