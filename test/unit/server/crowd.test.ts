@@ -184,6 +184,8 @@ describe("a client that leaves session after session behind", () => {
         way = promise;
         cut(here ? [here] : []);
         await until(() => expect(here?.state).toBe("waiting"));
+        // Otherwise a message that is sent now would be on its way on the socket that was cut, and in doubt.
+        await until(() => expect(conn.state).not.toBe("open"));
         return resolve;
       },
     };
