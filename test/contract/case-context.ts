@@ -73,6 +73,7 @@ export interface Log {
   headers: Readonly<Record<string, string>>;
 }
 
+/** A browser delays the handshakes of a process that has many pending by up to 5 s, and a busy machine adds to it. */
 const DEADLINE_MS = 8_000;
 
 type Query = Readonly<Record<string, string | number>>;
@@ -131,10 +132,11 @@ export class CaseContext {
   /** The server's log as soon as `isThere` says so. */
   async logged(what: string, isThere: (log: Log) => boolean): Promise<Log> {
     let log = await this.log();
-    await until(what, async () => {
+    const look = async () => {
       log = await this.log();
       return isThere(log);
-    }).catch((error) => {
+    };
+    await until(what, look, DEADLINE_MS - SLACK_MS).catch((error) => {
       throw new Error(`${error.message} ${show(log)}`);
     });
     return log;

@@ -43,7 +43,7 @@ const echo: Serve = async (conn) => {
 };
 
 /** What a Conn takes the time from. Sockets are real, and need the other timers of Node. */
-const CLOCK = { toFake: ["setTimeout", "clearTimeout", "performance"] } as const;
+const CLOCK: Parameters<typeof vi.useFakeTimers>[0] = { toFake: ["setTimeout", "clearTimeout", "performance"] };
 
 afterEach(() => {
   vi.useRealTimers();
