@@ -331,7 +331,7 @@ function giveAccount(w: ProtocolModel, side: "client" | "server", loss: SessionL
   const got = w.got[side === "client" ? "server" : "client"];
   const [certain, doubtful] = partDoubtful(loss.undelivered);
   for (const { ordinal } of certain)
-    if (got.includes(ordinal)) throw new Violation(`${ordinal} is told undelivered and was delivered`);
+    if (got.includes(ordinal)) throw new Violation(`${ordinal} is reported undelivered and was delivered`);
   addOnce(w.doubted[side], [...loss.inDoubt, ...doubtful]);
   addOnce(w.unsent[side], certain);
 }
@@ -367,9 +367,9 @@ function follow(w: ProtocolModel, socket: Socket, step: ClientHandshakeStep, wit
 function report(w: ProtocolModel, { delivered, undelivered, inDoubt }: SessionLoss<SentMessage>): void {
   const { server } = w.got;
   for (const { ordinal: id } of delivered)
-    if (!server.includes(id)) throw new Violation(`${id} is told delivered and was not`);
+    if (!server.includes(id)) throw new Violation(`${id} is reported delivered and was not`);
   for (const { ordinal: id } of partDoubtful(undelivered)[0])
-    if (server.includes(id)) throw new Violation(`${id} is told undelivered and was`);
+    if (server.includes(id)) throw new Violation(`${id} is reported undelivered and was`);
   if (inDoubt.length > 0 && !w.isBlank) throw new Violation("in doubt, though the server forgot nothing");
   addOnce(w.doubted.client, inDoubt);
 }
@@ -495,7 +495,7 @@ function serve(w: ProtocolModel, index: number, bounds: Bounds, without: Removed
     socket.finalUp = without === "doubt after an eviction" ? counts : finalCounts(text, counts, without);
     return;
   }
-  if (isControl(text)) throw new Violation("the server is told of a session twice");
+  if (isControl(text)) throw new Violation("the server gets a session twice");
   if (without === "a frame of its own for the final counts" || without === "doubt after an eviction")
     socket.finalUp = undefined;
   receiveMessage(record.delivery, text);
@@ -644,7 +644,7 @@ function deliver(
     return;
   }
   if (got.includes(id)) throw new Violation(`${id} is delivered twice`);
-  if (unsent.includes(id)) throw new Violation(`${id} is delivered and was told undelivered`);
+  if (unsent.includes(id)) throw new Violation(`${id} is delivered and was reported undelivered`);
   if (id < last) throw new Violation(`${id} is delivered out of order`);
   for (let missed = last + 1; missed < id; missed++) {
     if (!doubted.includes(missed)) throw new Violation(`${missed} is lost`);

@@ -128,10 +128,10 @@ describe("every order of events", () => {
     ["gen", small, /dead end|range/],
     ["the wait for H", small, /dead end|lost|client meets/],
     ["issued sessions that outlive their socket", small, /in doubt/],
-    ["a frame of its own for the final counts", { ...small, client: 2, cuts: 1 }, /told undelivered/],
-    ["the socket of the final counts", { ...small, client: 2, cuts: 1 }, /told undelivered/],
-    ["doubt that lasts", { ...small, server: 0, forgettings: 1, closings: 1, resends: true }, /told undelivered/],
-    ["doubt after an eviction", { ...small, server: 2, cuts: 1, keepsNone: true }, /told undelivered/],
+    ["a frame of its own for the final counts", { ...small, client: 2, cuts: 1 }, /reported undelivered/],
+    ["the socket of the final counts", { ...small, client: 2, cuts: 1 }, /reported undelivered/],
+    ["doubt that lasts", { ...small, server: 0, forgettings: 1, closings: 1, resends: true }, /reported undelivered/],
+    ["doubt after an eviction", { ...small, server: 2, cuts: 1, keepsNone: true }, /reported undelivered/],
   ])("goes wrong without %s", (without, bounds, violation) => {
     expect(explore(bounds, without).violation).toMatch(violation);
   });

@@ -42,7 +42,7 @@ const echo: Serve = async (conn) => {
   for await (const message of conn) conn.send(message);
 };
 
-/** What a Conn takes the time from. Sockets are real, and need the other timers of Node. */
+/** The clock of a Conn. Sockets are real, and need the other timers of Node. */
 const CLOCK: Parameters<typeof vi.useFakeTimers>[0] = { toFake: ["setTimeout", "clearTimeout", "performance"] };
 
 afterEach(() => {
