@@ -1,3 +1,4 @@
+import { ConnError } from "../base/errors.ts";
 import type { CodecLike } from "../codec/codec.ts";
 import type { Engine, LogEntry, Position, ReadFrom } from "../server/engine.ts";
 import { ChannelMessage } from "./channel-message.ts";
@@ -78,8 +79,9 @@ export class ChannelFeed implements SubscribedFeed {
     return messages?.[0]?.previous ?? (this.head as Position);
   }
 
-  catchUp(): Promise<void> {
-    return this.follower.catchUp();
+  async catchUp(): Promise<void> {
+    await this.follower.catchUp();
+    if (!this.follower.isComplete) throw new ConnError("unavailable");
   }
 
   // FollowerOwner: called by the follower.

@@ -202,9 +202,18 @@ export class Delivery {
       return feed.recent?.has(position) || position === feed.head ? [] : await feed.readAfter(position);
     };
     this.#await(subscription, read(), (messages) => {
+      if (!messages && feed.rule.deliver === "all") return this.#jumpToHead(subscription, feed);
       if (!messages) this.#jump(subscription, feed);
       else if (messages.length === 0 && !isAtHand(position, feed)) return this.#catchUp(subscription, feed);
       this.#goOn(subscription, feed, messages?.length ? messages : undefined);
+    });
+  }
+
+  /** Goes on after the head of the log. The feed may not be there yet, and the client may have seen what is in between. */
+  #jumpToHead(subscription: Subscription, feed: SubscribedFeed): void {
+    this.#await(subscription, feed.catchUp(), () => {
+      this.#jump(subscription, feed);
+      this.#goOn(subscription, feed);
     });
   }
 

@@ -74,6 +74,11 @@ export class LogFollower {
     return !this.#mustReadAgain;
   }
 
+  /** Whether the last read brought all that was missed, as far as is known. */
+  get isComplete(): boolean {
+    return !this.#mustReadAgain;
+  }
+
   /** Takes entries from the feed again, in a channel without history. */
   release(): void {
     this.#isHeld = false;

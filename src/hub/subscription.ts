@@ -45,7 +45,7 @@ export interface SubscribedFeed {
   readAfter(position: Position): Promise<readonly ChannelMessage[] | undefined>;
   /** Reads the position before the newest `count` messages. */
   readStart(count: number): Promise<Position>;
-  /** Reads what the feed has missed. */
+  /** Reads what the feed has missed. Rejects with `unavailable` where that is not known to be all. */
   catchUp(): Promise<void>;
 }
 

@@ -322,3 +322,23 @@ test("a head that the client was given and that is not on its way is replaced, s
   expect(frames.filter(([method]) => method === "message").map((frame) => frame[4])).toEqual([2, 3]);
   expect(frames.at(-1)?.slice(2)).toEqual([last, last, false]);
 });
+
+test("after a gap a subscription goes on at the head of the log, and not where a feed is that is behind", async () => {
+  const store = new FakeStore({ manual: true });
+  const { client } = createHub({}, store);
+  await store.drain();
+  const [ann, ben] = [client(), client()];
+  ann.subscribe({ "all:a": {} });
+  await settle();
+  await store.drain();
+  ann.take();
+  for (const n of ["1", "2", "3"]) store.publish("all:a", n, HISTORY, undefined);
+  for (const step of store.choices()) step.lose();
+  // Ben has seen all three, and a fourth that the store has lost.
+  ben.subscribe({ "all:a": { after: "4-lost" } });
+  await settle();
+  await store.drain();
+  const head = store.headOf("all:a");
+  expect(ben.take()).toEqual([["attached", "all:a", head, head, true]]);
+  expect(ann.takeData()).toEqual([1, 2, 3]);
+});
