@@ -33,7 +33,7 @@ const report = createReport();
 const cluster = await startCluster(CLIENTS, Number(options.rate), report);
 const checks = createChecks(cluster, CLIENTS, report);
 /** The knowledge that the account needs. Times are those of `Date.now()`. */
-const history = { quitters: [], killedAt: 0, lossFrom: 0, lossUntil: 0 };
+const history = { quitters: [], quitAt: {}, killedAt: 0, lossFrom: 0, lossUntil: 0 };
 
 const step = (name, act, expectations) => {
   if (options.only !== undefined && !name.includes(options.only)) return Promise.resolve();
@@ -53,6 +53,7 @@ async function killAndQuit() {
     const number = k * MEMBERS_OF_ROOM;
     history.quitters.push(`c${number}`);
     await cluster.closeClient(number);
+    history.quitAt[`c${number}`] = Date.now();
   }
   checks.expectFewer(QUIT_AFTER_KILL);
   await cluster.startNode(0);
