@@ -71,27 +71,34 @@ function licence(name, entry) {
   };
 }
 
-/** The methods of eventemitter3 that src/base/emitter.ts does not call, which takes no others by its type. */
-const UNCALLED = ["eventNames", "listeners", "once", "removeAllListeners", "addListener"];
+/** The members of eventemitter3 that src/base/emitter.ts does not use, which takes no others by its type. */
+const UNUSED = [
+  "prefixed",
+  "prototype.addListener",
+  "prototype.eventNames",
+  "prototype.listeners",
+  "prototype.once",
+  "prototype.removeAllListeners",
+];
 
 /**
  * Inlines eventemitter3, because what bundlers wrap around a CommonJS module weighs more than a second copy is likely to.
- * No bundler finds out which methods of a prototype are never called, so they are left out here: a tenth of a page's code.
+ * No bundler finds out which methods of a prototype are never called, so that they are left out here: a tenth of a page's code.
  */
 function inlined() {
   return [
     {
-      name: "without-uncalled-methods",
+      name: "without-unused-members",
       transform(code, id) {
         if (!id.endsWith("/eventemitter3/index.js")) return null;
-        const uncalled = this.parse(code).body.filter(({ start, end }) =>
-          UNCALLED.some((name) => code.slice(start, end).startsWith(`EventEmitter.prototype.${name} = `)),
+        const unused = this.parse(code).body.filter(({ start, end }) =>
+          UNUSED.some((name) => code.slice(start, end).startsWith(`EventEmitter.${name} = `)),
         );
-        if (uncalled.length !== UNCALLED.length) this.error("A method to leave out is not in eventemitter3 any more.");
+        if (unused.length !== UNUSED.length) this.error("A member to leave out is not in eventemitter3 any more.");
         // Blanks of the same length, so that positions in the source map stay right.
         const blank = (text, { start, end }) =>
           text.slice(0, start) + text.slice(start, end).replace(/./g, " ") + text.slice(end);
-        return { code: uncalled.reduce(blank, code), map: null };
+        return { code: unused.reduce(blank, code), map: null };
       },
     },
     // No other CommonJS module is inlined that could need a wrapper, because it is part of a cycle or has no default.
@@ -158,7 +165,12 @@ const scripts = entries
   .filter(({ script }) => script)
   .map(({ source, script }) => ({
     input: source,
-    plugins: [resolveForBrowser(), ...inlined(), typescript(), terser({ format: { comments: /^! tautline/ } })],
+    plugins: [
+      resolveForBrowser(),
+      ...inlined(),
+      typescript(),
+      terser({ compress: { passes: 3 }, format: { comments: /^! tautline/ } }),
+    ],
     output: [
       { ...common, file: `dist/${script}.min.js`, format: "iife", name: "Tautline", extend: true },
       { ...common, file: `dist/${script}.min.mjs`, format: "es" },

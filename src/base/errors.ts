@@ -26,7 +26,7 @@ export type ConnErrorCode =
   | "expired"
   /** A later message with the same `key` took its place. */
   | "replaced"
-  /** A volatile message could not be written at once. */
+  /** A volatile message could not be written at once, or was lost with its connection. */
   | "not-writable"
   /** The signal given with the call was aborted; `cause` is its reason. */
   | "aborted"
@@ -63,7 +63,7 @@ const MESSAGES: { readonly [code in ConnErrorCode]?: string } = {
   "inbox-full": "The inbox is full: receive faster, or raise its bounds.",
   expired: "The message waited longer than its ttlMs.",
   replaced: "A later message has the same key.",
-  "not-writable": "The volatile message could not be written at once.",
+  "not-writable": "The volatile message could not be delivered at once.",
   aborted: "The signal was aborted.",
   closed: "The Conn is closed: make a new one to connect again.",
   misuse: "A message listener gets every message: push or pull, not both.",

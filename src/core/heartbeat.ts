@@ -145,7 +145,7 @@ export class Heartbeat {
     this.#isProbing = isProbe;
     this.#pingedAt = performance.now();
     this.#isAnswered = false;
-    this.#scheduleCheck(new PingWait(target.activity(), timeoutMs / checks, checks, isProbe));
+    this.#scheduleCheck({ baseline: target.activity(), stepMs: timeoutMs / checks, checks, isProbe, checked: 0 });
     // Last, because a `ping` of the user's may end the connection.
     this.#ping(target);
   }
@@ -155,9 +155,10 @@ export class Heartbeat {
   }
 
   #check(wait: PingWait, lateMs: number): void {
-    switch (wait.check(this.#isAnswered, (this.#target as HeartbeatTarget).activity(), lateMs)) {
+    wait.checked++;
+    switch (decide(wait, this.#isAnswered, (this.#target as HeartbeatTarget).activity(), lateMs)) {
       case "alive":
-        return this.#schedulePing(Math.max(0, this.#options.intervalMs - wait.elapsedMs));
+        return this.#schedulePing(Math.max(0, this.#options.intervalMs - wait.stepMs * wait.checked));
       case "late":
         return this.#pingAfter(lateMs);
       case "dead":
@@ -176,41 +177,34 @@ export class Heartbeat {
 }
 
 /** The wait after one ping, in equal steps with a check at the end of each. */
-class PingWait {
+interface PingWait {
+  /** The `activity()` of the connection before the ping. */
+  readonly baseline: number;
   readonly stepMs: number;
-  readonly #baseline: number;
-  readonly #checks: number;
-  readonly #isProbe: boolean;
-  #checked = 0;
+  readonly checks: number;
+  readonly isProbe: boolean;
+  /** Steps that are over. */
+  checked: number;
+}
 
-  /** @param baseline what the connection's `activity()` was before the ping */
-  constructor(baseline: number, stepMs: number, checks: number, isProbe: boolean) {
-    this.#baseline = baseline;
-    this.stepMs = stepMs;
-    this.#checks = checks;
-    this.#isProbe = isProbe;
-  }
-
-  /** Milliseconds of the steps that are over. */
-  get elapsedMs(): number {
-    return this.stepMs * this.#checked;
-  }
-
-  /**
-   * Returns what is known at the end of a step:
-   *
-   * | result | when | then |
-   * |---|---|---|
-   * | alive | a pong came, or there was other traffic | rest until the next ping |
-   * | late | no traffic, but the timer was late (for a probe: later than a sleep) | ping again, because a throttled tab or a machine that slept had no chance to receive |
-   * | dead | no traffic until the end of the last step | the connection ends |
-   * | undecided | no traffic so far | wait for another step |
-   */
-  check(isAnswered: boolean, activity: number, lateMs: number): "alive" | "late" | "dead" | "undecided" {
-    this.#checked++;
-    if (isAnswered || activity !== this.#baseline) return "alive";
-    // A probe allows more, because a throttled tab would otherwise ping for ever.
-    if (lateMs > (this.#isProbe ? SLEEP_MS : LATE_MS)) return "late";
-    return this.#checked === this.#checks ? "dead" : "undecided";
-  }
+/**
+ * Returns what is known at the end of a step:
+ *
+ * | result | when | then |
+ * |---|---|---|
+ * | alive | a pong came, or there was other traffic | rest until the next ping |
+ * | late | no traffic, but the timer was late (for a probe: later than a sleep) | ping again, because a throttled tab or a machine that slept had no chance to receive |
+ * | dead | no traffic until the end of the last step | the connection ends |
+ * | undecided | no traffic so far | wait for another step |
+ */
+function decide(
+  { baseline, checks, isProbe, checked }: PingWait,
+  isAnswered: boolean,
+  activity: number,
+  lateMs: number,
+): "alive" | "late" | "dead" | "undecided" {
+  if (isAnswered || activity !== baseline) return "alive";
+  // A probe allows more, because a throttled tab would otherwise ping for ever.
+  if (lateMs > (isProbe ? SLEEP_MS : LATE_MS)) return "late";
+  return checked === checks ? "dead" : "undecided";
 }

@@ -263,7 +263,7 @@ export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, Outbox
     this.#owner.onMoveRequested();
   }
 
-  createError(code: ConnErrorCode, message: string, payload?: Payload): ConnError {
+  createError(code: ConnErrorCode, message?: string, payload?: Payload): ConnError {
     return new ConnError(code, message, { payload });
   }
 

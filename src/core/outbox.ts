@@ -90,8 +90,8 @@ export class Outbox {
    */
   #oldest: Entry | undefined;
   #newest: Entry | undefined;
-  /** Created with the first key. */
-  #keys: Map<string, Entry> | undefined;
+  /** The message that waits of each key. Created with the first key. */
+  #keys: Map<string | undefined, Entry> | undefined;
   #transport: Transport | undefined;
   /** Resolves when the connection is back at the high-water mark; present only while it is above. */
   #pressure: Promise<void> | undefined;
@@ -146,8 +146,7 @@ export class Outbox {
 
   /** Leaves the connection. The messages that it has taken count as sent. */
   detach(): void {
-    this.#transport = undefined;
-    this.#pressure = undefined;
+    this.#transport = this.#pressure = undefined;
   }
 
   /**
@@ -288,16 +287,16 @@ export class Outbox {
   /** Returns whether there is room for `entry`, and drops the messages that have to make it. */
   #makeRoom({ key, bytes }: Entry): boolean {
     const { maxBytes, maxMessages, overflow } = this.#bounds;
-    const replaced = key === undefined ? undefined : this.#keys?.get(key);
+    const replaced = () => this.#keys?.get(key);
     // The message of the same key makes room as well, and is dropped only if that is enough.
-    const freed = () => (replaced?.isWaiting ? 1 : 0);
-    const fits = () =>
-      this.bytes - freed() * (replaced?.bytes ?? 0) + bytes <= maxBytes && this.length - freed() < maxMessages;
+    const fits = (old = replaced()) =>
+      this.bytes - (old?.bytes ?? 0) + bytes <= maxBytes && this.length - (old ? 1 : 0) < maxMessages;
     while (overflow === "drop-oldest" && bytes <= maxBytes && this.#oldest && !fits()) {
       this.#reject(this.#oldest, "outbox-full");
     }
     if (!fits()) return false;
-    if (replaced?.isWaiting) this.#reject(replaced, "replaced");
+    const old = replaced();
+    if (old) this.#reject(old, "replaced");
     return true;
   }
 }

@@ -47,7 +47,7 @@ export interface SessionOwner {
   onProtocolError(why: string): void;
   /** Called when the peer asks for another connection. */
   onMoveRequested(): void;
-  createError(code: ConnErrorCode, message: string, payload?: Payload): ConnError;
+  createError(code: ConnErrorCode, message?: string, payload?: Payload): ConnError;
 }
 
 /**

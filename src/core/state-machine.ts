@@ -26,7 +26,7 @@ export type State =
       readonly name: "waiting";
       readonly attempt: number;
       readonly reason: WaitReason;
-      readonly isShortest?: boolean;
+      readonly isShortest?: boolean | undefined;
     }
   | { readonly name: "closing"; readonly frame: CloseFrame }
   | { readonly name: "closed" };
@@ -113,8 +113,8 @@ export function transition(state: State, event: MachineEvent, floorMs = 0): Step
   const isWaiting = name === "waiting";
   const isClosing = name === "closing";
   const frame = name === "open" ? LEAVE : undefined;
-  const wait = (reason: WaitReason, delayMs: number): Step => [
-    { name: "waiting", attempt, reason },
+  const wait = (reason: WaitReason, delayMs: number, isShortest?: true): Step => [
+    { name: "waiting", attempt, reason, isShortest },
     { type: "wait", delayMs, frame },
   ];
 
@@ -127,10 +127,7 @@ export function transition(state: State, event: MachineEvent, floorMs = 0): Step
     }
     // Waits already: otherwise a listener of `waiting` that dials would spin.
     if (isWaiting && state.isShortest) return [state];
-    return [
-      { name: "waiting", attempt, reason: isWaiting ? state.reason : "backoff", isShortest: true },
-      { type: "wait", delayMs: restMs, frame },
-    ];
+    return wait(isWaiting ? state.reason : "backoff", restMs, true);
   };
 
   if (name === "closed") return [state];

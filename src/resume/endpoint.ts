@@ -36,7 +36,7 @@ export class Endpoint implements SessionControls {
   constructor(owner: SessionOwner, options: EndpointOptions) {
     this.#owner = owner;
     this.#options = options;
-    this.sender = new Sender(owner, (type) => (type === "p" ? this.ping() : this.sendControl({ type })));
+    this.sender = new Sender(owner, this);
     this.#receiver = new AckScheduler(owner.inbox, options.acksConsumed, (type) => this.#sendCount(type));
   }
 
@@ -96,11 +96,6 @@ export class Endpoint implements SessionControls {
 
   ping(): void {
     this.#sendCount("p");
-  }
-
-  /** Asks the peer to come back over another connection, after `min` to `max` milliseconds. */
-  requestMove(min: number, max: number): void {
-    if (this.isInForce) this.sendControl({ type: "m", min, max });
   }
 
   /** Sends our final counts, which the close frame follows in the same turn. */

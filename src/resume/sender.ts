@@ -19,6 +19,13 @@ import {
   windowCost,
 } from "./protocol/delivery-state.ts";
 
+/** The ways of a sender to ask the peer. */
+export interface SenderControls {
+  /** Sends a ping, which the peer answers once it has read all before it. */
+  ping(): void;
+  sendControl(frame: { readonly type: "?" }): void;
+}
+
 /** The state of one connection. */
 interface Outgoing {
   readonly transport: Transport;
@@ -39,7 +46,7 @@ const NO_OPTIONS: DeliveryOptions = {};
 /** The sending half of an endpoint: keeps what it writes until the peer acknowledges it, and asks for that. */
 export class Sender {
   readonly #owner: SessionOwner;
-  readonly #sendQuestion: (type: "?" | "p") => void;
+  readonly #controls: SenderControls;
   readonly #flushWaiters = new FlushWaiters();
   /** The state of the session; `undefined` without one. */
   delivery: DeliveryState | undefined;
@@ -51,10 +58,9 @@ export class Sender {
   #awaited = 0;
   #room: Deferred<void> | undefined;
 
-  /** @param sendQuestion sends `?`, or a ping, which the peer answers once it has read all before it */
-  constructor(owner: SessionOwner, sendQuestion: (type: "?" | "p") => void) {
+  constructor(owner: SessionOwner, controls: SenderControls) {
     this.#owner = owner;
-    this.#sendQuestion = sendQuestion;
+    this.#controls = controls;
   }
 
   get unacknowledged(): { messages: number; bytes: number } {
@@ -137,7 +143,7 @@ export class Sender {
     const isProven = connection.suspect > 0 || held.length === 0;
     connection.suspect = isProven ? 0 : this.delivery.firstUnreceived;
     this.#rewrite(held.splice(0, isProven ? held.length : 1));
-    if (!isProven) return this.#sendQuestion("p");
+    if (!isProven) return this.#controls.ping();
     this.#askIfNeeded();
     this.#drainCarriedOver();
   }
@@ -159,7 +165,7 @@ export class Sender {
   resume({ resend, isSuspect }: ResumePlan): void {
     if (isSuspect && this.#connection) {
       this.#connection.held = [...resend];
-      return this.#sendQuestion("p");
+      return this.#controls.ping();
     }
     this.#rewrite(resend);
     this.#askIfNeeded();
@@ -241,7 +247,7 @@ export class Sender {
     if (!delivery || !connection || connection.hasAsked) return;
     if (delivery.cost < delivery.window * ASK_SHARE && this.#awaited < this.#oldestOrdinal()) return;
     connection.hasAsked = true;
-    this.#sendQuestion("?");
+    this.#controls.sendControl({ type: "?" });
   }
 
   #drainCarriedOver(): void {
@@ -273,7 +279,7 @@ export class Sender {
   /** Settles volatile messages that were lost with their connection. */
   #dropStale(stale: readonly SentMessage[]): void {
     for (const message of stale) {
-      const error = this.#owner.createError("not-writable", "The volatile message was lost with its connection.");
+      const error = this.#owner.createError("not-writable");
       this.#reject(message, "refused", error);
     }
   }

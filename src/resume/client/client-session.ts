@@ -1,4 +1,5 @@
 import { NORMAL } from "../../base/close-codes.ts";
+import { type Deferred, deferred } from "../../base/deferred.ts";
 import type { ConnError } from "../../base/errors.ts";
 import type { Payload } from "../../base/payload.ts";
 import { Timer } from "../../base/timer.ts";
@@ -43,7 +44,7 @@ export class ClientSession implements Session {
   readonly #greetingTimer = new Timer();
   readonly #moveTimer = new Timer();
   /** Settles the start of the session on this connection. */
-  #pending: { resolve(start: SessionStart | undefined): void; reject(error: Error): void } | undefined;
+  #pending: Deferred<SessionStart | undefined> | undefined;
 
   constructor(owner: SessionOwner, { windowBytes, acksConsumed, random }: ClientOptions) {
     this.#owner = owner;
@@ -69,7 +70,7 @@ export class ClientSession implements Session {
 
   onHandshakeFailed(cause: unknown, status: number | undefined): boolean {
     // A browser tells nothing of a refusal; a status tells, and so does the code of a network error.
-    const isUnexplained = typeof cause !== "object" || cause === null || !("code" in cause);
+    const isUnexplained = (cause as { readonly code?: unknown } | undefined)?.code === undefined;
     const isRefusal =
       status === undefined ? isUnexplained : status >= 400 && status < 500 && !NOT_THE_OFFER.has(status);
     return onSupportEvent(this.#handshake, isRefusal ? "refused" : "failed").type === "again";
@@ -79,12 +80,12 @@ export class ClientSession implements Session {
     this.#endpoint.open(transport);
     const isSelected = speaksResume(protocol);
     this.#handshake.protocol = isSelected ? "" : protocol;
-    return new Promise((resolve, reject) => {
-      this.#pending = { resolve, reject };
-      const step = onOpen(this.#handshake, isSelected);
-      if (step) this.#perform(step);
-      else this.#awaitGreeting(GREETING_PARTS);
-    });
+    const pending = deferred<SessionStart | undefined>();
+    this.#pending = pending;
+    const step = onOpen(this.#handshake, isSelected);
+    if (step) this.#perform(step);
+    else this.#awaitGreeting(GREETING_PARTS);
+    return pending.promise;
   }
 
   activate(): void {
@@ -156,7 +157,7 @@ export class ClientSession implements Session {
       case "again":
         return this.#pending?.resolve(undefined);
       case "failed":
-        return this.#pending?.reject(this.#owner.createError("refused", "The server did not greet, as it did before."));
+        return this.#pending?.reject(this.#owner.createError("refused", "The server did not greet as before."));
       case "protocolError":
     }
     this.#owner.onProtocolError("The peer broke the rules of resume.v1.");

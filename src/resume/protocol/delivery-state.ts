@@ -155,11 +155,11 @@ export function planResume(state: DeliveryState, rx: number): ResumePlan | undef
   state.firstUnreceived = poison ? 0 : first;
   state.peerReceived = rx;
   // Uncounted messages may be taken out: the next message takes the number.
-  state.retained = [...received, ...resend];
-  state.start = 0;
+  const retained = [...received, ...resend];
+  state.retained = retained;
+  state.start = state.cost = 0;
   state.sent = rx + resend.length;
-  state.cost = 0;
-  for (const { cost } of [...received, ...resend]) state.cost += cost;
+  for (const { cost } of retained) state.cost += cost;
   return { resend, stale, poison, isSuspect: isSuspect && !poison };
 }
 
@@ -172,12 +172,9 @@ export function splitLoss(
   { n = ackReceived, rx = sent }: Partial<Counts> = {},
 ): SessionLoss<SentMessage> | undefined {
   if (!(n >= ackReceived && rx >= n && rx >= peerReceived && rx <= sent)) return undefined;
-  const part = (from: number, to?: number) =>
-    retained.slice(
-      start + from - ackReceived,
-      to === undefined ? undefined : start + to - ackReceived,
-    ) as SentMessage[];
-  return { delivered: part(ackReceived, n), inDoubt: part(n, rx), undelivered: part(rx) };
+  const offset = start - ackReceived;
+  const part = (from: number, to: number) => retained.slice(offset + from, offset + to) as SentMessage[];
+  return { delivered: part(ackReceived, n), inDoubt: part(n, rx), undelivered: part(rx, sent) };
 }
 
 /**

@@ -99,7 +99,7 @@ export class ServerSession implements Session {
 
   /** Asks the client to come back over another connection, after `minMs` to `maxMs`. */
   requestMove(minMs: number, maxMs: number): void {
-    this.#endpoint?.requestMove(minMs, maxMs);
+    if (this.#endpoint?.isInForce) this.#endpoint.sendControl({ type: "m", min: minMs, max: maxMs });
   }
 
   // Called by the connection source.

@@ -108,7 +108,7 @@ export class FakeSession implements SessionOwner, LineServer {
 
   onMoveRequested(): void {}
 
-  createError(code: ConnErrorCode, message: string, payload?: Payload): ConnError {
+  createError(code: ConnErrorCode, message?: string, payload?: Payload): ConnError {
     return new ConnError(code, message, { payload });
   }
 

@@ -8,6 +8,8 @@ describe("cutReason", () => {
     expect(cutReason("a".repeat(124))).toBe("a".repeat(123));
     expect(cutReason(`${"a".repeat(122)}ü`)).toBe("a".repeat(122));
     expect(cutReason(`${"a".repeat(120)}😀`)).toBe("a".repeat(120));
+    expect(cutReason(`${"a".repeat(122)}😀`)).toBe("a".repeat(122));
+    expect(cutReason(`${"a".repeat(119)}😀`)).toBe(`${"a".repeat(119)}😀`);
   });
 
   test("gives the longest start that has 123 bytes of UTF-8 at most", () => {
