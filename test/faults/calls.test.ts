@@ -1,12 +1,7 @@
-import { once } from "node:events";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { describe, expect, type TestContext, test } from "vitest";
-import { json } from "../../src/codec/codec.ts";
-import { Conn } from "../../src/core/conn.ts";
-import { type Peer, type RpcConn, rpc } from "../../src/rpc/index.ts";
-import { handle, handler } from "../../src/server/index.ts";
+import { type HandlerContext, type Peer, RpcError, rpc } from "../../src/rpc/index.ts";
 import { until } from "./fault-scenario.ts";
+import { liveTimers } from "./live-timers.ts";
 import { type ProxiedConn, startProxiedConn } from "./proxied-conn.ts";
 
 const CALLS = 1_000;
@@ -14,29 +9,47 @@ const CALLS = 1_000;
 interface Api {
   work(params: { n: number }): number;
   echo(params: { n: number }): number;
+  refuse(params: { n: number }): number;
 }
 type Outcome = number | string;
 
 interface Line extends ProxiedConn {
   readonly peer: Peer<Api>;
+  /** The deadline of its calls, which no other line has: by it the timers of its peer are known. */
+  readonly timeoutMs: number;
+  /** The calls of which the server's handler was aborted, by their numbers. */
+  readonly aborted: Set<number>;
   /** How often the server ran each call, by its number. */
   readonly runs: Map<number, number>;
   /** Lets the handlers end that run now and later. */
   release(): void;
 }
 
+/** Deadlines of two lines differ by more than a test takes. */
+const BETWEEN_MS = 100_000;
+let lines = 0;
+
 /** A server whose handlers hold their answers back, and a peer to it through a proxy that breaks. */
 async function makeLine(isResumed: boolean, context: TestContext): Promise<Line> {
   const runs = new Map<number, number>();
+  const aborted = new Set<number>();
+  // From twice on, so that no other timer of the process is as long.
+  const timeoutMs = (++lines + 1) * BETWEEN_MS;
   let release = () => {};
   const released = new Promise<void>((resolve) => {
     release = resolve;
   });
   const handlers = {
-    async work({ n }: { n: number }) {
+    async work({ n }: { n: number }, { signal }: HandlerContext) {
       runs.set(n, (runs.get(n) ?? 0) + 1);
+      signal.addEventListener("abort", () => aborted.add(n));
       await released;
       return n;
+    },
+    async refuse({ n }: { n: number }) {
+      runs.set(n, (runs.get(n) ?? 0) + 1);
+      await released;
+      throw new RpcError(n, "No.");
     },
     echo: ({ n }: { n: number }) => n,
   };
@@ -46,14 +59,18 @@ async function makeLine(isResumed: boolean, context: TestContext): Promise<Line>
     (conn) => rpc<object, Api>(conn, { handlers, maxHandlers: 2 * CALLS }).closed,
   );
   // As many calls as are in flight: a call that stays pending takes the place of a later one.
-  return { ...line, peer: rpc<Api>(line.conn, { maxCalls: CALLS }), runs, release };
+  return { ...line, peer: rpc<Api>(line.conn, { maxCalls: CALLS, timeoutMs }), timeoutMs, aborted, runs, release };
 }
 
 /** Makes 1,000 calls, and records each outcome: the result, or the code of the error. */
-function callAll({ peer }: Line, options = {}): { readonly outcomes: Outcome[][]; readonly done: Promise<unknown> } {
+function callAll(
+  { peer }: Pick<Line, "peer">,
+  options = {},
+  method: keyof Api = "work",
+): { readonly outcomes: Outcome[][]; readonly done: Promise<unknown> } {
   const outcomes: Outcome[][] = Array.from({ length: CALLS }, () => []);
   const calls = outcomes.map((list, n) =>
-    peer.call("work", { n }, options).then(
+    peer.call(method, { n }, options).then(
       (result) => list.push(result),
       (error) => list.push(error.code),
     ),
@@ -64,11 +81,18 @@ function callAll({ peer }: Line, options = {}): { readonly outcomes: Outcome[][]
 const allOf = (outcome: Outcome) => Array.from({ length: CALLS }, () => [outcome]);
 const allResults = () => Array.from({ length: CALLS }, (_, n) => [n]);
 
-/** Expects the line to work, with as much room for calls as at first. */
-async function expectAlive({ peer }: Line): Promise<void> {
+/** Expects the line to work, with as much room for calls as at first, and no timer to be left of any call. */
+async function expectAlive({ peer, timeoutMs }: Line): Promise<void> {
   const calls = Array.from({ length: CALLS }, (_, n) => peer.call("echo", { n }, { retry: true }));
+  // One of the peer, and one of each request that waits in the outbox.
+  expect(liveTimers(timeoutMs - BETWEEN_MS, timeoutMs)).toBeGreaterThan(0);
   expect(await Promise.all(calls)).toEqual(calls.map((_, n) => n));
+  await untilNoTimer({ timeoutMs });
 }
+
+/** Node reports the end of a timer a moment after it was stopped. */
+const untilNoTimer = ({ timeoutMs }: Pick<Line, "timeoutMs">) =>
+  until(() => expect(liveTimers(timeoutMs - BETWEEN_MS, timeoutMs)).toBe(0));
 
 const untilAllRun = ({ runs }: Line) => until(() => expect(runs.size).toBe(CALLS));
 
@@ -144,6 +168,76 @@ describe("1,000 calls in flight, with resume", () => {
 });
 
 describe.each([false, true])("with resume: %s", (isResumed) => {
+  test.concurrent("errors of the application reject, each its own call", async (context) => {
+    const line = await makeLine(isResumed, context);
+    const { outcomes, done } = callAll(line, { retry: true }, "refuse");
+    await untilAllRun(line);
+    line.proxy.cut();
+    await until(() => expect(line.conn.state).not.toBe("open"));
+    await line.proxy.heal();
+    line.release();
+    await done;
+    expect(outcomes).toEqual(allResults());
+    await expectAlive(line);
+  });
+
+  test.concurrent("while the server restarts, calls that were not written go on", async (context) => {
+    const line = await makeLine(isResumed, context);
+    const ready = line.conn.ready();
+    await ready;
+    const written = Array.from({ length: CALLS / 2 }, (_, n) =>
+      line.peer.call("work", { n }).catch(({ code }) => code),
+    );
+    await until(() => expect(line.runs.size).toBe(CALLS / 2));
+    let unwritten: Promise<unknown>[] = [];
+    await line.restart(async () => {
+      await until(() => expect(line.conn.state).not.toBe("open"));
+      unwritten = Array.from({ length: CALLS / 2 }, (_, n) => line.peer.call("echo", { n }));
+    });
+    line.release();
+    expect(await Promise.all(unwritten)).toEqual(unwritten.map((_, n) => n));
+    expect(await Promise.all(written)).toEqual(written.map(() => "interrupted"));
+    await expectAlive(line);
+  });
+
+  test.concurrent("a deadline and a signal take back calls that were not written", async (context) => {
+    const line = await makeLine(isResumed, context);
+    await line.conn.ready();
+    await line.proxy.refuse();
+    line.proxy.cut();
+    await until(() => expect(line.conn.state).not.toBe("open"));
+    const late = callAll({ peer: rpc<Api>(line.conn) }, { timeoutMs: 100 });
+    const controller = new AbortController();
+    const aborted = callAll(line, { signal: controller.signal });
+    controller.abort();
+    await Promise.all([late.done, aborted.done]);
+    expect(late.outcomes).toEqual(allOf("timeout"));
+    expect(aborted.outcomes).toEqual(allOf("aborted"));
+    await line.proxy.heal();
+    line.release();
+    await expectAlive(line);
+    expect(line.runs.size).toBe(0);
+  });
+
+  test.concurrent("of two peers after each other, neither gets the other's answers", async (context) => {
+    const line = await makeLine(isResumed, context);
+    const first = callAll(line);
+    await untilAllRun(line);
+    // The answers to the first are on their way when the second calls.
+    line.proxy.delay(100);
+    line.release();
+    line.peer.detach();
+    await first.done;
+    expect(first.outcomes).toEqual(allOf("aborted"));
+    const second = { ...line, peer: rpc<Api>(line.conn, { maxCalls: CALLS, timeoutMs: line.timeoutMs }) };
+    const { outcomes, done } = callAll(second, {}, "echo");
+    await done;
+    expect(outcomes).toEqual(allResults());
+    await line.proxy.heal();
+    await expectAlive(second);
+    expect(first.outcomes).toEqual(allOf("aborted"));
+  });
+
   test.concurrent("calls that were not written wait for a connection, and run once", async (context) => {
     const line = await makeLine(isResumed, context);
     await line.conn.ready();
@@ -181,8 +275,10 @@ describe.each([false, true])("with resume: %s", (isResumed) => {
     controller.abort();
     await done;
     expect(outcomes).toEqual(allOf("aborted"));
+    await until(() => expect(line.aborted.size).toBe(CALLS));
     line.release();
     await expectAlive(line);
+    expect(outcomes).toEqual(allOf("aborted"));
   });
 
   test.concurrent("the end of the Conn settles all calls", async (context) => {
@@ -196,73 +292,9 @@ describe.each([false, true])("with resume: %s", (isResumed) => {
     await line.conn.close();
     await written.done;
     expect(written.outcomes).toEqual(allOf("interrupted"));
+    await untilNoTimer(line);
+    // Handlers that outlive the Conn answer nobody, and break nothing.
+    line.release();
     await expect(late).rejects.toMatchObject({ code: "closed" });
   });
-});
-
-test("two ends that call each other at their limits, and back, do not stand still", async (context) => {
-  interface Both {
-    ask(params: { text: string }): string;
-    leaf(params: { text: string }): string;
-  }
-  const bounds = { maxHandlers: 4, maxWaiting: 16, timeoutMs: 20_000 };
-  const makePeer = (conn: RpcConn): Peer<Both, Both> => {
-    const peer: Peer<Both, Both> = rpc<Both, Both>(conn, {
-      ...bounds,
-      // At the limits a handler may find no room for its own call.
-      onError: () => {},
-      handlers: {
-        ask: async ({ text }) => (await peer.call("leaf", { text })).toUpperCase(),
-        leaf: async ({ text }) => {
-          await new Promise(setImmediate);
-          return text;
-        },
-      },
-    });
-    return peer;
-  };
-  /** Asks the other end 5,000 times, 1,000 at a time; a busy end is asked again. */
-  const askAll = async (peer: Peer<Both, Both>) => {
-    let left = 5_000;
-    const askOn = async () => {
-      while (left-- > 0) {
-        const text = "x".repeat(2_000);
-        for (;;) {
-          try {
-            expect(await peer.call("ask", { text })).toBe(text.toUpperCase());
-            break;
-          } catch (error) {
-            if (![-32001, -32603, "unavailable"].includes((error as { code: number | string }).code)) throw error;
-            await new Promise((resolve) => setTimeout(resolve, 5));
-          }
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: 1_000 }, askOn));
-  };
-  const server = createServer();
-  let onServed: (peer: Peer<Both, Both>) => void = () => {};
-  const served = new Promise<Peer<Both, Both>>((resolve) => {
-    onServed = resolve;
-  });
-  const ws = handler(
-    (conn) => {
-      const peer = makePeer(conn);
-      onServed(peer);
-      return peer.closed;
-    },
-    { codec: json(), outbox: { highWaterMark: 4_096 }, onError: () => {} },
-  );
-  handle(server, "/", ws);
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  const conn = new Conn<unknown, unknown>(url, { codec: json(), outbox: { highWaterMark: 4_096 } });
-  context.onTestFinished(async () => {
-    await conn.close();
-    server.close();
-  });
-  const ours = askAll(makePeer(conn));
-  const theirs = askAll(await served);
-  await Promise.all([ours, theirs]);
 });
