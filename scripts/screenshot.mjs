@@ -32,7 +32,7 @@ try {
   await press(page, "Cut", 5_000);
   await page.mouse.click(1, 1);
   await page.waitForTimeout(500);
-  await page.screenshot({ path: fileURLToPath(new URL("../docs/demo.png", import.meta.url)) });
+  await page.screenshot({ path: fileURLToPath(new URL("../docs/demo.png", import.meta.url)), fullPage: true });
 } finally {
   await browser.close();
   await demo.close();
