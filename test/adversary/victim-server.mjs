@@ -5,6 +5,7 @@ import { json, readable, text } from "tautline";
 import { cbor } from "tautline/codec/cbor";
 import { compressed } from "tautline/codec/compressed";
 import { msgpack } from "tautline/codec/msgpack";
+import { rpc } from "tautline/rpc";
 import { handle, handler } from "tautline/server";
 
 const server = createServer((_request, response) => response.end("page"));
@@ -46,6 +47,15 @@ const stream = async (conn) => {
   for await (const message of readable(conn)) await conn.send(message);
 };
 
+/** Answers calls, of which some never end. */
+const serveCalls = (conn) => {
+  const fail = () => {
+    throw new Error("mine");
+  };
+  const handlers = { echo: (params) => params, wait: () => new Promise(() => {}), fail };
+  return rpc(conn, { handlers, onError }).closed;
+};
+
 const common = { onError };
 const handlers = {
   "/echo": handler(echo, { ...common, codec: json() }),
@@ -58,6 +68,7 @@ const handlers = {
   "/resume/push": handler(push, { ...common, codec: json(), resume }),
   "/resume/ignore": handler(ignore, { ...common, codec: text, resume }),
   "/resume/ticker": handler(ticker, { ...common, codec: json(), resume }),
+  "/rpc": handler(serveCalls, { ...common, codec: json() }),
   "/setup": handler(echo, {
     ...common,
     codec: json(),
