@@ -38,7 +38,7 @@ export const endings: readonly Case[] = [
 
   ...each(
     SENT_CODES.final,
-    (code) => `ends by verdict after a close with ${code}`,
+    (code) => `ends by policy after a close with ${code}`,
     async (context, code) => {
       const conn = context.conn(context.url("/close", { code, reason: "why" }));
       const lost = next(conn, "disconnected");

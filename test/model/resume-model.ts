@@ -142,8 +142,8 @@ export function createModel(): ProtocolModel {
 }
 
 /** Whether all was delivered and acknowledged, or truthfully reported. */
-export function isComplete(w: ProtocolModel, bounds: Bounds): boolean {
-  const { client, sessions, given, got, doubted, unsent, isOver } = w;
+export function isComplete(model: ProtocolModel, bounds: Bounds): boolean {
+  const { client, sessions, given, got, doubted, unsent, isOver } = model;
   if (!isOver && (given.client < bounds.client || given.server < bounds.server)) return false;
   if (deliveryOf(client)?.retained.length) return false;
   if (Object.values(sessions).some(({ delivery, outcome }) => !outcome && delivery.retained.length > 0)) return false;
@@ -156,20 +156,20 @@ export function isComplete(w: ProtocolModel, bounds: Bounds): boolean {
 type Act = (world: ProtocolModel) => void;
 
 /** Forgets what can make no difference any more: what a socket was that neither end has. */
-export function tidy(w: ProtocolModel): void {
-  for (const [index, socket] of w.sockets.entries()) {
+export function tidy(model: ProtocolModel): void {
+  for (const [index, socket] of model.sockets.entries()) {
     // A socket that the client has left, without a session and with nothing on its way, is as good as gone.
-    if (index !== w.current && socket.bound === undefined && socket.up.length === 0) socket.isServed = false;
+    if (index !== model.current && socket.bound === undefined && socket.up.length === 0) socket.isServed = false;
     if (!socket.isServed) socket.up.length = 0;
-    if (socket.isServed || index === w.current) continue;
+    if (socket.isServed || index === model.current) continue;
     socket.isAccepted = socket.isRefused = socket.isUpCut = socket.isDownCut = false;
     socket.finalUp = socket.finalDown = undefined;
     socket.bound = undefined;
     socket.issued = "";
   }
-  const named = w.sockets.flatMap(({ issued, bound, up }) => [issued, bound, ...up.map(sidOf)]);
-  for (const { sid, isAccepted } of Object.values(w.sessions)) {
-    if (!isAccepted && w.client.session?.sid !== sid && !named.includes(sid)) delete w.sessions[sid];
+  const named = model.sockets.flatMap(({ issued, bound, up }) => [issued, bound, ...up.map(sidOf)]);
+  for (const { sid, isAccepted } of Object.values(model.sessions)) {
+    if (!isAccepted && model.client.session?.sid !== sid && !named.includes(sid)) delete model.sessions[sid];
   }
 }
 
@@ -195,46 +195,46 @@ export function actions(now: ProtocolModel, bounds: Bounds, without?: RemovedRul
   const isActive = client.phase === "active";
   const mayClose = now.closings < (bounds.closings ?? 0);
   const mayCut = now.cuts < (bounds.cuts ?? 0);
-  if (current < 0 && !isLast && !isOver) all.push((w) => dial(w, without));
+  if (current < 0 && !isLast && !isOver) all.push((model) => dial(model, without));
   const socket = sockets[current];
   // The last socket stays, because nothing would be left to complete with.
-  if (socket && !isLast) all.push(drop);
-  if (socket && socket.down.length > 0) all.push((w) => hear(w, without));
+  if (socket && !isLast) all.push(dropByClient);
+  if (socket && socket.down.length > 0) all.push((model) => clientReads(model, without));
   if (socket && mayCut && !socket.isDownCut) {
-    all.push((w) => cutDown(w, 1000));
-    if (!isLast) all.push((w) => cutDown(w, 4001));
+    all.push((model) => cutDown(model, 1000));
+    if (!isLast) all.push((model) => cutDown(model, 4001));
   }
   const isWriting = isActive && !socket?.finalDown;
-  if (isWriting && given.client < bounds.client) all.push((w) => clientSends(w, bounds));
+  if (isWriting && given.client < bounds.client) all.push((model) => clientSends(model, bounds));
   if (isWriting && owes(deliveryOf(client), socket?.up)) all.push(clientAcks);
   if (isWriting && mayClose) all.push(clientCloses);
   if (client.phase === "plain" && given.client < bounds.client) all.push(clientSendsPlain);
   for (const [index, { isAccepted, isServed, isUpCut, up, bound }] of sockets.entries()) {
     if (!isServed) continue;
-    if (!isAccepted) all.push((w) => accept(w, index));
-    if (isAccepted && up.length > 0) all.push((w) => serve(w, index, bounds, without));
+    if (!isAccepted) all.push((model) => accept(model, index));
+    if (isAccepted && up.length > 0) all.push((model) => serverReads(model, index, bounds, without));
     // Noticed late, or never. Messages that are still on their way are then lost.
-    if (index !== current || !isLast) all.push((w) => lose(w, index, bounds, without));
+    if (index !== current || !isLast) all.push((model) => loseAtServer(model, index, bounds, without));
     if (mayCut && !isUpCut && isAccepted && !isLast) {
-      all.push((w) => cutUp(w, index, 1000));
-      all.push((w) => cutUp(w, index, 4001));
+      all.push((model) => cutUp(model, index, 1000));
+      all.push((model) => cutUp(model, index, 4001));
     }
     const record = bound === undefined ? undefined : sessions[bound];
     if (!record) continue;
-    if (given.server < bounds.server) all.push((w) => serverSends(w, index));
-    if (owes(record.delivery, sockets[index]?.down)) all.push((w) => serverAcks(w, index));
-    if (mayClose) all.push((w) => serverCloses(w, record.sid, index));
+    if (given.server < bounds.server) all.push((model) => serverSends(model, index));
+    if (owes(record.delivery, sockets[index]?.down)) all.push((model) => serverAcks(model, index));
+    if (mayClose) all.push((model) => serverCloses(model, record.sid, index));
   }
   for (const { sid, isAccepted, outcome } of Object.values(sessions)) {
     if (!isAccepted || outcome) continue;
     // A session whose client has ended expires in the end.
-    if (isOver) all.push((w) => forget(w, sid, true));
+    if (isOver) all.push((model) => forget(model, sid, true));
     if (mayClose && !sockets.some(({ isServed, bound }) => isServed && bound === sid)) {
-      all.push((w) => serverCloses(w, sid, undefined));
+      all.push((model) => serverCloses(model, sid, undefined));
     }
     if (now.forgettings === bounds.forgettings || isLast) continue;
-    all.push((w) => forget(w, sid, true));
-    all.push((w) => forget(w, sid, false));
+    all.push((model) => forget(model, sid, true));
+    all.push((model) => forget(model, sid, false));
   }
   return all;
 }
@@ -248,10 +248,10 @@ function isAck(text: string | undefined): boolean {
   return text !== undefined && read(text)?.type === "a";
 }
 
-function dial(w: ProtocolModel, without: RemovedRule | undefined): void {
-  beginDial(w.client, []);
-  w.current = w.sockets.length;
-  w.sockets.push({
+function dial(model: ProtocolModel, without: RemovedRule | undefined): void {
+  beginDial(model.client, []);
+  model.current = model.sockets.length;
+  model.sockets.push({
     up: [],
     down: [],
     isServed: true,
@@ -261,41 +261,41 @@ function dial(w: ProtocolModel, without: RemovedRule | undefined): void {
     finalUp: undefined,
     finalDown: undefined,
     isRefused: false,
-    issued: `s${w.sockets.length}`,
+    issued: `s${model.sockets.length}`,
     bound: undefined,
   });
-  onOpen(w.client, without !== "the wait for H");
+  onOpen(model.client, without !== "the wait for H");
 }
 
-function drop(w: ProtocolModel): void {
-  const socket = w.sockets[w.current] as Socket;
-  onDisconnected(w.client);
+function dropByClient(model: ProtocolModel): void {
+  const socket = model.sockets[model.current] as Socket;
+  onDisconnected(model.client);
   // An end that is gone reads nothing.
   socket.down.length = 0;
   socket.isDownCut = false;
   socket.finalDown = undefined;
-  w.current = -1;
+  model.current = -1;
 }
 
-function hear(w: ProtocolModel, without: RemovedRule | undefined): void {
-  const socket = w.sockets[w.current] as Socket;
+function clientReads(model: ProtocolModel, without: RemovedRule | undefined): void {
+  const socket = model.sockets[model.current] as Socket;
   const text = socket.down.shift() as string;
-  const { client } = w;
-  if (isClose(text)) return clientReadsClose(w, socket, text);
+  const { client } = model;
+  if (isClose(text)) return clientReadsClose(model, socket, text);
   if (client.phase === "plain") return;
-  if (client.phase !== "active") return follow(w, socket, onMessage(client, text), without);
+  if (client.phase !== "active") return follow(model, socket, onMessage(client, text), without);
   if (socket.finalDown && without !== "a frame of its own for the final counts")
     throw new Violation("the server goes on after its final counts");
   const delivery = deliveryOf(client) as DeliveryState;
   if (isControl(text)) {
-    const counts = takeCounts(delivery, text, w.got.server);
-    if (without === "the socket of the final counts") w.lastAck = counts;
+    const counts = takeCounts(delivery, text, model.got.server);
+    if (without === "the socket of the final counts") model.lastAck = counts;
     socket.finalDown = finalCounts(text, counts, without);
     return;
   }
   if (without === "a frame of its own for the final counts") socket.finalDown = undefined;
   receiveMessage(delivery, text);
-  deliver(w.got.client, text, w.doubted.server, w.unsent.server);
+  deliver(model.got.client, text, model.doubted.server, model.unsent.server);
 }
 
 /** The counts of a frame that ends the account of its sender; with a rule taken out an acknowledgement is one. */
@@ -305,35 +305,39 @@ function finalCounts(text: string, counts: Counts, without: RemovedRule | undefi
 }
 
 /** A close frame came down: the peer's, or a middlebox's. */
-function clientReadsClose(w: ProtocolModel, socket: Socket, text: string): void {
+function clientReadsClose(model: ProtocolModel, socket: Socket, text: string): void {
   const counts =
     socket.finalDown ??
     // Before the answer to the return nothing was stated on this socket.
-    (w.client.phase !== "active" ? w.lastAck : undefined);
-  if (text === CLOSE) endClient(w, counts);
-  else drop(w);
+    (model.client.phase !== "active" ? model.lastAck : undefined);
+  if (text === CLOSE) endClient(model, counts);
+  else dropByClient(model);
 }
 
 /** The Conn of the client ends, and says what became of its messages. */
-function endClient(w: ProtocolModel, counts: Counts | undefined): void {
-  const { client } = w;
+function endClient(model: ProtocolModel, counts: Counts | undefined): void {
+  const { client } = model;
   const delivery = deliveryOf(client);
-  if (delivery) giveAccount(w, "client", splitLoss(delivery, counts));
-  drop(w);
-  w.client = createClientHandshake(WINDOW);
-  w.isOver = true;
-  w.lastAck = undefined;
+  if (delivery) giveAccount(model, "client", splitLoss(delivery, counts));
+  dropByClient(model);
+  model.client = createClientHandshake(WINDOW);
+  model.isOver = true;
+  model.lastAck = undefined;
 }
 
 /** The account that an end gives of its messages must be true now, and stay true. */
-function giveAccount(w: ProtocolModel, side: "client" | "server", loss: SessionLoss<SentMessage> | undefined): void {
+function giveAccount(
+  model: ProtocolModel,
+  side: "client" | "server",
+  loss: SessionLoss<SentMessage> | undefined,
+): void {
   if (!loss) throw new Violation("final counts that can't be");
-  const got = w.got[side === "client" ? "server" : "client"];
+  const got = model.got[side === "client" ? "server" : "client"];
   const [certain, doubtful] = partDoubtful(loss.undelivered);
   for (const { ordinal } of certain)
     if (got.includes(ordinal)) throw new Violation(`${ordinal} is reported undelivered and was delivered`);
-  addOnce(w.doubted[side], [...loss.inDoubt, ...doubtful]);
-  addOnce(w.unsent[side], certain);
+  addOnce(model.doubted[side], [...loss.inDoubt, ...doubtful]);
+  addOnce(model.unsent[side], certain);
 }
 
 /** Adds the messages that are not in `list` yet: how often an account names one makes no difference. */
@@ -341,8 +345,13 @@ function addOnce(list: number[], messages: readonly SentMessage[]): void {
   for (const { ordinal } of messages) if (!list.includes(ordinal)) list.push(ordinal);
 }
 
-function follow(w: ProtocolModel, socket: Socket, step: ClientHandshakeStep, without: RemovedRule | undefined): void {
-  const { client } = w;
+function follow(
+  model: ProtocolModel,
+  socket: Socket,
+  step: ClientHandshakeStep,
+  without: RemovedRule | undefined,
+): void {
+  const { client } = model;
   if (step.type === "ended") {
     acknowledge(deliveryOf(client) as DeliveryState, step.counts.n);
     socket.finalDown = { n: step.counts.n, rx: step.counts.rx };
@@ -352,7 +361,7 @@ function follow(w: ProtocolModel, socket: Socket, step: ClientHandshakeStep, wit
     resend(channel, "c", deliveryOf(client) as DeliveryState, step.plan, without);
     for (const text of channel) sendUp(socket, text);
   } else if (step.type === "started") {
-    if (step.loss) report(w, step.loss);
+    if (step.loss) report(model, step.loss);
     sendUp(socket, encode(step.frame));
     onActivated(client);
     const delivery = deliveryOf(client) as DeliveryState;
@@ -364,20 +373,20 @@ function follow(w: ProtocolModel, socket: Socket, step: ClientHandshakeStep, wit
 }
 
 /** The report of a lost session must be true. */
-function report(w: ProtocolModel, { delivered, undelivered, inDoubt }: SessionLoss<SentMessage>): void {
-  const { server } = w.got;
+function report(model: ProtocolModel, { delivered, undelivered, inDoubt }: SessionLoss<SentMessage>): void {
+  const { server } = model.got;
   for (const { ordinal: id } of delivered)
     if (!server.includes(id)) throw new Violation(`${id} is reported delivered and was not`);
   for (const { ordinal: id } of partDoubtful(undelivered)[0])
     if (server.includes(id)) throw new Violation(`${id} is reported undelivered and was`);
-  if (inDoubt.length > 0 && !w.isBlank) throw new Violation("in doubt, though the server forgot nothing");
-  addOnce(w.doubted.client, inDoubt);
+  if (inDoubt.length > 0 && !model.isBlank) throw new Violation("in doubt, though the server forgot nothing");
+  addOnce(model.doubted.client, inDoubt);
 }
 
-function clientSends(w: ProtocolModel, { resends }: Bounds): void {
-  const id = ++w.given.client;
-  retain(deliveryOf(w.client) as DeliveryState, item(id, resends));
-  sendUp(w.sockets[w.current] as Socket, `c${id}`);
+function clientSends(model: ProtocolModel, { resends }: Bounds): void {
+  const id = ++model.given.client;
+  retain(deliveryOf(model.client) as DeliveryState, item(id, resends));
+  sendUp(model.sockets[model.current] as Socket, `c${id}`);
 }
 
 /** Nothing passes a middlebox that has closed. */
@@ -386,40 +395,40 @@ function sendUp(socket: Socket, text: string): void {
 }
 
 /** The client closes with 1000: final counts and close frame in one turn. It does not wait for what is on its way. */
-function clientCloses(w: ProtocolModel): void {
-  const socket = w.sockets[w.current] as Socket;
-  const { received } = deliveryOf(w.client) as DeliveryState;
-  w.closings++;
+function clientCloses(model: ProtocolModel): void {
+  const socket = model.sockets[model.current] as Socket;
+  const { received } = deliveryOf(model.client) as DeliveryState;
+  model.closings++;
   sendUp(socket, encode({ type: "f", n: received, rx: received }));
   sendUp(socket, CLOSE);
-  endClient(w, undefined);
+  endClient(model, undefined);
 }
 
 /** The server closes a session with 1000, on its socket if it has one. */
-function serverCloses(w: ProtocolModel, sid: string, index: number | undefined): void {
-  const record = w.sessions[sid] as SessionRecord;
+function serverCloses(model: ProtocolModel, sid: string, index: number | undefined): void {
+  const record = model.sessions[sid] as SessionRecord;
   const { received } = record.delivery;
-  w.closings++;
+  model.closings++;
   noteAckSent(record.delivery, received);
   if (index !== undefined) {
-    say(w, index, encode({ type: "f", n: received, rx: received }));
-    say(w, index, CLOSE);
+    sendDown(model, index, encode({ type: "f", n: received, rx: received }));
+    sendDown(model, index, CLOSE);
   }
-  endSession(w, record, "ended", undefined);
+  endSession(model, record, "ended", undefined);
 }
 
 /** The Conn of a session ends, and says what became of its messages. Its record answers late returns. */
 function endSession(
-  w: ProtocolModel,
+  model: ProtocolModel,
   record: SessionRecord,
   outcome: NonNullable<SessionRecord["outcome"]>,
   counts: Counts | undefined,
 ): void {
-  giveAccount(w, "server", splitLoss(record.delivery, counts));
+  giveAccount(model, "server", splitLoss(record.delivery, counts));
   noteAckSent(record.delivery, record.delivery.received);
   record.outcome = outcome;
   record.delivery.retained = [];
-  for (const socket of w.sockets) {
+  for (const socket of model.sockets) {
     if (socket.bound !== record.sid) continue;
     socket.isServed = false;
     socket.up.length = 0;
@@ -427,16 +436,16 @@ function endSession(
 }
 
 /** A middlebox closes in one direction. Messages that it had not passed on are lost. */
-function cutDown(w: ProtocolModel, code: number): void {
-  const socket = w.sockets[w.current] as Socket;
-  w.cuts++;
+function cutDown(model: ProtocolModel, code: number): void {
+  const socket = model.sockets[model.current] as Socket;
+  model.cuts++;
   socket.down.splice(0, socket.down.length, `close ${code}`);
   socket.isDownCut = true;
 }
 
-function cutUp(w: ProtocolModel, index: number, code: number): void {
-  const socket = w.sockets[index] as Socket;
-  w.cuts++;
+function cutUp(model: ProtocolModel, index: number, code: number): void {
+  const socket = model.sockets[index] as Socket;
+  model.cuts++;
   socket.up.splice(0, socket.up.length, `close ${code}`);
   socket.isUpCut = true;
 }
@@ -445,53 +454,53 @@ function isClose(text: string): boolean {
   return text.startsWith("close ");
 }
 
-function clientSendsPlain(w: ProtocolModel): void {
-  sendUp(w.sockets[w.current] as Socket, `c${++w.given.client}`);
+function clientSendsPlain(model: ProtocolModel): void {
+  sendUp(model.sockets[model.current] as Socket, `c${++model.given.client}`);
 }
 
-function clientAcks(w: ProtocolModel): void {
+function clientAcks(model: ProtocolModel): void {
   const channel: string[] = [];
-  state(deliveryOf(w.client) as DeliveryState, channel);
-  for (const text of channel) sendUp(w.sockets[w.current] as Socket, text);
+  sendAck(deliveryOf(model.client) as DeliveryState, channel);
+  for (const text of channel) sendUp(model.sockets[model.current] as Socket, text);
 }
 
-function state(delivery: DeliveryState, channel: string[]): void {
+function sendAck(delivery: DeliveryState, channel: string[]): void {
   noteAckSent(delivery, delivery.received);
   channel.push(encode({ type: "a", n: delivery.received }));
 }
 
-function accept(w: ProtocolModel, index: number): void {
-  const socket = w.sockets[index] as Socket;
+function accept(model: ProtocolModel, index: number): void {
+  const socket = model.sockets[index] as Socket;
   const { issued } = socket;
   socket.isAccepted = true;
   const record = createSessionRecord({ sid: issued, secret: issued }, undefined, WINDOW);
-  w.sessions[issued] = record;
-  say(
-    w,
+  model.sessions[issued] = record;
+  sendDown(
+    model,
     index,
     encode(greetingFrame({ issued: record, principal: undefined, app: 0, protocol: "", isRefused: false }, 1_000)),
   );
 }
 
 /** A client that has left reads nothing, and nothing passes a middlebox that has closed. */
-function say(w: ProtocolModel, index: number, text: string): void {
-  const socket = w.sockets[index] as Socket;
-  if (index === w.current && !socket.isDownCut) socket.down.push(text);
+function sendDown(model: ProtocolModel, index: number, text: string): void {
+  const socket = model.sockets[index] as Socket;
+  if (index === model.current && !socket.isDownCut) socket.down.push(text);
 }
 
-function serve(w: ProtocolModel, index: number, bounds: Bounds, without: RemovedRule | undefined): void {
-  const socket = w.sockets[index] as Socket;
+function serverReads(model: ProtocolModel, index: number, bounds: Bounds, without: RemovedRule | undefined): void {
+  const socket = model.sockets[index] as Socket;
   const text = socket.up.shift() as string;
-  const record = socket.bound === undefined ? undefined : w.sessions[socket.bound];
+  const record = socket.bound === undefined ? undefined : model.sessions[socket.bound];
   if (isClose(text)) {
-    if (text === CLOSE && record) return endSession(w, record, "ended", socket.finalUp);
-    return lose(w, index, bounds, without);
+    if (text === CLOSE && record) return endSession(model, record, "ended", socket.finalUp);
+    return loseAtServer(model, index, bounds, without);
   }
-  if (!record) return receive(w, index, text, without);
+  if (!record) return receive(model, index, text, without);
   if (socket.finalUp && without !== "a frame of its own for the final counts" && without !== "doubt after an eviction")
     throw new Violation("the client goes on after its final counts");
   if (isControl(text) && !isHandshake(text)) {
-    const counts = takeCounts(record.delivery, text, w.got.client);
+    const counts = takeCounts(record.delivery, text, model.got.client);
     socket.finalUp = without === "doubt after an eviction" ? counts : finalCounts(text, counts, without);
     return;
   }
@@ -499,7 +508,7 @@ function serve(w: ProtocolModel, index: number, bounds: Bounds, without: Removed
   if (without === "a frame of its own for the final counts" || without === "doubt after an eviction")
     socket.finalUp = undefined;
   receiveMessage(record.delivery, text);
-  deliver(w.got.server, text, w.doubted.client, w.unsent.client, bounds.resends);
+  deliver(model.got.server, text, model.doubted.client, model.unsent.client, bounds.resends);
 }
 
 /** An end that keeps to its window is never taken for one that does not. */
@@ -512,33 +521,37 @@ function isHandshake(text: string): boolean {
   return type !== "a" && type !== "f";
 }
 
-function receive(w: ProtocolModel, index: number, text: string, without: RemovedRule | undefined): void {
-  const socket = w.sockets[index] as Socket;
+function receive(model: ProtocolModel, index: number, text: string, without: RemovedRule | undefined): void {
+  const socket = model.sockets[index] as Socket;
   const issued =
-    w.sessions[socket.issued] ?? createSessionRecord({ sid: socket.issued, secret: "" }, undefined, WINDOW);
+    model.sessions[socket.issued] ?? createSessionRecord({ sid: socket.issued, secret: "" }, undefined, WINDOW);
   const arrival = { issued, principal: undefined, app: 0, protocol: "", isRefused: socket.isRefused };
   const frame = read(text);
-  const target = frame?.type === "R" ? w.sessions[frame.sid] : undefined;
+  const target = frame?.type === "R" ? model.sessions[frame.sid] : undefined;
   if (without === "gen" && target) target.generation = 0;
   const wasTaken = target?.isAccepted === true;
-  const step = answerHandshake(arrival, text, { get: (sid) => w.sessions[sid], beforeResume() {} });
+  const step = answerHandshake(arrival, text, { get: (sid) => model.sessions[sid], beforeResume() {} });
   socket.isRefused = arrival.isRefused;
   switch (step.type) {
     case "reply":
-      return say(w, index, encode(step.frame));
+      return sendDown(model, index, encode(step.frame));
     case "accepted":
       socket.bound = step.session.sid;
       return;
     case "resumed": {
       const { sid, delivery } = step.session;
       const isSpared = without === "the fence" || (without === "the fence of the issuing socket" && !wasTaken);
-      if (!isSpared) fence(w, sid, index);
+      if (!isSpared) releaseElsewhere(model, sid, index);
       socket.bound = sid;
-      delete w.sessions[socket.issued];
-      say(w, index, encode({ type: "A", rx: without === "the exact count" ? delivery.ackSent : delivery.received }));
+      delete model.sessions[socket.issued];
+      sendDown(
+        model,
+        index,
+        encode({ type: "A", rx: without === "the exact count" ? delivery.ackSent : delivery.received }),
+      );
       const channel: string[] = [];
       resend(channel, "s", delivery, step.plan, without);
-      for (const each of channel) say(w, index, each);
+      for (const each of channel) sendDown(model, index, each);
       return;
     }
     case "refuse":
@@ -547,15 +560,15 @@ function receive(w: ProtocolModel, index: number, text: string, without: Removed
       if (step.broken) throw new Violation("a count is out of range");
       return;
     case "ended":
-      say(w, index, encode(step.frame));
-      say(w, index, CLOSE);
+      sendDown(model, index, encode(step.frame));
+      sendDown(model, index, CLOSE);
       socket.isServed = false;
       socket.up.length = 0;
   }
 }
 
-function fence(w: ProtocolModel, sid: string, arriving: number): void {
-  for (const [index, socket] of w.sockets.entries()) {
+function releaseElsewhere(model: ProtocolModel, sid: string, arriving: number): void {
+  for (const [index, socket] of model.sockets.entries()) {
     if (index === arriving || (socket.bound !== sid && socket.issued !== sid)) continue;
     socket.isServed = false;
     socket.up.length = 0;
@@ -572,45 +585,45 @@ function resend(
   // A message set aside as poison takes more returns than there are sockets here: the count would only part equal states.
   delivery.firstUnreceived = 0;
   // Acknowledgements on the last socket may not have arrived.
-  if (delivery.received > 0) state(delivery, channel);
+  if (delivery.received > 0) sendAck(delivery, channel);
   if (without === "retention") return;
   for (const { ordinal: id } of again) channel.push(`${side}${id}`);
 }
 
-function lose(w: ProtocolModel, index: number, bounds: Bounds, without: RemovedRule | undefined): void {
-  const socket = w.sockets[index] as Socket;
+function loseAtServer(model: ProtocolModel, index: number, bounds: Bounds, without: RemovedRule | undefined): void {
+  const socket = model.sockets[index] as Socket;
   socket.isServed = false;
   socket.up.length = 0;
-  const issued = w.sessions[socket.issued];
+  const issued = model.sessions[socket.issued];
   if (without === "issued sessions that outlive their socket" && issued && !issued.isAccepted) {
-    delete w.sessions[socket.issued];
+    delete model.sessions[socket.issued];
   }
-  const record = socket.bound === undefined ? undefined : w.sessions[socket.bound];
+  const record = socket.bound === undefined ? undefined : model.sessions[socket.bound];
   if (!record || record.outcome || !bounds.keepsNone) return;
-  endSession(w, record, "o", without === "doubt after an eviction" ? socket.finalUp : undefined);
+  endSession(model, record, "o", without === "doubt after an eviction" ? socket.finalUp : undefined);
 }
 
-function serverSends(w: ProtocolModel, index: number): void {
-  const id = ++w.given.server;
-  const { bound } = w.sockets[index] as Socket;
-  retain(w.sessions[bound as string]?.delivery as DeliveryState, item(id));
-  say(w, index, `s${id}`);
+function serverSends(model: ProtocolModel, index: number): void {
+  const id = ++model.given.server;
+  const { bound } = model.sockets[index] as Socket;
+  retain(model.sessions[bound as string]?.delivery as DeliveryState, item(id));
+  sendDown(model, index, `s${id}`);
 }
 
-function serverAcks(w: ProtocolModel, index: number): void {
-  const { bound } = w.sockets[index] as Socket;
+function serverAcks(model: ProtocolModel, index: number): void {
+  const { bound } = model.sockets[index] as Socket;
   const channel: string[] = [];
-  state(w.sessions[bound as string]?.delivery as DeliveryState, channel);
-  for (const each of channel) say(w, index, each);
+  sendAck(model.sessions[bound as string]?.delivery as DeliveryState, channel);
+  for (const each of channel) sendDown(model, index, each);
 }
 
-function forget(w: ProtocolModel, sid: string, keepsCount: boolean): void {
-  const record = w.sessions[sid] as SessionRecord;
-  if (!w.isOver) w.forgettings++;
-  endSession(w, record, "e", undefined);
+function forget(model: ProtocolModel, sid: string, keepsCount: boolean): void {
+  const record = model.sessions[sid] as SessionRecord;
+  if (!model.isOver) model.forgettings++;
+  endSession(model, record, "e", undefined);
   if (keepsCount) return;
-  delete w.sessions[sid];
-  w.isBlank = true;
+  delete model.sessions[sid];
+  model.isBlank = true;
 }
 
 /** Takes an acknowledgement or final counts, and checks that they are true. */

@@ -7,7 +7,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: [
-      "test/unit/core/{state-machine,retry-policy,conn-verdict,conn-retry,conn-outbox,conn-inbox,conn-receive,conn-pressure}.test.ts",
+      "test/unit/core/{state-machine,retry-policy,conn-ending,conn-retry,conn-outbox,conn-inbox,conn-receive,conn-pressure}.test.ts",
       "test/unit/resume/{client,protocol}/*.test.ts",
       "test/unit/resume/server/server-handshake.test.ts",
       "test/unit/resume/exactly-once.test.ts",
