@@ -1,9 +1,9 @@
-import { checkJson } from "#json-check";
 import { addAbortListener } from "../base/abort-listeners.ts";
 import { attachPayload, ConnError, failOption, textOf } from "../base/errors.ts";
 import { functionRule, numberRule, type OptionRules, takeOptions } from "../base/option-rules.ts";
 import { type Payload, toPayload } from "../base/payload.ts";
 import type { SendOptions } from "../base/send-options.ts";
+import { checkJson } from "./json-check.ts";
 
 /** Bounds that a Conn passes to the codec with each payload. */
 export interface DecodeLimits {
@@ -111,8 +111,7 @@ export interface JsonOptions {
   readonly reviver?: ((this: unknown, key: string, value: unknown) => unknown) | undefined;
   /**
    * Values that a message may hold: each number, string, key, array and so on counts as one, and an empty array or object
-   * as two. A message of more is refused: `unmarshal`. At least 1; default 1,000,000. A page trusts its server, so
-   * the build for browsers does not count.
+   * as two. A message of more is refused: `unmarshal`. At least 1; default 1,000,000.
    */
   readonly maxElements?: number | undefined;
 }

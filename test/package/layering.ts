@@ -78,7 +78,6 @@ const PACKAGES: Readonly<Record<string, (file: string) => boolean>> = {
   cborg: (file) => file === "codec/cbor.ts",
   react: (file) => file.startsWith("react/"),
   // The package's own import, by which a bundler chooses the socket of the platform.
-  "#json-check": (file) => file.startsWith("codec/"),
   "#socket": (file) => file.startsWith("core/"),
   "node:": (file) =>
     (/^(server|resume\/server|engines|testing)\//.test(file) && !file.startsWith("testing/fake/")) ||
