@@ -1,4 +1,5 @@
-import { createRequire } from "node:module";
+// Not by name, because bundles that need `require` often declare `createRequire` at their top.
+import nodeModule from "node:module";
 
 let isThere: boolean | undefined;
 
@@ -19,7 +20,7 @@ export function canLoadAddon(
 ): boolean {
   if (WS_NO_BUFFER_UTIL) return false;
   try {
-    createRequire(createRequire(place()).resolve("ws"))("bufferutil");
+    nodeModule.createRequire(nodeModule.createRequire(place()).resolve("ws"))("bufferutil");
     return true;
   } catch {
     return false;
