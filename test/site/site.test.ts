@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { entries } from "../../entries.mjs";
@@ -317,7 +318,8 @@ describe.skipIf(!executablePath)("while one writes", () => {
       await ended;
     });
     const url = `http://127.0.0.1:${port}`;
-    await expect.poll(() => output, { timeout: 180_000, interval: 200 }).toContain(`${url}/`);
+    const printed = () => stripVTControlCharacters(output);
+    await expect.poll(printed, { timeout: 180_000, interval: 200 }).toContain(`${url}/`);
     const page = await browser.newPage();
     const complaints: string[] = [];
     page.on("pageerror", (error) => complaints.push(error.message));
