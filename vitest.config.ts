@@ -6,6 +6,9 @@ const REACT_18 = fileURLToPath(new URL("test/frontends/react-18/node_modules", i
 /** The tests that break the demo, which take their time. */
 const DEMO = ["test/browser/demo-faults.test.ts", "test/browser/demo-nodes.test.ts"];
 
+/** The contract in environments and on classes that are not ours, which takes its time too. */
+const PLATFORMS = ["test/contract/**/fake-in-*.test.ts", "test/contract/whatwg/platforms.test.ts"];
+
 const built = (entry: string) => fileURLToPath(new URL(`dist/node/${entry}.mjs`, import.meta.url));
 
 export default defineConfig({
@@ -28,7 +31,17 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "contract", include: ["test/contract/**/*.test.ts"], pool: "forks", testTimeout: 20_000 },
+        test: {
+          name: "contract",
+          include: ["test/contract/**/*.test.ts"],
+          exclude: PLATFORMS,
+          pool: "forks",
+          testTimeout: 20_000,
+        },
+      },
+      {
+        extends: true,
+        test: { name: "platforms", include: PLATFORMS, pool: "forks", testTimeout: 20_000 },
       },
       {
         extends: true,
