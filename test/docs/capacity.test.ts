@@ -76,9 +76,9 @@ test("the example follows from the page's own costs by the page's formulas", () 
 });
 
 test("the load that mostly listens has the nodes and connections of which the page speaks", () => {
-  const { nodes, connections } = plan(choose(["--minutes", "10", "--members", "10"]));
+  const { nodes, connections } = plan(choose(["--members", "10", "--minutes", "10", "--memory", "1"]));
   expect(page).toContain(
-    `the nodes of this example are ${nodes}, and each has\n  ${Math.round(connections).toLocaleString("en")} connections`,
+    `(\`--members 10 --minutes 10 --memory 1\`), the nodes are ${nodes}, and each has ${Math.round(connections).toLocaleString("en")} connections`,
   );
 });
 
