@@ -73,7 +73,7 @@ export interface Log {
   headers: Readonly<Record<string, string>>;
 }
 
-/** A browser delays the handshakes of a process that has many pending by up to 5 s, and a busy machine adds to it. */
+/** A busy machine and a browser that holds back handshakes, while many are pending, may take seconds. */
 const DEADLINE_MS = 8_000;
 
 type Query = Readonly<Record<string, string | number>>;

@@ -9,7 +9,19 @@ import { resume } from "../../src/resume/client/index.ts";
 import { handle, handler, type ServerConn } from "../../src/server/index.ts";
 import { type FaultProxy, faultProxy } from "../../src/testing/fault-proxy.ts";
 
-const HEARTBEAT = { intervalMs: 200, timeoutMs: 300 };
+/** The heartbeat of both ends. */
+export const HEARTBEAT = { intervalMs: 200, timeoutMs: 300 };
+
+/** Creates a Conn through `proxy` that soon notices a break and soon dials again. */
+export function connThrough<In, Out>(proxy: FaultProxy, isResumed: boolean): Conn<In, Out> {
+  return new Conn<In, Out>(`ws://127.0.0.1:${proxy.port}/`, {
+    codec: json<In, Out>(),
+    heartbeat: HEARTBEAT,
+    connectTimeoutMs: 1_000,
+    backoff: exponential({ firstMs: 20, maxMs: 100 }),
+    ...(isResumed && { resume: resume() }),
+  });
+}
 
 /** A Conn to a server of its own, through a proxy that breaks. */
 export interface ProxiedConn {
@@ -40,13 +52,7 @@ export async function startProxiedConn(
   let server = await listen(0);
   const { port } = server.address() as AddressInfo;
   const proxy = await faultProxy(port);
-  const conn = new Conn<unknown, unknown>(`ws://127.0.0.1:${proxy.port}/`, {
-    codec: json(),
-    heartbeat: HEARTBEAT,
-    connectTimeoutMs: 1_000,
-    backoff: exponential({ firstMs: 20, maxMs: 100 }),
-    ...(isResumed && { resume: resume() }),
-  });
+  const conn = connThrough<unknown, unknown>(proxy, isResumed);
   onTestFinished(async () => {
     await conn.close();
     await proxy.close();

@@ -3,15 +3,13 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, type TestContext, test } from "vitest";
 import { json } from "../../src/codec/codec.ts";
-import { exponential } from "../../src/core/backoff.ts";
-import { Conn } from "../../src/core/conn.ts";
-import { resume } from "../../src/resume/client/index.ts";
+import type { Conn } from "../../src/core/conn.ts";
 import { handle, handler } from "../../src/server/index.ts";
 import { type Status, status, store } from "../../src/store/index.ts";
 import { type FaultProxy, faultProxy } from "../../src/testing/fault-proxy.ts";
 import { until } from "./fault-scenario.ts";
+import { connThrough, HEARTBEAT } from "./proxied-conn.ts";
 
-const HEARTBEAT = { intervalMs: 200, timeoutMs: 300 };
 const BEFORE = 50;
 const AFTER = 50;
 /** Adds up 1 to `n`. */
@@ -35,13 +33,7 @@ async function line(isResumed: boolean, onTestFinished: TestContext["onTestFinis
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const proxy = await faultProxy((server.address() as AddressInfo).port);
-  const conn = new Conn<number, string>(`ws://127.0.0.1:${proxy.port}/`, {
-    codec: json<number, string>(),
-    heartbeat: HEARTBEAT,
-    connectTimeoutMs: 1_000,
-    backoff: exponential({ firstMs: 20, maxMs: 100 }),
-    ...(isResumed && { resume: resume() }),
-  });
+  const conn = connThrough<number, string>(proxy, isResumed);
   onTestFinished(async () => {
     await conn.close();
     await proxy.close();
