@@ -64,7 +64,7 @@ export class PendingCall {
 
   /** Rejects because no answer can come: with `interrupted` if the other end may have run the method, else with `cause`. */
   rejectUnanswered(cause?: ConnError): void {
-    if (!this.wasWritten) return this.reject(cause as ConnError);
+    if (cause && !this.wasWritten) return this.reject(cause);
     const message = `The connection ended before the answer to ${this.request.method}, which may have run: see retry.`;
     // Without a stack, because a drop interrupts every call at once.
     this.reject(createRefusal("interrupted", { cause }, message));
