@@ -238,7 +238,7 @@ export class Outbox {
     if (newer) newer.older = older;
     else this.#newest = older;
     entry.older = entry.newer = undefined;
-    if (key !== undefined && this.#keys?.get(key) === entry) this.#keys.delete(key);
+    this.#keys?.delete(key);
     this.#count(-1, -entry.bytes);
   }
 
