@@ -7,14 +7,14 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: [
-      "test/unit/core/{state-machine,retry-policy,conn-ending,conn-retry,conn-outbox,conn-inbox,conn-receive,conn-pressure}.test.ts",
+      "test/unit/core/{state-machine,retry-policy,outbox,inbox,conn-ending,conn-retry,conn-outbox,conn-inbox,conn-receive,conn-pressure}.test.ts",
       "test/unit/resume/{client,protocol}/*.test.ts",
       "test/unit/resume/server/server-handshake.test.ts",
-      "test/unit/resume/exactly-once.test.ts",
       "test/unit/server/admission.test.ts",
     ],
     pool: "threads",
-    testTimeout: 20_000,
+    // No test waits for real time: a change that leaves one waiting is found soon, and costs no new tester.
+    testTimeout: 2_000,
     restoreMocks: true,
     unstubGlobals: true,
   },

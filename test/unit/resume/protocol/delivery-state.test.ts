@@ -63,6 +63,19 @@ describe("an acknowledgement", () => {
     }
     expect(longest).toBeLessThan(1_000);
   });
+
+  test.each([
+    [255, 300, 300, "255 are too few to move the others for"],
+    [256, 511, 255, "256 are enough, and more than the others"],
+    [299, 600, 600, "the others are more"],
+    [300, 600, 600, "the others are as many"],
+    [301, 600, 299, "the others are fewer"],
+  ])("of %d of %d messages leaves %d places, because %s", (n, sent, places) => {
+    const state = filled(sent);
+    acknowledge(state, n);
+    expect(state.retained).toHaveLength(places);
+    expect(ordinals(acknowledge(state, n + 1))).toEqual([n + 1]);
+  });
 });
 
 describe("a return", () => {
@@ -198,6 +211,15 @@ describe("the window that was granted", () => {
     expect(count(state, "f")).toBe(false);
     noteAckSent(state, 5);
     expect(state.unackedCost).toBe(0);
+  });
+
+  test("opens by one message with each acknowledgement of one, however many went before", () => {
+    const state = createDeliveryState(10_000);
+    for (let n = 1; n <= 5; n++) count(state, "");
+    for (let n = 1; n <= 5; n++) {
+      noteAckSent(state, n);
+      expect(state.unackedCost).toBe((5 - n) * 64);
+    }
   });
 
   test("is the granted one, whatever smaller window the peer uses", () => {
