@@ -1,18 +1,10 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
+import { advance, useFakeTime } from "../support/fake-time.ts";
 import { explore, playSeeds } from "./channels-explore.ts";
 import type { FaultKind, World } from "./channels-model.ts";
 import type { RemovedRule } from "./channels-rules.ts";
 
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
-
-const pass = async (ms: number) => {
-  await vi.advanceTimersByTimeAsync(ms);
-};
+useFakeTime();
 
 const QUIET: World = { nodes: 1, subscribers: [0, 0], publishers: [0, 0], messages: 1, faults: [], mostFaults: 0 };
 const ONE_NODE: World = { ...QUIET, subscribers: [0], publishers: [0] };
@@ -42,7 +34,7 @@ describe("every order of events", () => {
   ])(
     "with %s keeps the promises",
     async (_name, world, stories) => {
-      const found = await explore(world, 20_000, pass);
+      const found = await explore(world, 20_000, advance);
       expect(found).toMatchObject({ isComplete: true, violation: undefined });
       expect(found.stories).toBeGreaterThan(stories);
     },
@@ -67,7 +59,7 @@ describe("larger stories by seed", () => {
   ])(
     "200 seeds with %s keep the promises",
     async (_name, world) => {
-      expect(await playSeeds(world, 200, pass)).toBeUndefined();
+      expect(await playSeeds(world, 200, advance)).toBeUndefined();
     },
     120_000,
   );
@@ -97,7 +89,7 @@ describe("each rule is needed", () => {
   ])(
     "without the rule that %s, a promise is broken",
     async (removed, world, violation) => {
-      const found = await playSeeds({ ...world, removed }, 400, pass);
+      const found = await playSeeds({ ...world, removed }, 400, advance);
       expect(found?.violation).toMatch(violation);
     },
     120_000,

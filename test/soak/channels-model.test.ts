@@ -1,20 +1,12 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { explore, playSeeds } from "../model/channels-explore.ts";
 import type { FaultKind, World } from "../model/channels-model.ts";
+import { advance, useFakeTime } from "../support/fake-time.ts";
 
 // The promises of test/model once more, over the orders and seeds for which it has no time.
 
-beforeEach(() => {
-  // Not the clock of the process, which ends the search.
-  vi.useFakeTimers();
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+useFakeTime();
 
-const pass = async (ms: number) => {
-  await vi.advanceTimersByTimeAsync(ms);
-};
 const SEARCH_SECONDS = 30;
 const SEEDS = 20;
 const FAULTS: readonly FaultKind[] = ["drops", "rooms", "pressure", "frames", "steps", "engines", "time"];
@@ -41,7 +33,7 @@ test("every order of events keeps the promises while a client on one node loses 
   timeout: 400_000,
 }, async () => {
   const world: World = { nodes: 1, subscribers: [0], publishers: [0], messages: 1, faults: ["drops"], mostFaults: 1 };
-  expect(await explore(world, 50_000, pass)).toMatchObject({ isComplete: true, violation: undefined });
+  expect(await explore(world, 50_000, advance)).toMatchObject({ isComplete: true, violation: undefined });
 });
 
 test(`${SEARCH_SECONDS} s of seeds keep the promises, with and without sessions, on one node and on two`, {
@@ -50,7 +42,7 @@ test(`${SEARCH_SECONDS} s of seeds keep the promises, with and without sessions,
   const isOver = startClock();
   let first = 10_000;
   for (; !isOver(); first += SEEDS) {
-    for (const world of WORLDS) expect(await playSeeds(world, SEEDS, pass, first)).toBeUndefined();
+    for (const world of WORLDS) expect(await playSeeds(world, SEEDS, advance, first)).toBeUndefined();
   }
   console.log(`${((first - 10_000) * WORLDS.length).toLocaleString("en")} stories`);
 });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, vi } from "vitest";
+import { vi } from "vitest";
 import {
   Conn,
   type ConnEvents,
@@ -10,25 +10,9 @@ import {
   type Url,
 } from "../../src/index.ts";
 import { type FakeNet, type FakeSocket, fakeNet } from "./fake-socket.ts";
+import { advance, settleMicrotasks, useFakeTime } from "./fake-time.ts";
 
-/** Runs each test of a file in fake time. */
-export function useFakeTime(): void {
-  beforeEach(() => {
-    vi.useFakeTimers();
-    // A process that has just started is a special case that real ones never see.
-    vi.advanceTimersByTime(1_000);
-  });
-  afterEach(() => {
-    vi.useRealTimers();
-  });
-}
-
-export async function advance(ms: number): Promise<void> {
-  await vi.advanceTimersByTimeAsync(ms);
-}
-
-/** Lets everything happen that needs no time. */
-export const settleMicrotasks = (): Promise<void> => advance(0);
+export { advance, settleMicrotasks, useFakeTime };
 
 export interface TestConn<In, Out> {
   readonly net: FakeNet;

@@ -1,10 +1,9 @@
-import { vi } from "vitest";
 import type { HubOptions, ServeOptions } from "../../src/hub/index.ts";
 import { type Hub, hub } from "../../src/hub/index.ts";
 import { type FakeEngine, FakeStore } from "./fake-engine.ts";
 import { HubClient } from "./hub-client.ts";
 
-/** A hub on a fake store, with fake time: a test calls `vi.useFakeTimers()` first. */
+/** A hub on a fake store, with fake time: a test calls `useFakeTime()` first. */
 export interface HubRig {
   readonly store: FakeStore;
   readonly engine: FakeEngine;
@@ -40,11 +39,6 @@ export function createHub(options: Partial<HubOptions> = {}, store = new FakeSto
 /** Lets everything happen that needs no time. */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 50; turn++) await Promise.resolve();
-}
-
-/** Lets time pass. */
-export async function pass(ms: number): Promise<void> {
-  await vi.advanceTimersByTimeAsync(ms);
 }
 
 /** Publishes so many numbers, from 1 on or from `first` on. */

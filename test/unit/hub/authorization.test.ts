@@ -1,13 +1,9 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { AuthorizeRequest } from "../../../src/hub/index.ts";
-import { createHub, pass, publishAll, settle } from "../../support/hub-rig.ts";
+import { advance, useFakeTime } from "../../support/fake-time.ts";
+import { createHub, publishAll, settle } from "../../support/hub-rig.ts";
 
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+useFakeTime();
 
 /** Decisions that the test makes, in the order in which they were asked for. */
 function createJudge() {
@@ -97,9 +93,9 @@ test("an application that takes 5 s refuses with unavailable, and its late yes c
   const { client, topics } = createHub({ authorize });
   const ann = client();
   ann.subscribe({ "all:a": {} });
-  await pass(4_999);
+  await advance(4_999);
   expect(ann.take()).toEqual([]);
-  await pass(1);
+  await advance(1);
   expect(ann.take()).toEqual([["refused", "all:a", "unavailable"]]);
   asked[0]?.decide(true);
   await publishAll(topics, "all:a", 1);
@@ -201,7 +197,7 @@ test("refusals that a client does not read are bounded: further channels are ans
   await settle();
   expect(requests.map((request) => ann.answerTo(request))).toEqual([null, null, [-32001, undefined]]);
   ann.bufferedAmount = 0;
-  await pass(20);
+  await advance(20);
   expect(ann.take()).toHaveLength(256);
 });
 
@@ -324,7 +320,7 @@ test("a refusal reaches a client whose connection was full", async () => {
   await publishAll(topics, "all:a", 1);
   expect(ann.take()).toEqual([]);
   ann.bufferedAmount = 0;
-  await pass(20);
+  await advance(20);
   expect(ann.take()).toEqual([["refused", "all:a", "revoked"]]);
 });
 

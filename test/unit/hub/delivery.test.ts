@@ -1,14 +1,10 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { FakeStore } from "../../support/fake-engine.ts";
+import { advance, useFakeTime } from "../../support/fake-time.ts";
 import { codec, type HubClient } from "../../support/hub-client.ts";
-import { createHub, HISTORY, pass, publishAll, settle } from "../../support/hub-rig.ts";
+import { createHub, HISTORY, publishAll, settle } from "../../support/hub-rig.ts";
 
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+useFakeTime();
 
 /** A full connection, and one that has room again. */
 const fill = (client: HubClient) => {
@@ -147,11 +143,11 @@ test("a subscriber that can't follow reads the log as its connection drains, and
   expect(bob.takeData()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
   expect(ann.takeData()).toEqual([1, 2, 3]);
   drain(ann);
-  await pass(20);
+  await advance(20);
   expect(ann.takeData()).toEqual([4, 5, 6]);
   drain(ann);
   ann.bytesPerFrame = 0;
-  await pass(20);
+  await advance(20);
   expect(ann.takeData()).toEqual([7, 8, 9]);
   await publishAll(topics, "all:a", 1, 10);
   expect(ann.takeData()).toEqual([10]);
@@ -168,7 +164,7 @@ test("a subscriber that stays away for longer than the log gets a gap, once", as
   fill(ann);
   await publishAll(topics, "all:a", 30);
   drain(ann);
-  await pass(20);
+  await advance(20);
   const head = store.headOf("all:a");
   expect(ann.take()).toEqual([["attached", "all:a", head, head, true]]);
   await publishAll(topics, "all:a", 1, 31);
@@ -184,7 +180,7 @@ test("a subscriber to the newest gets only the newest, after a frame that says f
   fill(ann);
   await publishAll(topics, "newest:a", 30);
   drain(ann);
-  await pass(20);
+  await advance(20);
   const [before, head] = store
     .entriesOf("newest:a")
     .slice(-2)
@@ -231,7 +227,7 @@ test("a subscriber of what fits is left out while its connection is full, and go
   await publishAll(topics, "fitting:a", 3);
   await publishAll(topics, "plain:a", 3);
   drain(ann);
-  await pass(20);
+  await advance(20);
   const head = store.headOf("fitting:a");
   expect(ann.take()).toEqual([["attached", "fitting:a", head, head, false]]);
   await publishAll(topics, "fitting:a", 1, 4);
@@ -252,7 +248,7 @@ test("a slow channel of a client takes its turn with the others", async () => {
   const rounds: string[][] = [];
   for (let round = 0; round < 4; round++) {
     drain(ann);
-    await pass(20);
+    await advance(20);
     rounds.push([...new Set(ann.take().map((frame) => String(frame[1])))]);
   }
   expect(rounds).toEqual([["all:a"], ["all:b"], ["all:a"], ["all:b"]]);
@@ -302,28 +298,8 @@ test("data in the log that the codec can't read is a gap for all, and no end", a
   expect(ann.take().map((frame) => [frame[0], frame[4]])).toEqual([["attached", true]]);
 });
 
-test("a head that the client was given and that is not on its way is replaced, so that the client knows when it is there", async () => {
-  const store = new FakeStore({ manual: true });
-  const { client } = createHub({}, store);
-  await store.drain();
-  const [ann, ben] = [client(), client()];
-  ann.subscribe({ "all:a": {} });
-  await settle();
-  await store.drain();
-  // The node's feed misses three entries: ben has seen the first of them elsewhere.
-  for (const n of ["1", "2", "3"]) store.publish("all:a", n, HISTORY, undefined);
-  for (const step of store.choices()) step.lose();
-  const [first, , last] = store.entriesOf("all:a").map(({ position }) => position);
-  ben.subscribe({ "all:a": { after: first } });
-  await settle();
-  await store.drain();
-  const frames = ben.take();
-  expect(frames.map(([method, , position]) => [method, position]).at(-1)).toEqual(["attached", last]);
-  expect(frames.filter(([method]) => method === "message").map((frame) => frame[4])).toEqual([2, 3]);
-  expect(frames.at(-1)?.slice(2)).toEqual([last, last, false]);
-});
-
-test("after a gap a subscription goes on at the head of the log, and not where a feed is that is behind", async () => {
+/** A hub with ann attached to `all:a`, whose feed has lost three messages that are in the store. */
+async function createBehind() {
   const store = new FakeStore({ manual: true });
   const { client } = createHub({}, store);
   await store.drain();
@@ -334,6 +310,24 @@ test("after a gap a subscription goes on at the head of the log, and not where a
   ann.take();
   for (const n of ["1", "2", "3"]) store.publish("all:a", n, HISTORY, undefined);
   for (const step of store.choices()) step.lose();
+  return { store, ann, ben };
+}
+
+test("a head that the client was given and that is not on its way is replaced, so that the client knows when it is there", async () => {
+  const { store, ben } = await createBehind();
+  const [first, , last] = store.entriesOf("all:a").map(({ position }) => position);
+  // Ben has seen the first message elsewhere.
+  ben.subscribe({ "all:a": { after: first } });
+  await settle();
+  await store.drain();
+  const frames = ben.take();
+  expect(frames.map(([method, , position]) => [method, position]).at(-1)).toEqual(["attached", last]);
+  expect(frames.filter(([method]) => method === "message").map((frame) => frame[4])).toEqual([2, 3]);
+  expect(frames.at(-1)?.slice(2)).toEqual([last, last, false]);
+});
+
+test("after a gap a subscription goes on at the head of the log, and not where a feed is that is behind", async () => {
+  const { store, ann, ben } = await createBehind();
   // Ben has seen all three, and a fourth that the store has lost.
   ben.subscribe({ "all:a": { after: "4-lost" } });
   await settle();

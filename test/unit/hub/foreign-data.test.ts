@@ -1,12 +1,8 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { createHub, HISTORY, pass, settle } from "../../support/hub-rig.ts";
+import { expect, test } from "vitest";
+import { advance, useFakeTime } from "../../support/fake-time.ts";
+import { createHub, HISTORY, settle } from "../../support/hub-rig.ts";
 
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+useFakeTime();
 
 const PRESENT = { "room:a": { presence: true } };
 const CHANGES = "\u0001members:room:a";
@@ -20,7 +16,7 @@ async function createWatched() {
   const other = rig.store.engine();
   const ann = rig.client({ id: "ann" });
   ann.subscribe({ ...PRESENT, "all:a": {} });
-  await pass(200);
+  await advance(200);
   ann.take();
   await rig.store.drain();
   return { ...rig, other, ann };
@@ -42,11 +38,11 @@ test.each([
   async (_name, data) => {
     const { other, ann, client, errors } = await createWatched();
     await other.publish(CHANGES, data, { history: HISTORY });
-    await pass(1_000);
+    await advance(1_000);
     expect(errors).toMatchObject([{ code: "unavailable", message: expect.stringContaining("room:a") }]);
     expect(members(ann.take())).toEqual([]);
     client({ id: "cid" }).subscribe(PRESENT);
-    await pass(1_000);
+    await advance(1_000);
     expect(members(ann.take())).toEqual([[[["cid", null]], [], 2]]);
   },
 );
@@ -57,12 +53,12 @@ test("a member of others whose info is no JSON is left out and reported, and the
   await other.setMember("room:a", "bob", "1");
   engine.down();
   engine.up();
-  await pass(1_000);
+  await advance(1_000);
   expect(members(ann.take())).toEqual([[[["bob", 1]], [], 2]]);
   expect(errors).toMatchObject([{ code: "unavailable", message: expect.stringContaining("room:a") }]);
   const cid = client({ id: "cid" });
   cid.subscribe(PRESENT);
-  await pass(1_000);
+  await advance(1_000);
   expect(members(cid.take())[0]?.[2]).toBe(3);
 });
 
@@ -84,7 +80,7 @@ test.each([
     ann.take();
     mayRead = false;
     await other.publish(REVOCATIONS, data, { history: HISTORY });
-    await pass(100);
+    await advance(100);
     expect(ann.take()).toEqual([["refused", "all:a", "revoked"]]);
   },
 );

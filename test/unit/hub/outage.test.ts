@@ -1,13 +1,9 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { memoryEngine } from "../../../src/hub/index.ts";
-import { createHub, HISTORY, pass, publishAll, settle } from "../../support/hub-rig.ts";
+import { advance, useFakeTime } from "../../support/fake-time.ts";
+import { createHub, HISTORY, publishAll, settle } from "../../support/hub-rig.ts";
 
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+useFakeTime();
 
 /** Two nodes on one store, and a client of the second that is attached to `all:a`. */
 async function createTwo() {
@@ -100,7 +96,7 @@ test("nothing is delivered while revocations can't be read", async () => {
   await settle();
   await publishAll(first.topics, "all:a", 1);
   expect(ann.take()).toEqual([]);
-  await pass(1_000);
+  await advance(1_000);
   expect(read.mock.calls.length).toBeGreaterThan(1);
   expect(ann.take()).toEqual([["refused", "all:a", "revoked"]]);
 });
@@ -141,7 +137,7 @@ test.each([
     for (let i = 0; i < missed; i++) await first.topics.revoke({ client: `other ${i}` });
     authorize.mockClear();
     second.engine.up();
-    await pass(1_000);
+    await advance(1_000);
     expect(authorize).toHaveBeenCalledTimes(asked);
   },
 );
@@ -223,9 +219,9 @@ test("a feed that has stalled without a word is found within 25 s", async () => 
   // Right after an entry, when the feed is taken for a busy one at the next look.
   vi.spyOn(engine, "deliver").mockImplementationOnce(() => {});
   await publishAll(topics, "all:a", 1, 2);
-  await pass(24_000);
+  await advance(24_000);
   expect(ann.takeData()).toEqual([]);
-  await pass(1_000);
+  await advance(1_000);
   expect(ann.takeData()).toEqual([2]);
 });
 
@@ -233,10 +229,10 @@ test("quiet feeds cost one look in 12.5 s for all of them, and busy ones none", 
   const { topics, client, engine } = createHub();
   const ann = client();
   ann.subscribe(Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`all:${i}`, {}])));
-  await pass(12_500);
+  await advance(12_500);
   const heads = vi.spyOn(engine, "heads");
   await publishAll(topics, "all:7", 1);
-  await pass(12_500);
+  await advance(12_500);
   const asked = heads.mock.calls.map(([channels]) => channels.map(({ channel }) => channel));
   expect(asked.map(({ length }) => length)).toEqual([1, 99]);
   expect(asked[1]).not.toContain("all:7");
@@ -267,9 +263,9 @@ test("a feed stays for 5 s after its last subscriber, and then ends", async () =
   ann.subscribe({ "all:a": {} });
   await settle();
   ann.unsubscribe("all:a");
-  await pass(4_000);
+  await advance(4_000);
   expect(unsubscribe).not.toHaveBeenCalled();
-  await pass(7_000);
+  await advance(7_000);
   expect(unsubscribe).toHaveBeenCalledExactlyOnceWith("all:a");
 });
 

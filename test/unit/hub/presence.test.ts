@@ -1,13 +1,9 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { memoryEngine } from "../../../src/hub/memory-engine.ts";
-import { createHub, pass, settle } from "../../support/hub-rig.ts";
+import { advance, useFakeTime } from "../../support/fake-time.ts";
+import { createHub, settle } from "../../support/hub-rig.ts";
 
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+useFakeTime();
 
 const PRESENT = { "room:a": { presence: true } };
 /** Frames about members, in a form without the channel. */
@@ -18,17 +14,17 @@ test("the first frame holds everybody, the next ones the difference, gathered fo
   const { client } = createHub();
   const ann = client({ id: "ann", info: { name: "Ann" } });
   ann.subscribe(PRESENT);
-  await pass(100);
+  await advance(100);
   expect(members(ann.take())).toEqual([[[["ann", { name: "Ann" }]], null, 1]]);
   for (const id of ["bob", "cid", "dee"]) client({ id }).subscribe(PRESENT);
-  await pass(50);
+  await advance(50);
   expect(members(ann.take())).toEqual([]);
-  await pass(100);
+  await advance(100);
   const joined = ["bob", "cid", "dee"].map((id) => [id, null]);
   expect(members(ann.take())).toEqual([[joined, [], 4]]);
   const eve = client({ id: "eve" });
   eve.subscribe(PRESENT);
-  await pass(100);
+  await advance(100);
   expect(members(eve.take())).toEqual([[[["ann", { name: "Ann" }], ...joined, ["eve", null]], null, 5]]);
 });
 
@@ -36,15 +32,15 @@ test("a member leaves at once when it unsubscribes, and 5 s after its connection
   const { client } = createHub();
   const [ann, bob, cid] = [client({ id: "ann" }), client({ id: "bob" }), client({ id: "cid" })];
   for (const each of [ann, bob, cid]) each.subscribe(PRESENT);
-  await pass(100);
+  await advance(100);
   ann.take();
   bob.unsubscribe("room:a");
-  await pass(300);
+  await advance(300);
   expect(members(ann.take())).toEqual([[[], ["bob"], 2]]);
   cid.drop();
-  await pass(5_000);
+  await advance(5_000);
   expect(members(ann.take())).toEqual([]);
-  await pass(300);
+  await advance(300);
   expect(members(ann.take())).toEqual([[[], ["cid"], 1]]);
 });
 
@@ -52,13 +48,13 @@ test("a client that returns within the grace neither leaves nor joins", async ()
   const { client } = createHub();
   const [ann, bob] = [client({ id: "ann" }), client({ id: "bob" })];
   for (const each of [ann, bob]) each.subscribe(PRESENT);
-  await pass(100);
+  await advance(100);
   ann.take();
   bob.drop();
-  await pass(4_900);
+  await advance(4_900);
   bob.reopen();
   bob.subscribe({ "room:a": { presence: "again" } });
-  await pass(20_000);
+  await advance(20_000);
   expect(members(ann.take())).toEqual([]);
 });
 
@@ -68,7 +64,7 @@ test("two tabs of one user are one member, which stays until the last tab has le
   const tabs = [client({ id: "bob", info: 1 }), client({ id: "bob", info: 2 })] as const;
   ann.subscribe(PRESENT);
   tabs[0].subscribe(PRESENT);
-  await pass(100);
+  await advance(100);
   expect(members(ann.take())).toEqual([
     [
       [
@@ -80,14 +76,14 @@ test("two tabs of one user are one member, which stays until the last tab has le
     ],
   ]);
   tabs[1].subscribe(PRESENT);
-  await pass(100);
+  await advance(100);
   // The latest tab's info holds.
   expect(members(ann.take())).toEqual([[[["bob", 2]], [], 2]]);
   tabs[1].unsubscribe("room:a");
-  await pass(6_000);
+  await advance(6_000);
   expect(members(ann.take())).toEqual([]);
   tabs[0].unsubscribe("room:a");
-  await pass(100);
+  await advance(100);
   expect(members(ann.take())).toEqual([[[], ["bob"], 1]]);
 });
 
@@ -98,13 +94,13 @@ test("a client on two nodes stays a member until it has left both", async () => 
   const bobs = [first.client({ id: "bob" }), second.client({ id: "bob" })] as const;
   ann.subscribe(PRESENT);
   for (const bob of bobs) bob.subscribe(PRESENT);
-  await pass(100);
+  await advance(100);
   ann.take();
   bobs[0].unsubscribe("room:a");
-  await pass(3_000);
+  await advance(3_000);
   expect(members(ann.take())).toEqual([]);
   bobs[1].unsubscribe("room:a");
-  await pass(3_000);
+  await advance(3_000);
   expect(members(ann.take())).toEqual([[[], ["bob"], 1]]);
 });
 
@@ -113,10 +109,10 @@ test("the members of a node that died are gone when its lease has ended", async 
   const second = createHub({}, first.store);
   const [ann, bob] = [first.client({ id: "ann" }), second.client({ id: "bob" })];
   for (const each of [ann, bob]) each.subscribe(PRESENT);
-  await pass(100);
+  await advance(100);
   expect(members(ann.take())[0]?.[2]).toBe(2);
   second.engine.vanish();
-  await pass(300);
+  await advance(300);
   expect(members(ann.take())).toEqual([[[], ["bob"], 1]]);
 });
 
@@ -125,13 +121,13 @@ test("the members of a node that was only stopped are back when it is", async ()
   const second = createHub({}, first.store);
   const [ann, bob] = [first.client({ id: "ann" }), second.client({ id: "bob" })];
   for (const each of [ann, bob]) each.subscribe(PRESENT);
-  await pass(100);
+  await advance(100);
   ann.take();
   second.engine.lapse();
-  await pass(300);
+  await advance(300);
   expect(members(ann.take())).toEqual([[[], ["bob"], 1]]);
   second.engine.rejoin();
-  await pass(300);
+  await advance(300);
   expect(members(ann.take())).toEqual([[[["bob", null]], [], 2]]);
 });
 
@@ -141,13 +137,13 @@ test("a client on a node that died, and on another, leaves with the other", asyn
   const ann = first.client({ id: "ann" });
   const bobs = [second.client({ id: "bob" }), third.client({ id: "bob" })] as const;
   for (const each of [ann, ...bobs]) each.subscribe(PRESENT);
-  await pass(100);
+  await advance(100);
   ann.take();
   second.engine.vanish();
-  await pass(300);
+  await advance(300);
   expect(members(ann.take())).toEqual([]);
   bobs[1].unsubscribe("room:a");
-  await pass(300);
+  await advance(300);
   expect(members(ann.take())).toEqual([[[], ["bob"], 1]]);
 });
 
@@ -156,9 +152,9 @@ test("a quiet list is not read again and again", async () => {
   const second = createHub({}, first.store);
   const [ann, bob] = [first.client({ id: "ann" }), second.client({ id: "bob" })];
   for (const each of [ann, bob]) each.subscribe(PRESENT);
-  await pass(1_000);
+  await advance(1_000);
   const reads = first.store.counts.members;
-  await pass(60_000);
+  await advance(60_000);
   expect(first.store.counts.members).toBe(reads);
 });
 
@@ -172,7 +168,7 @@ test.each([
   ann.subscribe(PRESENT);
   const join = async (id: string) => {
     second.client({ id }).subscribe({ "room:a": { presence: true } });
-    await pass(300);
+    await advance(300);
   };
   await join("before");
   const deliver = vi.spyOn(first.engine, "deliver").mockImplementation(() => {});
@@ -189,7 +185,7 @@ test("anonymous clients are members of their own", async () => {
   const { client } = createHub();
   const [ann, bob] = [client(), client()];
   for (const each of [ann, bob]) each.subscribe(PRESENT);
-  await pass(100);
+  await advance(100);
   const [[list, , count]] = members(ann.take()) as [[[string, unknown][], null, number]];
   expect(count).toBe(2);
   expect(new Set(list.map(([id]) => id)).size).toBe(2);
@@ -199,20 +195,20 @@ test("10,000 members in one channel are a number, and no list", async () => {
   const { client } = createHub({ engine: memoryEngine() });
   const ann = client({ id: "ann" });
   ann.subscribe(PRESENT);
-  await pass(100);
+  await advance(100);
   ann.take();
   const others = Array.from({ length: 9_999 }, (_, i) => client({ id: `c${i}` }));
   for (const other of others) other.subscribe(PRESENT);
-  await pass(1_000);
+  await advance(1_000);
   const frames = ann.take();
   expect(frames.at(-1)).toEqual(["members", "room:a", null, null, 10_000]);
   expect(Math.max(...frames.map((frame) => JSON.stringify(frame).length))).toBeLessThan(60_000);
   for (const other of others.slice(900)) other.unsubscribe("room:a");
-  await pass(1_000);
+  await advance(1_000);
   const [list, left, count] = members(ann.take()).at(-1) as [unknown[], null, number];
   expect([list, left, count]).toEqual([null, null, 901]);
   others[0]?.unsubscribe("room:a");
-  await pass(200);
+  await advance(200);
   const [again, none, number] = members(ann.take()).at(-1) as [unknown[], null, number];
   expect([again.length, none, number]).toEqual([900, null, 900]);
 });
@@ -221,15 +217,15 @@ test("a subscriber that can't follow the changes gets everybody when it can", as
   const { client } = createHub();
   const ann = client({ id: "ann" });
   ann.subscribe(PRESENT);
-  await pass(100);
+  await advance(100);
   ann.take();
   ann.bufferedAmount = 2 ** 17;
   const bob = client({ id: "bob" });
   bob.subscribe(PRESENT);
-  await pass(200);
+  await advance(200);
   expect(ann.take()).toEqual([]);
   ann.bufferedAmount = 0;
-  await pass(200);
+  await advance(200);
   expect(members(ann.take())).toEqual([
     [
       [
@@ -247,17 +243,17 @@ test("a server that restarts makes no flood: those who return are sent the membe
   const ids = Array.from({ length: 200 }, (_, i) => `c${i}`);
   const before = ids.map((id) => former.client({ id }));
   for (const each of before) each.subscribe(PRESENT);
-  await pass(200);
+  await advance(200);
   await former.topics.close();
-  await pass(1_000);
+  await advance(1_000);
   // Another process, whose clients come back over 3 s.
   const latter = createHub();
   const clients = ids.map((id) => latter.client({ id }));
   for (const each of clients) {
     each.subscribe({ "room:a": { presence: "again" } });
-    await pass(15);
+    await advance(15);
   }
-  await pass(6_000);
+  await advance(6_000);
   const all = clients.map((each) => members(each.take()));
   expect(Math.max(...all.map(({ length }) => length))).toBe(1);
   expect(new Set(all.flat().map(([list, left, count]) => [(list as []).length, left, count].join()))).toEqual(
@@ -266,7 +262,7 @@ test("a server that restarts makes no flood: those who return are sent the membe
   // A new one does not wait.
   const ann = latter.client({ id: "ann" });
   ann.subscribe(PRESENT);
-  await pass(100);
+  await advance(100);
   expect(members(ann.take())[0]?.[2]).toBe(201);
 });
 
@@ -277,15 +273,15 @@ test("a hub that closes makes no leave of those who are members elsewhere within
   ann.subscribe(PRESENT);
   const before = ["bob", "cid"].map((id) => far.client({ id }));
   for (const each of before) each.subscribe(PRESENT);
-  await pass(300);
+  await advance(300);
   ann.take();
   for (const each of before) each.drop();
   await far.topics.close();
-  await pass(3_000);
+  await advance(3_000);
   near.client({ id: "bob" }).subscribe({ "room:a": { presence: "again" } });
-  await pass(1_900);
+  await advance(1_900);
   expect(members(ann.take())).toEqual([]);
-  await pass(500);
+  await advance(500);
   expect(members(ann.take())).toEqual([[[], ["cid"], 2]]);
 });
 
@@ -310,7 +306,7 @@ test("a subscriber that does not ask for presence is no member and sees none", a
   const [ann, bob] = [client({ id: "ann" }), client({ id: "bob" })];
   ann.subscribe({ "room:a": {} });
   bob.subscribe(PRESENT);
-  await pass(200);
+  await advance(200);
   expect(members(ann.take())).toEqual([]);
   expect(members(bob.take())).toEqual([[[["bob", null]], null, 1]]);
 });
@@ -320,20 +316,20 @@ test("changes that the engine did not take are taken when it is back", async () 
   const second = createHub({}, first.store);
   const [ann, bob] = [first.client({ id: "ann" }), second.client({ id: "bob" })];
   for (const each of [ann, bob]) each.subscribe(PRESENT);
-  await pass(200);
+  await advance(200);
   ann.take();
   bob.take();
   second.engine.down();
   bob.unsubscribe("room:a");
   const cid = second.client({ id: "cid" });
-  await pass(3_000);
+  await advance(3_000);
   second.engine.up();
   cid.subscribe(PRESENT);
-  await pass(2_000);
+  await advance(2_000);
   expect(members(ann.take()).at(-1)?.[2]).toBe(2);
   const dee = first.client({ id: "dee" });
   dee.subscribe(PRESENT);
-  await pass(1_200);
+  await advance(1_200);
   expect(members(dee.take())[0]).toEqual([
     [
       ["ann", null],

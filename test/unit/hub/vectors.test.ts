@@ -1,17 +1,13 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import vectors from "../../../docs/internals/channels-vectors.json" with { type: "json" };
 import { isAttached, isMembers, isMessage, isRefused } from "../../../src/channels/protocol/server-frames.ts";
+import { advance, useFakeTime } from "../../support/fake-time.ts";
 import type { HubClient } from "../../support/hub-client.ts";
 import { createHub, HISTORY, settle } from "../../support/hub-rig.ts";
 
 // The test vectors of docs/internals/channels-protocol.md, which other implementations can run too.
 
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+useFakeTime();
 
 interface Frame {
   readonly method?: string;
@@ -77,7 +73,7 @@ test.each(vectors.server.dialogues)("server: $name", async ({ steps }) => {
       others.set(id, client({ id, info }));
       others.get(id)?.subscribe({ [channel]: { presence: true } });
     } else if ("leaves" in step) others.get(step.leaves[1])?.unsubscribe(step.leaves[0]);
-    else if ("waitsMs" in step) await vi.advanceTimersByTimeAsync(step.waitsMs);
+    else if ("waitsMs" in step) await advance(step.waitsMs);
     await settle();
     if ("sends" in step) expect(byChannel(positions.name(ann.frames.splice(0)))).toEqual(byChannel(step.sends));
   }

@@ -1,14 +1,10 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
+import { advance, useFakeTime } from "../../support/fake-time.ts";
 import fc from "../../support/fuzz.ts";
 import { liveBytes } from "../../support/heap.ts";
 import { createHub, publishAll, settle } from "../../support/hub-rig.ts";
 
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+useFakeTime();
 
 const name = fc.oneof(fc.constantFrom("all:a", "plain:a", "room:a", "other", "__proto__", "all:\n", ""), fc.string());
 const junk = fc.oneof(fc.jsonValue(), fc.constantFrom<unknown>(undefined, null, [], {}, -1, 1e300, "1-a", true));
@@ -57,7 +53,7 @@ test("no sequence of frames crashes or hangs a hub, and the Conn stays and works
         else if (step === "fill") ann.bufferedAmount = 2 ** 17;
         else if (step === "drain") ann.bufferedAmount = 0;
         else if (step === "publish") await topics.publish("all:a", 1);
-        else if (step === "wait") await vi.advanceTimersByTimeAsync(500);
+        else if (step === "wait") await advance(500);
         else ann.deliver(step);
         await settle();
       }
@@ -93,7 +89,7 @@ test("frames of a client leave nothing behind, however many there are", async ()
       await settle();
     }
     ann.frames.length = ann.written.length = 0;
-    await vi.advanceTimersByTimeAsync(10_000);
+    await advance(10_000);
     store.steps.length = 0;
   };
   for (let warm = 0; warm < 3; warm++) await round(warm);

@@ -1,16 +1,14 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { ConnError } from "../../../src/base/errors.ts";
 import { type Status, status } from "../../../src/store/index.ts";
+import { useFakeTime } from "../../support/fake-time.ts";
 import { FakeSource } from "./fake-source.ts";
 
 const START = Date.UTC(2026, 0, 1);
 
+useFakeTime();
 beforeEach(() => {
-  vi.useFakeTimers();
   vi.setSystemTime(START);
-});
-afterEach(() => {
-  vi.useRealTimers();
 });
 
 /** The statuses that listeners were shown. */

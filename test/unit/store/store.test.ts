@@ -1,18 +1,15 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { ConnError } from "../../../src/base/errors.ts";
 import { type StoreOptions, store } from "../../../src/store/index.ts";
+import { uncaught } from "../../support/conn.ts";
+import { useFakeTime } from "../../support/fake-time.ts";
 import { liveBytes } from "../../support/heap.ts";
 import { FakeSource, ReportingSource } from "./fake-source.ts";
 
 /** An eighth of what 60,000 messages would take: the rest is the compiler's own. */
 const MAX_GROWTH_BYTES = 1024 * 1024;
 
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+useFakeTime();
 
 const append = (now: readonly number[], message: number): readonly number[] => [...now, message];
 const collect = (source: FakeSource<number>, options?: StoreOptions) =>
@@ -25,22 +22,6 @@ function countChanges(observed: { onChange(changed: () => void): () => void }): 
     count.changes++;
   });
   return count;
-}
-
-/** The errors that are thrown in microtasks, which a platform reports as uncaught. */
-function recordUncaught(): unknown[] {
-  const errors: unknown[] = [];
-  const real = globalThis.queueMicrotask;
-  vi.spyOn(globalThis, "queueMicrotask").mockImplementation((act) =>
-    real(() => {
-      try {
-        act();
-      } catch (error) {
-        errors.push(error);
-      }
-    }),
-  );
-  return errors;
 }
 
 describe("a store", () => {
@@ -140,7 +121,7 @@ describe("a store", () => {
   });
 
   test("reports as uncaught what its reducer throws, where the source emits no errors", async () => {
-    const errors = recordUncaught();
+    const errors = uncaught();
     const source = new FakeSource<number>();
     const numbers = store(source, 7, () => {
       throw new Error("broken");
@@ -152,7 +133,7 @@ describe("a store", () => {
   });
 
   test("calls every listener though one throws, and reports the error as uncaught", async () => {
-    const errors = recordUncaught();
+    const errors = uncaught();
     const source = new FakeSource<number>();
     const numbers = collect(source);
     const broken = new Error("listener");

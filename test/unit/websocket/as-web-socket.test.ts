@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { Conn, json } from "../../../src/index.ts";
 import { resume } from "../../../src/resume/client/index.ts";
 import { asWebSocket } from "../../../src/websocket/index.ts";
-import { pass, record, serve, URL, useFakeTime, WAIT_MS } from "./sockets.ts";
+import { advance, settleMicrotasks, useFakeTime } from "../../support/fake-time.ts";
+import { record, serve, URL, WAIT_MS } from "./sockets.ts";
 
 useFakeTime();
 
@@ -12,14 +13,14 @@ test("a Conn that is open is an OPEN socket, with what was agreed on", async () 
   await conn.ready();
   const connection = await server.next();
   connection.send("before");
-  await pass();
+  await settleMicrotasks();
   const socket = asWebSocket(conn);
   const events = record(socket);
   expect([socket.readyState, socket.url, socket.protocol]).toEqual([1, URL, ""]);
   socket.send("hello");
   expect(await connection.receive()).toBe("hello");
   connection.send("welcome");
-  await pass();
+  await settleMicrotasks();
   expect(events).toEqual(["message before in 1", "message welcome in 1"]);
 });
 
@@ -28,7 +29,7 @@ test("a Conn that connects is a CONNECTING socket, with an open event", async ()
   const socket = asWebSocket(new Conn(URL, options));
   const events = record(socket);
   expect(socket.readyState).toBe(0);
-  await pass();
+  await settleMicrotasks();
   expect(events).toEqual(["open in 1"]);
 });
 
@@ -39,11 +40,11 @@ test("drops are hidden while the session is resumed, and the end of the Conn is 
   const socket = asWebSocket(conn);
   const events = record(socket);
   (await server.next()).drop();
-  await pass(WAIT_MS);
+  await advance(WAIT_MS);
   expect([events, socket.readyState, server.dials]).toEqual([[], 1, 2]);
   socket.close(4000, "done");
   expect(socket.readyState).toBe(2);
-  await pass();
+  await settleMicrotasks();
   expect(events).toEqual(["close 4000 true in 3"]);
   expect(await conn.closed).toMatchObject({ code: 4000, by: "local" });
 });
@@ -55,7 +56,7 @@ test("a reconnection without the session is a close event, and the Conn stays it
   const socket = asWebSocket(conn);
   const events = record(socket);
   (await server.next()).drop();
-  await pass(WAIT_MS);
+  await advance(WAIT_MS);
   expect([events, conn.state]).toEqual([["close 1006 false in 3"], "open"]);
 });
 
@@ -67,7 +68,7 @@ test("a Conn that has ended is a socket that ends at once", async () => {
   const socket = asWebSocket(conn);
   const events = record(socket);
   expect(events).toEqual([]);
-  await pass();
+  await settleMicrotasks();
   expect(events).toEqual(["error in 3", "close 1006 false in 3"]);
 });
 
@@ -79,7 +80,7 @@ test("close() of a Conn by its owner is CLOSING, and then a close event", async 
   const events = record(socket);
   conn.close(4000);
   expect(socket.readyState).toBe(2);
-  await pass();
+  await settleMicrotasks();
   expect(events).toEqual(["close 4000 true in 3"]);
 });
 
@@ -89,7 +90,7 @@ test("a Conn with a codec ends with its first message, which is neither text nor
   await conn.ready();
   const events = record(asWebSocket(conn as never));
   (await server.next()).send("{}");
-  await pass();
+  await settleMicrotasks();
   const error = "error A WebSocket carries strings and bytes: take a Conn for messages of a codec. in 3";
   expect(events).toEqual([error, "close 1006 false in 3"]);
   expect(conn.state).toBe("closed");

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { ReconnectingWebSocket } from "../../../src/websocket/index.ts";
-import { pass, record, serve, URL, useFakeTime, WAIT_MS } from "./sockets.ts";
+import { advance, settleMicrotasks, useFakeTime } from "../../support/fake-time.ts";
+import { record, serve, URL, WAIT_MS } from "./sockets.ts";
 
 useFakeTime();
 
@@ -9,11 +10,11 @@ test("a drop is a close event, CONNECTING, and an open event once more", async (
   const socket = new ReconnectingWebSocket(URL, [], options);
   const events = record(socket);
   const first = await server.next();
-  await pass();
+  await settleMicrotasks();
   first.drop();
-  await pass();
+  await settleMicrotasks();
   expect([socket.readyState, socket.retryCount]).toEqual([0, 1]);
-  await pass(WAIT_MS);
+  await advance(WAIT_MS);
   expect(events).toEqual(["open in 1", "close 1006 false in 0", "open in 1"]);
 });
 
@@ -22,7 +23,7 @@ test("each failed attempt is an error event and a close event", async () => {
   server.refuse("network", 2);
   const socket = new ReconnectingWebSocket(URL, [], options);
   const events = record(socket);
-  await pass(2 * WAIT_MS);
+  await advance(2 * WAIT_MS);
   const failed = ["error connect ECONNREFUSED in 0", "close 1006 false in 0"];
   expect(events).toEqual([...failed, ...failed, "open in 1"]);
 });
@@ -32,11 +33,11 @@ test("maxRetries is the end: the last attempt closes the socket, and reconnect()
   server.refuse("network", 3);
   const socket = new ReconnectingWebSocket(URL, [], { ...options, maxRetries: 2 });
   const events = record(socket);
-  await pass(10 * WAIT_MS);
+  await advance(10 * WAIT_MS);
   const failed = (state: number) => [`error connect ECONNREFUSED in ${state}`, `close 1006 false in ${state}`];
   expect([events, server.dials]).toEqual([[...failed(0), ...failed(0), ...failed(3)], 3]);
   socket.reconnect();
-  await pass();
+  await settleMicrotasks();
   expect([events.at(-1), socket.retryCount]).toEqual(["open in 1", 0]);
 });
 
@@ -46,7 +47,7 @@ test("reconnect() in an error listener is followed by the close event, and opens
   const socket = new ReconnectingWebSocket(URL, [], { ...options, maxRetries: 0 });
   const events = record(socket);
   socket.addEventListener("error", () => socket.reconnect());
-  await pass(WAIT_MS);
+  await advance(WAIT_MS);
   expect(events).toEqual(["error connect ECONNREFUSED in 3", "close 1006 false in 0", "open in 1"]);
 });
 
@@ -57,12 +58,12 @@ test("messages that are sent while there is no connection go out on the next one
   const first = await server.next();
   expect(await first.receive()).toBe("one");
   first.drop();
-  await pass();
+  await settleMicrotasks();
   socket.send("two");
   socket.send("three");
-  await pass(WAIT_MS);
+  await advance(WAIT_MS);
   const second = await server.next();
-  await pass();
+  await settleMicrotasks();
   expect(second.received).toEqual(["two", "three"]);
 });
 
@@ -71,16 +72,16 @@ test('with queue "none" send() throws between two connections, and nothing of th
   const outbox = { highWaterMark: 10 };
   const socket = new ReconnectingWebSocket(URL, [], { ...options, outbox, queue: "none" });
   const first = await server.next();
-  await pass();
+  await settleMicrotasks();
   first.stall();
   socket.send("x".repeat(20));
   socket.send("waits for room");
   first.drop();
-  await pass();
+  await settleMicrotasks();
   expect(() => socket.send("between")).toThrow(expect.objectContaining({ name: "InvalidStateError" }));
-  await pass(WAIT_MS);
+  await advance(WAIT_MS);
   const second = await server.next();
-  await pass();
+  await settleMicrotasks();
   expect(second.received).toEqual([]);
 });
 
@@ -91,7 +92,7 @@ test('with queue "first" messages before the first open are taken, and none afte
   const first = await server.next();
   expect(await first.receive()).toBe("early");
   first.drop();
-  await pass();
+  await settleMicrotasks();
   expect(() => socket.send("between")).toThrow(expect.objectContaining({ name: "InvalidStateError" }));
 });
 
@@ -100,7 +101,7 @@ test.each([1000, 1001, 1012, 4500])("opens again after the server's %d, and tell
   const socket = new ReconnectingWebSocket(URL, [], options);
   const events = record(socket);
   (await server.next()).close(code);
-  await pass(WAIT_MS);
+  await advance(WAIT_MS);
   expect(events).toEqual(["open in 1", `close ${code} true in 0`, "open in 1"]);
 });
 
@@ -109,7 +110,7 @@ test.each([1008, 4401])("ends after the server's %d, which no further attempt wo
   const socket = new ReconnectingWebSocket(URL, [], options);
   const events = record(socket);
   (await server.next()).close(code);
-  await pass(10 * WAIT_MS);
+  await advance(10 * WAIT_MS);
   expect(events).toEqual(["open in 1", `close ${code} true in 3`]);
 });
 
@@ -118,10 +119,10 @@ test("close() ends it: a close event after the call, and no further dial", async
   const socket = new ReconnectingWebSocket(URL, [], options);
   const events = record(socket);
   await server.next();
-  await pass();
+  await settleMicrotasks();
   socket.close(4000);
   expect([socket.readyState, events]).toEqual([2, ["open in 1"]]);
-  await pass(10 * WAIT_MS);
+  await advance(10 * WAIT_MS);
   expect([events, server.dials]).toEqual([["open in 1", "close 4000 true in 3"], 1]);
 });
 
@@ -129,11 +130,11 @@ test("close() during a wait ends it with 1006, because there is no connection to
   const { server, options } = serve();
   const socket = new ReconnectingWebSocket(URL, [], options);
   (await server.next()).drop();
-  await pass();
+  await settleMicrotasks();
   const events = record(socket);
   socket.close(4000);
   expect([socket.readyState, events]).toEqual([2, []]);
-  await pass(10 * WAIT_MS);
+  await advance(10 * WAIT_MS);
   expect([events, server.dials]).toEqual([["close 1006 false in 3"], 1]);
 });
 
@@ -141,12 +142,12 @@ test("close() behind a Blob ends it with the code of the drop that comes meanwhi
   const { server, options } = serve();
   const socket = new ReconnectingWebSocket(URL, [], options);
   const first = await server.next();
-  await pass();
+  await settleMicrotasks();
   const events = record(socket);
   socket.send(new Blob(["read for ever"]));
   socket.close(4000);
   first.drop();
-  await pass(10 * WAIT_MS);
+  await advance(10 * WAIT_MS);
   expect([events, socket.readyState, server.dials]).toEqual([["close 1006 false in 3"], 3, 1]);
 });
 
@@ -155,7 +156,7 @@ test("reconnect() leaves an open connection for another, with a close event afte
   const socket = new ReconnectingWebSocket(URL, [], options);
   const first = await server.next();
   // A Conn never dials twice within 250 ms.
-  await pass(250);
+  await advance(250);
   const events = record(socket);
   socket.reconnect();
   expect([socket.readyState, events]).toEqual([0, []]);
@@ -170,9 +171,9 @@ test("reconnect() cuts a wait short", async () => {
   const { server, options } = serve();
   const socket = new ReconnectingWebSocket(URL, [], { ...options, backoff: () => 60_000 });
   (await server.next()).drop();
-  await pass();
+  await settleMicrotasks();
   socket.reconnect();
-  await pass(250);
+  await advance(250);
   expect([socket.readyState, server.dials]).toEqual([1, 2]);
 });
 
@@ -180,10 +181,10 @@ test("reconnect() opens again after close(), over another Conn", async () => {
   const { server, options } = serve();
   const socket = new ReconnectingWebSocket(URL, [], options);
   await server.next();
-  await pass();
+  await settleMicrotasks();
   const { conn } = socket;
   socket.close();
-  await pass();
+  await settleMicrotasks();
   expect(socket.readyState).toBe(3);
   const events = record(socket);
   socket.reconnect();
@@ -198,13 +199,13 @@ test("reconnect() while closing does not wait for the end, and reports the end o
   const { server, options } = serve();
   const socket = new ReconnectingWebSocket(URL, [], options);
   const first = await server.next();
-  await pass();
+  await settleMicrotasks();
   first.blackhole();
   const events = record(socket);
   socket.close();
   socket.reconnect();
   await server.next();
-  await pass(10 * WAIT_MS);
+  await advance(10 * WAIT_MS);
   expect([events, socket.readyState]).toEqual([["close 1006 false in 0", "open in 1"], 1]);
 });
 
@@ -213,9 +214,9 @@ test("reconnect() leaves a dial that hangs, without an event of it", async () =>
   server.refuse("hang");
   const socket = new ReconnectingWebSocket(URL, [], options);
   const events = record(socket);
-  await pass(250);
+  await advance(250);
   socket.reconnect();
-  await pass();
+  await settleMicrotasks();
   expect([events, server.dials]).toEqual([["open in 1"], 2]);
 });
 
@@ -224,9 +225,9 @@ test("reconnect() leaves a url function that hangs", async () => {
   let calls = 0;
   const url = () => (++calls === 1 ? new Promise<string>(() => {}) : URL);
   const socket = new ReconnectingWebSocket(url, [], options);
-  await pass(250);
+  await advance(250);
   socket.reconnect();
-  await pass(250);
+  await advance(250);
   expect([calls, socket.readyState]).toEqual([2, 1]);
 });
 
@@ -234,10 +235,10 @@ test("reconnect() starts a socket that autoConnect: false holds back", async () 
   const { server, options } = serve();
   const socket = new ReconnectingWebSocket(URL, [], { ...options, autoConnect: false });
   const events = record(socket);
-  await pass(WAIT_MS);
+  await advance(WAIT_MS);
   expect([socket.readyState, server.dials]).toEqual([0, 0]);
   socket.reconnect();
-  await pass();
+  await settleMicrotasks();
   expect(events).toEqual(["open in 1"]);
 });
 
@@ -247,7 +248,7 @@ test("reconnect() in a close listener is one more dial, and no event is lost or 
   const events = record(socket);
   socket.addEventListener("close", () => socket.reconnect());
   (await server.next()).drop();
-  await pass(WAIT_MS);
+  await advance(WAIT_MS);
   expect([events, server.dials]).toEqual([["open in 1", "close 1006 false in 0", "open in 1"], 2]);
 });
 
@@ -256,42 +257,39 @@ test("reconnect() between the end of the Conn and the close event keeps the even
   const socket = new ReconnectingWebSocket(URL, [], options);
   const events = record(socket);
   await server.next();
-  await pass();
+  await settleMicrotasks();
   socket.conn.on("closed", () => socket.reconnect());
   socket.close(4000);
-  await pass(10 * WAIT_MS);
+  await advance(10 * WAIT_MS);
   expect(events).toEqual(["open in 1", "close 4000 true in 0", "open in 1"]);
 });
 
-test("a Blob that was sent on one connection does not reach the next one", async () => {
+/** Sends a Blob and a text, and drops the connection before the Blob is read, which happens on the next one. */
+async function sendOverDrop(queue: "none" | "always") {
   const { server, options } = serve();
-  const socket = new ReconnectingWebSocket(URL, [], { ...options, queue: "none" });
+  const socket = new ReconnectingWebSocket(URL, [], { ...options, queue });
   const first = await server.next();
-  await pass();
-  const { blob, finish } = slowBlob("ghost");
-  socket.send(blob);
-  socket.send("ghost too");
-  first.drop();
-  await pass(WAIT_MS);
-  finish();
-  await pass();
-  socket.send("alive");
-  expect(await (await server.next()).receive()).toBe("alive");
-});
-
-test('with queue "always" a Blob keeps its place over a drop', async () => {
-  const { server, options } = serve();
-  const socket = new ReconnectingWebSocket(URL, [], options);
-  const first = await server.next();
-  await pass();
+  await settleMicrotasks();
   const { blob, finish } = slowBlob("one");
   socket.send(blob);
   socket.send("two");
   first.drop();
-  await pass(WAIT_MS);
+  await advance(WAIT_MS);
   finish();
-  const second = await server.next();
-  expect([await second.receive(), await second.receive()]).toEqual([new TextEncoder().encode("one"), "two"]);
+  await settleMicrotasks();
+  return { socket, first, second: await server.next() };
+}
+
+test("a Blob that was sent on one connection does not reach the next one", async () => {
+  const { socket, first, second } = await sendOverDrop("none");
+  socket.send("alive");
+  await settleMicrotasks();
+  expect([first.received, second.received]).toEqual([[], ["alive"]]);
+});
+
+test('with queue "always" a Blob keeps its place over a drop', async () => {
+  const { first, second } = await sendOverDrop("always");
+  expect([first.received, second.received]).toEqual([[], [new TextEncoder().encode("one"), "two"]]);
 });
 
 test("a url function that rejects or hangs is not the end, and is asked on each attempt", async () => {
@@ -301,9 +299,9 @@ test("a url function that rejects or hangs is not the end, and is asked on each 
   const socket = new ReconnectingWebSocket(url, () => ["v1"], { ...options, connectTimeoutMs: 5_000 });
   const events = record(socket);
   expect(socket.url).toBe("");
-  await pass();
+  await settleMicrotasks();
   expect(events).toEqual(["error url failed: Error: no token in 0", "close 1006 false in 0"]);
-  await pass(WAIT_MS + 5_000 + WAIT_MS);
+  await advance(WAIT_MS + 5_000 + WAIT_MS);
   expect(events.slice(2, 4)).toEqual(["error No connection within 5000 ms. in 0", "close 1006 false in 0"]);
   expect(server.dials).toBe(1);
   expect(socket.url).toBe(URL);
@@ -324,7 +322,7 @@ test.each(["url", "protocols"])("a %s function that throws is not the end", asyn
     return [];
   };
   const events = record(new ReconnectingWebSocket(url, protocols, options));
-  await pass(WAIT_MS);
+  await advance(WAIT_MS);
   expect(events).toEqual([`error ${name} failed: Error: no token in 0`, "close 1006 false in 0", "open in 1"]);
 });
 
@@ -339,10 +337,10 @@ test.each(["open", "message", "error", "close"])(
     socket.addEventListener(type, (event: unknown) => seen.push(event));
     const connection = await server.next();
     connection.send("message");
-    await pass();
+    await settleMicrotasks();
     server.refuse("network");
     connection.drop();
-    await pass(WAIT_MS);
+    await advance(WAIT_MS);
     expect([seen.length > 1, seen[0] === seen[1]]).toEqual([true, true]);
   },
 );
@@ -353,7 +351,7 @@ test("a full queue is an error event, and the socket goes on", async () => {
   const events = record(socket);
   socket.send("fits");
   socket.send("does not");
-  await pass();
+  await settleMicrotasks();
   expect(events).toEqual(["error The outbox is full: await send(), or raise its bounds. in 0", "open in 1"]);
   expect((await server.next()).received).toEqual(["fits"]);
 });

@@ -1,21 +1,8 @@
-import { afterEach, beforeEach, vi } from "vitest";
 import type { WebSocketConstructor } from "../../../src/index.ts";
 import { type FakeServer, fakeServer, type StandardWebSocket } from "../../../src/testing/fake/index.ts";
 
 export const URL = "ws://fake.test/live";
 export const WAIT_MS = 1_000;
-
-/** Runs each test of the file in fake time. */
-export function useFakeTime(): void {
-  beforeEach(() => {
-    vi.useFakeTimers();
-  });
-  afterEach(() => {
-    vi.useRealTimers();
-  });
-}
-
-export const pass = (ms = 0) => vi.advanceTimersByTimeAsync(ms);
 
 /** A fake server, and the options of a Conn that dials it and waits a second for each retry. */
 export function serve(resume = false): {

@@ -1,7 +1,8 @@
 import { expect, test, vi } from "vitest";
 import { resume } from "../../../src/resume/client/index.ts";
 import { webSocket } from "../../../src/websocket/index.ts";
-import { pass, record, serve, URL, useFakeTime, WAIT_MS } from "./sockets.ts";
+import { advance, settleMicrotasks, useFakeTime } from "../../support/fake-time.ts";
+import { record, serve, URL, WAIT_MS } from "./sockets.ts";
 
 useFakeTime();
 
@@ -11,7 +12,7 @@ test("a drop is the end of the socket, and nothing is dialed again", async () =>
   const socket = new Host(URL);
   const events = record(socket);
   (await server.next()).drop();
-  await pass(10 * WAIT_MS);
+  await advance(10 * WAIT_MS);
   expect(events).toEqual(["open in 1", "close 1006 false in 3"]);
   expect(server.dials).toBe(1);
 });
@@ -21,7 +22,7 @@ test("a dial that fails is an error event and a close event, and the end", async
   server.refuse("network");
   const Host = webSocket(options);
   const events = record(new Host(URL));
-  await pass(10 * WAIT_MS);
+  await advance(10 * WAIT_MS);
   expect(events).toEqual(["error connect ECONNREFUSED in 3", "close 1006 false in 3"]);
   expect(server.dials).toBe(1);
 });
@@ -31,9 +32,9 @@ test("a server that never answers is left after connectTimeoutMs", async () => {
   server.refuse("hang");
   const Host = webSocket({ ...options, connectTimeoutMs: 500 });
   const events = record(new Host(URL));
-  await pass(499);
+  await advance(499);
   expect(events).toEqual([]);
-  await pass(1);
+  await advance(1);
   expect(events).toEqual(["error No connection within 500 ms. in 3", "close 1006 false in 3"]);
 });
 
@@ -43,9 +44,9 @@ test("a black hole ends the socket at the heartbeat's time", async () => {
   const Host = webSocket({ ...options, heartbeat: { intervalMs: 1_000, timeoutMs: 500, ...ask } });
   const events = record(new Host(URL));
   (await server.next()).blackhole();
-  await pass(1_499);
+  await advance(1_499);
   expect(events).toEqual(["open in 1"]);
-  await pass(1);
+  await advance(1);
   expect(events).toEqual(["open in 1", "close 1006 false in 3"]);
 });
 
@@ -54,7 +55,7 @@ test.each([1000, 1008, 1011, 4400])("the server's code %d reaches the host as it
   const Host = webSocket(options);
   const events = record(new Host(URL));
   (await server.next()).close(code);
-  await pass();
+  await settleMicrotasks();
   expect(events).toEqual(["open in 1", `close ${code} true in 3`]);
 });
 
@@ -64,12 +65,12 @@ test("close() before open is an error event and close 1006, both after the call"
   const Host = webSocket(options);
   const socket = new Host(URL);
   const events = record(socket);
-  await pass();
+  await settleMicrotasks();
   socket.close(4000);
   expect([events, socket.readyState]).toEqual([[], 2]);
-  await pass();
+  await settleMicrotasks();
   release();
-  await pass();
+  await settleMicrotasks();
   expect(events.map((event) => event.replace(/error .* in/, "error in"))).toEqual([
     "error in 3",
     "close 1006 false in 3",
@@ -82,11 +83,11 @@ test("close() is a close event after the call, never inside", async () => {
   const Host = webSocket(options);
   const socket = new Host(URL);
   const connection = await server.next();
-  await pass();
+  await settleMicrotasks();
   const events = record(socket);
   socket.close(4000, "done");
   expect([events, socket.readyState]).toEqual([[], 2]);
-  await pass();
+  await settleMicrotasks();
   expect(events).toEqual(["close 4000 true in 3"]);
   expect(await connection.closed).toEqual({ code: 4000, reason: "done", wasClean: true });
 });
@@ -106,7 +107,7 @@ test("a message longer than maxSendBytes throws at the caller's line, and a Blob
   const { options } = serve();
   const Host = webSocket({ ...options, maxSendBytes: 10 });
   const socket = new Host(URL);
-  await pass();
+  await settleMicrotasks();
   const events = record(socket);
   expect(() => socket.send("x".repeat(11))).toThrow(expect.objectContaining({ code: "too-large" }));
   socket.send(new Blob(["x".repeat(11)]));
@@ -136,7 +137,7 @@ test.each(["close", "reopen"] as const)(
     const Host = webSocket({ ...options, drops, maxPayloadBytes: 10 });
     const events = record(new Host(URL));
     (await server.next()).send("x".repeat(11));
-    await pass(WAIT_MS);
+    await advance(WAIT_MS);
     const error = "error A message is longer than maxPayloadBytes. in 3";
     expect(events).toEqual(["open in 1", error, "close 1006 false in 3"]);
   },
@@ -147,10 +148,10 @@ test("a message that finds the buffers full ends the socket with an error event"
   const Host = webSocket({ ...options, outbox: { maxBytes: 100, highWaterMark: 10 } });
   const socket = new Host(URL);
   (await server.next()).stall();
-  await pass();
+  await settleMicrotasks();
   const events = record(socket);
   for (let i = 0; i < 3; i++) socket.send("x".repeat(60));
-  await pass();
+  await settleMicrotasks();
   expect(events).toEqual([
     "error The outbox is full: await send(), or raise its bounds. in 3",
     "close 1006 false in 3",
@@ -158,41 +159,43 @@ test("a message that finds the buffers full ends the socket with an error event"
   expect(socket.bufferedAmount).toBeGreaterThanOrEqual(120);
 });
 
-test('"hide": a drop is not seen at all, and nothing is lost', async () => {
+/** A socket that hides drops, open and with a session, and its connection at the server. */
+async function openHidden() {
   const { server, options } = serve(true);
   const Host = webSocket({ ...options, resume: resume(), drops: "hide" });
   const socket = new Host(URL);
   const events = record(socket);
   const first = await server.next();
-  await pass();
+  await settleMicrotasks();
+  return { server, socket, first, events };
+}
+
+test('"hide": a drop is not seen at all, and nothing is lost', async () => {
+  const { server, socket, first, events } = await openHidden();
   socket.send("one");
-  await pass();
+  await settleMicrotasks();
   first.drop();
-  await pass();
+  await settleMicrotasks();
   socket.send("two");
   first.send("a");
   expect(socket.readyState).toBe(1);
-  await pass(WAIT_MS);
+  await advance(WAIT_MS);
   const second = await server.next();
   expect([first.received, await second.receive()]).toEqual([["one"], "two"]);
-  await pass();
+  await settleMicrotasks();
   expect(events).toEqual(["open in 1", "message a in 1"]);
 });
 
 test('"hide": a lost session is the end, and nothing of the old one reaches a new one', async () => {
-  const { server, options } = serve(true);
-  const Host = webSocket({ ...options, resume: resume(), drops: "hide" });
-  const socket = new Host(URL);
-  const first = await server.next();
-  await pass();
-  const events = record(socket);
+  const { server, socket, first, events } = await openHidden();
   socket.send("written");
   first.drop();
-  await pass();
+  await settleMicrotasks();
   socket.send("queued");
   server.restart();
-  await pass(10 * WAIT_MS);
+  await advance(10 * WAIT_MS);
   expect(events.map((event) => event.replace(/error .* in/, "error in"))).toEqual([
+    "open in 1",
     "error in 3",
     "close 1006 false in 3",
   ]);
@@ -200,32 +203,27 @@ test('"hide": a lost session is the end, and nothing of the old one reaches a ne
 });
 
 test('"hide": close() during a hidden drop is 1006, because the server learns nothing of it', async () => {
-  const { server, options } = serve(true);
-  const Host = webSocket({ ...options, resume: resume(), drops: "hide" });
-  const socket = new Host(URL);
-  const first = await server.next();
-  await pass();
-  const events = record(socket);
+  const { socket, first, events } = await openHidden();
   first.drop();
-  await pass();
+  await settleMicrotasks();
   socket.close(4000, "done");
   expect(socket.readyState).toBe(2);
-  await pass();
-  expect(events).toEqual(["close 1006 false in 3"]);
+  await settleMicrotasks();
+  expect(events).toEqual(["open in 1", "close 1006 false in 3"]);
 });
 
 test('"hide": a server that does not speak resume is as with "close"', async () => {
   const { server, options } = serve(false);
   const Host = webSocket({ ...options, resume: resume(), drops: "hide" });
   const socket = new Host(URL);
-  await pass();
+  await settleMicrotasks();
   const events = record(socket);
   // The first connection was the offer of resume.
   const [, open] = server.connections;
   open?.drop();
-  await pass();
+  await settleMicrotasks();
   socket.send("queued");
-  await pass(10 * WAIT_MS);
+  await advance(10 * WAIT_MS);
   expect(events.at(-1)).toBe("close 1006 false in 3");
   expect(server.connections.slice(1).flatMap(({ received }) => received)).toEqual([]);
 });
@@ -235,7 +233,7 @@ test('"hide": a first dial that fails is the end, since hosts dial again themsel
   server.refuse("network");
   const Host = webSocket({ ...options, resume: resume(), drops: "hide" });
   const events = record(new Host(URL));
-  await pass(10 * WAIT_MS);
+  await advance(10 * WAIT_MS);
   expect(events).toEqual(["error connect ECONNREFUSED in 3", "close 1006 false in 3"]);
 });
 

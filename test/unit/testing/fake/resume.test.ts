@@ -1,20 +1,15 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { Conn, type ConnOptions, json } from "../../../../src/index.ts";
 import { resume } from "../../../../src/resume/client/index.ts";
 import { type FakeServer, fakeServer } from "../../../../src/testing/fake/index.ts";
+import { advance, settleMicrotasks, useFakeTime } from "../../../support/fake-time.ts";
 import { URL } from "./sockets.ts";
 
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+useFakeTime();
 
 const WAIT_MS = 1_000;
 
 const server = () => fakeServer<string>({ codec: json<string>(), resume: true });
-const advance = (ms = 0) => vi.advanceTimersByTimeAsync(ms);
 
 function dial({ WebSocket }: FakeServer<string>, options: ConnOptions<string> = {}): Conn<string> {
   const backoff = () => WAIT_MS;
@@ -27,7 +22,7 @@ test("a drop loses nothing in either direction, and each message is in one conne
   const first = await fake.next();
   await conn.ready();
   conn.send("one");
-  await advance();
+  await settleMicrotasks();
   conn.send("two");
   first.send("a");
   first.drop();
@@ -68,7 +63,7 @@ test("restart() loses the session, and what was not acknowledged is in doubt", a
   await fake.next();
   await conn.ready();
   conn.send("one");
-  await advance();
+  await settleMicrotasks();
   fake.restart();
   await advance(WAIT_MS);
   const second = await fake.next();
@@ -84,7 +79,7 @@ test("close(1000) ends the session well, and with it the Conn", async () => {
   const first = await fake.next();
   await conn.ready();
   conn.send("one");
-  await advance();
+  await settleMicrotasks();
   first.send("last");
   first.close();
   expect(await conn.closed).toMatchObject({ code: 1000, by: "peer", unsent: [], inDoubt: [] });
@@ -100,7 +95,7 @@ test("close(1012) ends the session: the client comes back to a new one, and know
   const first = await fake.next();
   await conn.ready();
   conn.send("one");
-  await advance();
+  await settleMicrotasks();
   first.close(1012);
   await advance(WAIT_MS);
   expect((await fake.next()).resumed).toBe(false);
@@ -147,7 +142,7 @@ test("leaves no timer behind but that of acknowledgements", async () => {
   const connection = await fake.next();
   await conn.ready();
   conn.send("one");
-  await advance();
+  await settleMicrotasks();
   expect(vi.getTimerCount()).toBe(1);
   await conn.close();
   await connection.closed;
