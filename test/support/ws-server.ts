@@ -117,7 +117,7 @@ export function clientFrame(text: string): Buffer {
 
 /** Waits until `look` throws no more. */
 export function until<T>(look: () => T): Promise<T> {
-  return vi.waitFor(look, { timeout: 3_000, interval: 10 });
+  return vi.waitFor(look, { timeout: 10_000, interval: 10 });
 }
 
 /** Waits until `read` has not changed for a while, and gives its value. */

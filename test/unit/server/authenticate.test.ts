@@ -118,10 +118,16 @@ describe("authenticate", () => {
 
   test("that hangs refuses with 503 after authenticateTimeoutMs, and its signal is aborted", async () => {
     const { authenticate, signals } = held();
-    const { url, errors } = await startServer(authenticate, { authenticateTimeoutMs: 50 });
-    expect(await statusOf(url())).toBe(503);
+    const { url, errors } = await startServer(authenticate, { authenticateTimeoutMs: 10_000 });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const status = statusOf(url());
+    await until(() => expect(signals).toHaveLength(1));
+    await vi.advanceTimersByTimeAsync(9_000);
+    expect(signals[0]?.aborted).toBe(false);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(await status).toBe(503);
     expect(signals[0]?.reason).toMatchObject({ code: "timeout" });
-    expect(errors).toMatchObject([{ code: "timeout", message: expect.stringContaining("50 ms") }]);
+    expect(errors).toMatchObject([{ code: "timeout", message: expect.stringContaining("10000 ms") }]);
   });
 
   test.each<[string, (socket: ReturnType<typeof rawSocket>["socket"]) => void]>([
@@ -144,11 +150,19 @@ describe("authenticate", () => {
     const { authenticate, release, signals } = held();
     const received: unknown[] = [];
     const ws = handler((conn) => void conn.on("message", (message) => received.push(message)), { authenticate });
-    const { port } = await site((server) => handle(server, "/ws", ws));
-    const { socket } = rawSocket(port, Buffer.concat([Buffer.from(upgradeRequest("/ws")), clientFrame("head")]));
+    let bytesRead = () => 0;
+    const { port } = await site((server) => {
+      handle(server, "/ws", ws);
+      server.on("upgrade", ({ socket }) => {
+        bytesRead = () => socket.bytesRead;
+      });
+    });
+    const head = Buffer.concat([Buffer.from(upgradeRequest("/ws")), clientFrame("head")]);
+    const { socket } = rawSocket(port, head);
     await until(() => expect(signals).toHaveLength(1));
-    socket.write(clientFrame("early"));
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    const early = clientFrame("early");
+    socket.write(early);
+    await until(() => expect(bytesRead()).toBe(head.length + early.length));
     release("ada");
     await until(() => expect(received).toEqual(["head", "early"]));
     socket.write(clientFrame("late"));

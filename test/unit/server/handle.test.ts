@@ -176,13 +176,17 @@ test("throws bad-option for a path without a leading slash", async () => {
 describe("an ordinary request that offers an upgrade to another protocol", () => {
   const h2c = { Upgrade: "h2c", Connection: "Upgrade, HTTP2-Settings", "HTTP2-Settings": "AAMAAABkAAQAoAAA" };
 
-  /** A server that answers with what it was asked. */
+  /** A server that answers with what it was asked, and the pieces in which bodies came. */
   async function echoServer() {
+    const pieces: string[] = [];
     const all = await site((server) => {
       server.removeAllListeners("request");
       server.on("request", async (request, response) => {
         let body = "";
-        for await (const chunk of request) body += chunk;
+        for await (const chunk of request) {
+          body += chunk;
+          pieces.push(String(chunk));
+        }
         const { method, url, headers } = request;
         response.end(
           JSON.stringify({ method, url, body, upgrade: headers.upgrade, settings: headers["http2-settings"] }),
@@ -190,7 +194,7 @@ describe("an ordinary request that offers an upgrade to another protocol", () =>
       });
       handle(server, "/ws", named("ws"));
     });
-    return all;
+    return { ...all, pieces };
   }
 
   test.each(["/ws", "/page?a=1"])("gets an ordinary answer: %s", async (path) => {
@@ -202,13 +206,13 @@ describe("an ordinary request that offers an upgrade to another protocol", () =>
   });
 
   test("keeps its body, which comes in pieces, and its connection for the next request", async () => {
-    const { port } = await echoServer();
+    const { port, pieces } = await echoServer();
     const body = { "Content-Length": "10", "Sec-WebSocket-Key": undefined };
     const head = upgradeRequest("/form", { ...h2c, ...body }).replace("GET", "POST");
     const { input, socket } = rawSocket(port, `${head}one,`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(() => expect(pieces).toEqual(["one,"]));
     socket.write("two,");
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(() => expect(pieces).toEqual(["one,", "two,"]));
     socket.write("33");
     await until(() => expect(input()).toContain('{"method":"POST","url":"/form","body":"one,two,33"}'));
     socket.write(upgradeRequest("/next", h2c));

@@ -161,12 +161,16 @@ describe("the connection", () => {
   });
 
   test("keeps a quiet client that answers pings", async () => {
-    const { url, conn } = await serving(echo, { heartbeat: { intervalMs: 20, timeoutMs: 200 } });
+    vi.useFakeTimers(CLOCK);
+    const { url, conn } = await serving(echo, { heartbeat: { intervalMs: 10_000, timeoutMs: 200 } });
     await dial(url());
     const it = await conn();
-    let pongs = 0;
-    it.on("latency", () => pongs++);
-    await until(() => expect(pongs).toBeGreaterThan(3));
+    for (let pings = 0; pings < 4; pings++) {
+      const pong = new Promise((resolve) => it.on("latency", resolve, { once: true }));
+      await vi.advanceTimersByTimeAsync(10_000);
+      await pong;
+    }
+    await vi.advanceTimersByTimeAsync(200);
     expect(it.state).toBe("open");
   });
 });
@@ -356,6 +360,7 @@ describe("the function", () => {
     const { socket, closed } = await dial(url());
     const { request, stats } = await conn();
     for (let i = 0; i < count; i++) socket.send(chunk.fill(i), { binary: true });
+    await until(() => expect(request.socket.isPaused()).toBe(true));
     const most = await settled(() => request.socket.bytesRead);
     expect(most).toBeGreaterThan(stats.inbox.bytes);
     // The high-water mark of 1 MiB, and what was on its way through the process.
@@ -419,9 +424,11 @@ describe("a Conn that is closing", () => {
   test("refuses send() and write() with a quiet rejection", async () => {
     const { ws } = await silentClients(1);
     const [conn] = [...ws.conns] as [ServerConn];
+    vi.useFakeTimers(CLOCK);
     conn.close(4001, "kicked");
     await expect(conn.send("late")).rejects.toMatchObject({ code: "closed", payload: "late" });
     conn.write("ignored");
+    await vi.advanceTimersByTimeAsync(1_000);
     await conn.closed;
     await expect(conn.write("later")).rejects.toMatchObject({ code: "closed" });
   });
@@ -429,8 +436,13 @@ describe("a Conn that is closing", () => {
   test("is still waited for by shutdown", async () => {
     const { ws } = await silentClients(1);
     const [conn] = [...ws.conns] as [ServerConn];
+    vi.useFakeTimers(CLOCK);
     conn.close();
-    await ws.shutdown({ timeoutMs: 50 });
+    const shutdown = ws.shutdown({ timeoutMs: 50 });
+    await vi.advanceTimersByTimeAsync(49);
+    expect(conn.state).toBe("closing");
+    await vi.advanceTimersByTimeAsync(1);
+    await shutdown;
     expect(conn.state).toBe("closed");
   });
 });
@@ -532,7 +544,7 @@ describe("a function whose promise resolves at once", () => {
   });
 
   test("closes without a reason when it resolves later", async () => {
-    const { url } = await serving(() => new Promise((resolve) => setTimeout(resolve, 5)));
+    const { url } = await serving(() => new Promise((resolve) => setImmediate(setImmediate, resolve)));
     expect(await (await dial(url())).closed).toEqual({ code: 1000, reason: "" });
   });
 });
@@ -696,16 +708,20 @@ describe("shutdown", () => {
     const { url, ws } = await serving(forever);
     const clients = await Promise.all([dial(url()), dial(url())]);
     await until(() => expect(ws.conns.size).toBe(2));
-    let turns = 0;
-    const busy = setInterval(() => {
-      turns++;
-      for (const until = performance.now() + 60; performance.now() < until; );
-    }, 1);
-    const start = performance.now();
-    await ws.shutdown({ spreadMs: 400 }).finally(() => clearInterval(busy));
-    expect(performance.now() - start).toBeGreaterThan(190);
-    // Counted in turns, of which a busier machine has fewer: seven fill the time.
-    expect(turns).toBeLessThan(15);
+    const seen: string[] = [];
+    for (const conn of ws.conns) {
+      conn.on("state", ({ to }) => {
+        if (to !== "closing") return;
+        seen.push("closing");
+        queueMicrotask(() => seen.push("end of the step"));
+      });
+    }
+    const now = performance.now();
+    const clock = vi.spyOn(performance, "now").mockReturnValue(now);
+    const shutdown = ws.shutdown({ spreadMs: 60_000 });
+    clock.mockReturnValue(now + 60_000);
+    await shutdown;
+    expect(seen.slice(0, 2)).toEqual(["closing", "closing"]);
     for (const { closed } of clients) expect(await closed).toMatchObject({ code: 1001 });
   });
 
@@ -797,7 +813,7 @@ describe("untrusted input", () => {
     ["of text that is no UTF-8", Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0xff])],
     ["that claims to be huge", Buffer.from([0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0])],
   ])("a frame %s ends that connection alone", async (_name, frame) => {
-    const { port, url, ws, errors } = await serving(echo);
+    const { port, url, ws, errors } = await serving(echo, { closeTimeoutMs: 1 });
     const { isClosed } = rawSocket(port, Buffer.concat([Buffer.from(upgradeRequest("/ws")), frame]));
     await until(() => expect(isClosed()).toBe(true));
     await until(() => expect(ws.conns.size).toBe(0));
