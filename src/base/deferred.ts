@@ -4,7 +4,7 @@ export interface Deferred<T> {
   reject(error: unknown): void;
 }
 
-/** Creates a promise with its two ends. Its rejection is never unhandled, because an event reports the failure too. */
+/** Creates a promise with its functions. Its rejection is never unhandled, because an event reports the failure too. */
 export function deferred<T>(): Deferred<T> {
   let resolve!: Deferred<T>["resolve"];
   let reject!: Deferred<T>["reject"];

@@ -65,6 +65,7 @@ export class Emitter<Events extends object> {
     return off;
   }
 
+  /** Emits an event now, or after those that are being emitted or held back. */
   emit<Name extends keyof Events & string>(event: Name, payload: Events[Name]): void {
     const causes = this.#causes;
     if (this.#isPaused || this.#isEmitting) this.enqueue(() => this.#emitNow(event, payload, causes));

@@ -4,7 +4,7 @@ import type { Payload } from "./payload.ts";
 
 /** Why something failed. The codes are stable; the messages are for people and may change. */
 export type ConnErrorCode =
-  /** An option has a value out of its range, or a name that does not exist. Thrown at the call that was given it. */
+  /** An option has a value out of its range, or a name that does not exist. Thrown by the call that takes the option. */
   | "bad-option"
   /** The URL can't be parsed, or has a scheme that is not a WebSocket's. */
   | "bad-url"
@@ -135,7 +135,7 @@ export function failOption(message: string): ConnError {
   return new ConnError("bad-option", message);
 }
 
-/** Returns the text of anything thrown: a Symbol, and an object without prototype, have none that a template takes. */
+/** Returns the text of anything thrown, also of a Symbol or an object without prototype, which a template refuses. */
 export function textOf(thrown: unknown): string {
   try {
     const { errors } = Object(thrown) as { readonly errors?: unknown };

@@ -10,7 +10,7 @@ export type OptionRule = readonly [range: string, take: (value: unknown) => unkn
 /** The rules of a group of options: one for each name. */
 export type OptionRules<T> = { readonly [name in keyof T]-?: OptionRule };
 
-/** Makes the error for a bad option. Entries that carry no `ConnError` of their own pass their Conn's. */
+/** Creates the error for a bad option. `resume` passes its Conn's function, so that it need not bundle `ConnError`. */
 export type OptionFailure = (message: string) => Error;
 
 /** Two names are similar above this share of common pairs of letters. */
@@ -28,7 +28,7 @@ export function rule(range: string, isValid: (value: unknown) => boolean, standa
   return [range, (value) => (isValid(value) ? value : undefined), standard];
 }
 
-/** Accepts a number from `min` on. A larger one than `max`, which is what the platform holds, counts as `max`. */
+/** Accepts a number from `min` on. A number above `max`, the most that the platform holds, counts as `max`. */
 export function numberRule(min: number, standard?: number, max: number = Number.POSITIVE_INFINITY): OptionRule {
   const take = (value: unknown) => (typeof value === "number" && value >= min ? Math.min(value, max) : undefined);
   return [`a number, at least ${min}`, take, standard];
@@ -139,7 +139,7 @@ export function describeBadOption(name: string, range: string, value: unknown): 
   return `${name} must be ${range}; got ${describeValue(value)}.`;
 }
 
-/** Returns the name that is spelt most like `name`, or all that there are where none is. */
+/** Returns the known name that is spelt most like `name`, or a list of all where no name is similar. */
 export function suggestName(name: string, known: readonly string[]): string {
   const given = name.toLowerCase();
   let best = MIN_SIMILARITY;

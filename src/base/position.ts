@@ -1,4 +1,4 @@
-/** The counter's digits, a hyphen and the tag. No longer than what we make ourselves, so that a forged one stays small. */
+/** The counter's digits, a hyphen and the tag. Both are bounded, so that a forged position stays small. */
 const PATTERN = /^(0|[1-9a-z][0-9a-z]{0,9})-([0-9a-z]{1,12})$/;
 const RADIX = 36;
 const TAG_DIGITS = 6;
@@ -16,7 +16,7 @@ export function formatPosition(counter: number, tag: string): string {
   return `${counter.toString(RADIX)}-${tag}`;
 }
 
-/** Takes a position apart. Returns undefined for anything that is none, such as a forged one. */
+/** Returns the parts of a position, or undefined for anything else, such as a forged text. */
 export function parsePosition(value: unknown): PositionParts | undefined {
   const match = typeof value === "string" ? PATTERN.exec(value) : null;
   const [, digits, tag] = match ?? [];
@@ -25,7 +25,7 @@ export function parsePosition(value: unknown): PositionParts | undefined {
   return Number.isSafeInteger(counter) ? { counter, tag } : undefined;
 }
 
-/** Draws a tag. Two of a million tags are the same once in 4,000 draws of a million, and only equal counters compare them. */
+/** Returns a random tag, one of 36⁶ (2.2 billion). Two tags are compared only where their counters are equal. */
 export function randomTag(random: () => number = Math.random): string {
   return Math.floor(random() * RADIX ** TAG_DIGITS)
     .toString(RADIX)

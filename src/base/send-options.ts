@@ -34,8 +34,9 @@ export interface SendOptions {
   readonly resend?: boolean | undefined;
   /**
    * Called when something becomes known of the message: `written`, unless it is refused before, and with resume then
-   * `acknowledged`, `in-doubt` or, with an error, `refused`. A message that is written at once calls it within `send()`;
-   * a message that is sent in `onOutcome` only after that call. Without resume nothing follows `written`. Default none.
+   * `acknowledged`, `in-doubt` or, with an error, `refused`. Without resume nothing follows `written`. Called within
+   * `send()` for a message that is written at once, except for one that is sent in an `onOutcome`: there after that call,
+   * because calls are never nested. Default none.
    */
   readonly onOutcome?: ((outcome: SendOutcome, error: ConnError | undefined) => void) | undefined;
 }

@@ -1,6 +1,6 @@
 /** The longest wait that a platform's timer can hold: a longer one would fire at once. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
-/** A timer this late means that the machine slept. A throttled background tab is late by half of this at most. */
+/** A timer this late means that the machine slept. A throttled background tab wakes once a minute, so that its timers are less late. */
 export const SLEEP_MS = 60_000;
 
 /** One timer with one owner. Starting it again restarts it, and stopping is always safe. */

@@ -1,6 +1,6 @@
 import { ConnError } from "./errors.ts";
 
-/** The parts of a page, or of a worker, that tell what a relative URL is relative to. */
+/** The parts of a page, or of a worker, that give the base of relative URLs. */
 interface Page {
   readonly document?: { readonly baseURI?: string };
   readonly location?: { readonly href?: string };

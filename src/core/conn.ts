@@ -18,7 +18,7 @@ import { type Stats, statsOf } from "./stats.ts";
 import { Supervisor } from "./supervisor.ts";
 import { whenOpen } from "./when-open.ts";
 
-/** Where a Conn has its supervisor. */
+/** The key of a Conn's supervisor. */
 const SUPERVISOR: unique symbol = Symbol("supervisor");
 
 const CLIENT: ConnectionSource = { open: openSocket, retryReason: "backoff" };

@@ -13,8 +13,8 @@ import { INBOX, type ProviderOr, type ResolvedOptions, type SetupContext, type U
 import type { Session, SessionStart } from "./session.ts";
 import type { CloseFrame, WaitReason } from "./state-machine.ts";
 
-/** Milliseconds for the close frame of a server that selected no protocol. */
-const LAST_WORD_MS = 100;
+/** How long to wait for the close frame of a server that selected no protocol, in milliseconds. */
+const CLOSE_CODE_MS = 100;
 
 /** Where connections come from: a client opens them, a server accepts them. */
 export interface ConnectionSource {
@@ -44,7 +44,7 @@ export interface ActiveConnection extends SessionStart {
   readonly controller: AbortController | undefined;
 }
 
-/** The data of a Conn, as an attempt sees it: the owner of its socket from the moment in which the connection is ready. */
+/** The data of a Conn, as an attempt sees it. Owns the socket once the connection is ready. */
 export interface ConnectionOwner extends SocketOwner {
   readonly session: Session;
   /** The connection that is in use. */
@@ -104,10 +104,10 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
   #started: Deferred<SessionStart | undefined> | undefined;
   /** Whether the socket is open, and nothing but a microtask stands between the connection and its owner. */
   #isAboutToBeReady = false;
-  /** Whether the connection refused a message of `setup`: its end, and with it the reason, is on the way. */
+  /** Whether the connection refused a message of `setup`. Then `onEnd()` follows, with the reason. */
   #isCutOff = false;
   #setupError: unknown;
-  /** Whether the server selected no protocol, so that its messages are for nobody. */
+  /** Whether the server selected no protocol, so that its messages are ignored. */
   #isRefused = false;
   #hasReceived = false;
   /** The end of a connection that was about to be ready. */
@@ -138,7 +138,7 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
       if (!this.#isLeft && !this.#isCutOff) this.#handOver(start);
     } catch (error) {
       this.#setupError = error;
-      // Otherwise the code and the reason of the ending would be lost.
+      // Not after a cut-off, because onEnd() follows with the code and the reason of the ending.
       if (!this.#isCutOff) this.#fail(error);
     }
   }
@@ -154,7 +154,7 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
     this.#controller?.abort();
     const { flow, options } = this.#owner;
     this.#releaseEarly((payload) => {
-      // Without setup they were the application's, and the session may have counted them.
+      // Without setup they belong to the application, because the session may have counted them as received.
       if (!options.setup) flow.receive(payload);
       else flow.onDropped(payload, new ConnError("setup", "The attempt failed before setup was over.", { payload }));
     });
@@ -174,7 +174,7 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
       const refusal = new ConnError("refused", "The server selected none of the offered protocols.");
       this.#isRefused = true;
       // Not at once, because a close frame may follow the upgrade, with the server's own reason.
-      setTimeout(() => this.#fail(refusal), LAST_WORD_MS);
+      setTimeout(() => this.#fail(refusal), CLOSE_CODE_MS);
       return;
     }
     const start = flow.session.start(this.#socket as Socket, protocol);
@@ -205,7 +205,7 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
     return this.#controller.signal;
   }
 
-  /** Calls the functions among `url`, `protocols` and `headers`, in this order; all else was checked before. */
+  /** Calls those of `url`, `protocols` and `headers` that are functions, in this order. Values were checked before. */
   async #resolveTarget(): Promise<Target> {
     const { url, options, history } = this.#owner;
     const { protocols, headers } = options;
@@ -220,7 +220,7 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
     return target as Target;
   }
 
-  /** Opens a socket and starts the session on it; another socket, where the first one only answered a question. */
+  /** Opens a socket and starts the session on it. Opens another socket where the session asks for one (see `Session.start`). */
   async #open(target: Target): Promise<SessionStart> {
     const { options, flow, source } = this.#owner;
     const { session } = flow;
@@ -231,7 +231,7 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
       this.#offered = session.protocolsToOffer(target.protocols);
       this.#socket = source.open({ ...target, protocols: this.#offered }, options, this);
       const start = await started.promise;
-      // An abandoned attempt is ended by its owner, who looks at no result.
+      // The result is not used after abandon(), so that it may be undefined then.
       if (start || this.#isLeft) return start as SessionStart;
       this.#socket.abandon();
       session.onDisconnected();
@@ -309,7 +309,7 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
     this.#owner.onEnd({ code: ABNORMAL, reason: "", clean: false, cause }, frame);
   }
 
-  /** Says where to look, because a page never learns why a dial failed (WHATWG WebSockets, "fail the connection"). */
+  /** Creates an error that says where to look: no page learns why a dial failed (WHATWG WebSockets, "fail the connection"). */
   #unknownCause(): ConnError {
     const { host } = new URL((this.#target as Target).url);
     return new ConnError("refused", `No connection to ${host}. A page is not told why: see the browser's console.`);

@@ -71,7 +71,7 @@ export class Heartbeat {
     this.#owner = owner;
   }
 
-  /** Starts with one interval of rest, if anything can send a ping: the session, the user's `ping`, or the platform. */
+  /** Sends the first ping after one interval, if anything can ping: the session, the user's `ping`, or the platform. */
   start(target: HeartbeatTarget, transport: Pingable): void {
     if (!transport.ping && !this.#options.ping && !target.ping) return;
     this.#target = target;

@@ -17,7 +17,7 @@ export interface InboxBounds {
    * more fails the attempt, unless `overflow` drops messages. Default 1 MiB.
    */
   readonly maxSetupBytes: number;
-  /** The action at the bound: close the Conn, or drop a message, which is reported as `dropped`. Default `"close"`. */
+  /** The action at the bound: end the Conn, or drop the oldest or the new message and emit `dropped`. Default `"close"`. */
   readonly overflow: "close" | "drop-oldest" | "drop-newest";
 }
 
@@ -46,7 +46,7 @@ export class Inbox {
   /** Created with the first pull, because a Conn with listeners never needs it. */
   #pulls: Set<(payload: Payload | ConnError) => void> | undefined;
   #end: ConnError | undefined;
-  /** Whether anybody has ever pulled. */
+  /** Whether a message was ever pulled. */
   isUsed = false;
   /** Bytes of what waits, with the cost of each message. */
   bytes = 0;

@@ -44,7 +44,7 @@ export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, Outbox
   lastReceivedAt = 0;
   readonly #owner: FlowOwner<In, Out>;
   readonly #heartbeat: Heartbeat | undefined;
-  /** There while the messages that wait are held back. */
+  /** Runs while the messages that wait are held back: see `attach()`. */
   #hold: Timer | undefined;
   #hasWarned = false;
   #isInOutcome = false;
@@ -71,7 +71,7 @@ export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, Outbox
     this.#hold.start(holdMs, () => this.#release());
   }
 
-  /** Uses the connection no more. */
+  /** Stops using the connection. */
   detach(): void {
     this.#heartbeat?.stop();
     this.#hold?.stop();
@@ -98,7 +98,7 @@ export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, Outbox
     await this.session.flush();
   }
 
-  /** Resolves when all has left and the connection can be closed. Detects no dead connection meanwhile. */
+  /** Resolves when all messages have left, so that the connection can be closed. The heartbeat is stopped meanwhile. */
   flushToClose(): Promise<void> {
     this.#heartbeat?.stop();
     // A paused socket would never receive the peer's close frame.
@@ -108,7 +108,7 @@ export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, Outbox
   }
 
   /**
-   * Ends for good: calls that wait reject with `error`, pulls with `pullError`. Answers with the messages that were not
+   * Ends for good: calls that wait reject with `error`, pulls with `pullError`. Returns the messages that were not
    * delivered.
    */
   end(error: (payload?: Payload) => ConnError, pullError: ConnError, isByPeer: boolean, code: number): Undelivered {
@@ -118,7 +118,7 @@ export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, Outbox
     return { unsent: [...unsent, ...waiting], inDoubt };
   }
 
-  /** Asks the peer for a sign of life. Answers whether there is a way to ask. */
+  /** Pings the peer now. Returns whether the heartbeat has a connection to ping. */
   probe(): boolean {
     return this.#heartbeat?.probe() === true;
   }
@@ -133,7 +133,7 @@ export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, Outbox
     }
   }
 
-  /** Runs a function of the user. Reports an error that it throws, and answers with undefined then. */
+  /** Runs a function of the user. Reports an error that it throws, and returns undefined then. */
   guard<T>(name: string, act: () => T): T | undefined {
     try {
       return act();
@@ -267,7 +267,7 @@ export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, Outbox
     return new ConnError(code, message, { payload });
   }
 
-  /** Lets the messages that wait go. */
+  /** Writes the messages that wait, from now on. */
   #release(): void {
     this.#hold?.stop();
     this.#hold = undefined;

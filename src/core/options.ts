@@ -35,7 +35,7 @@ export type Provider<T> = T | ((attempt: ProviderContext) => T | Promise<T>);
 /** A value that has been checked, or a function whose answers are checked when they come. */
 export type ProviderOr<T, Given> = T | ((attempt: ProviderContext) => Given | Promise<Given>);
 
-/** A connection for the use of `setup`, ahead of all other code. */
+/** The connection as `setup` sees it, before any other code may use it. */
 export interface SetupContext<In, Out> {
   /** Sends ahead of everything queued. Throws `marshal` and `too-large` as `conn.send()`. */
   send(value: Out): void;
@@ -78,7 +78,7 @@ export interface ConnOptions<In = Payload, Out = In> {
   readonly maxPayloadBytes?: number | undefined;
   /** Bytes of the longest message sent; a longer one throws `too-large`. At least 0; default no limit. */
   readonly maxSendBytes?: number | undefined;
-  /** Bounds of what waits to be written. */
+  /** Bounds of what waits to be written: see {@link OutboxBounds}. */
   readonly outbox?: Partial<OutboxBounds> | undefined;
   /** Bounds of what waits to be received; `false` discards messages that no call waits for, and counts them in `stats`. */
   readonly inbox?: Partial<InboxBounds> | false | undefined;
@@ -105,7 +105,7 @@ export interface ConnOptions<In = Payload, Out = In> {
   readonly stableAfterMs?: number | undefined;
   /** Retries in a row before the Conn gives up. At least 0; default no limit. */
   readonly maxRetries?: number | undefined;
-  /** Milliseconds without a connection before the Conn gives up. At least 0; default no limit. */
+  /** Milliseconds without a connection before the Conn gives up, counted anew when a cached page is restored. At least 0; default no limit. */
   readonly giveUpAfterMs?: number | undefined;
   /**
    * Milliseconds for which messages wait on the first connection after a refusal for want of authentication (401, 403, 3000,
@@ -114,8 +114,14 @@ export interface ConnOptions<In = Payload, Out = In> {
    */
   readonly holdAfterRefusalMs?: number | undefined;
   /**
-   * Runs on each new connection before anything queued is sent, for authentication and resubscription. An error
-   * fails the attempt; `fatal(…)` closes the Conn.
+   * Called on each new connection before anything queued is sent, for authentication and resubscription; not on a
+   * connection that resumes a session. An error fails the attempt; `fatal(…)` ends the Conn. Default none.
+   *
+   * @example
+   * setup: async ({ send, receive }) => {
+   *   send({ type: "login", token });
+   *   if ((await receive()).type === "rejected") throw fatal("The server knows no such token.");
+   * }
    */
   readonly setup?: ((context: SetupContext<In, Out>) => void | Promise<void>) | undefined;
   /**
@@ -123,7 +129,7 @@ export interface ConnOptions<In = Payload, Out = In> {
    * Default the page's own signals, where there is a page.
    */
   readonly lifecycle?: LifecycleSource | false | undefined;
-  /** Exactly once across drops: `resume()` from `tautline/resume`. Default none: messages in flight may be lost. */
+  /** Delivers messages exactly once across drops: `resume()` from `tautline/resume`. Default none: messages in flight may be lost. */
   readonly resume?: Resume | undefined;
   /** Ends the Conn at once when aborted. Default none. */
   readonly signal?: AbortSignal | undefined;
@@ -205,7 +211,7 @@ const isSessionFactory = (value: unknown): boolean => typeof value === "function
 const hasMethods = (value: unknown, ...names: readonly string[]): boolean =>
   isObject(value) && names.every((name) => isFunction((value as Readonly<Record<string, unknown>>)[name]));
 
-/** An object that `take` makes something of, or false where `canBeFalse`. */
+/** Accepts an object in the form that `take` gives it, and false where `canBeFalse`. */
 function groupRule<T>(canBeFalse: boolean, standard: T, take: (given: never) => T): OptionRule {
   return [
     canBeFalse ? "an object or false" : "an object",

@@ -10,7 +10,7 @@ export interface OutboxBounds {
   readonly maxBytes: number;
   /** Messages that may wait. At least 0; default one for each 768 bytes of `maxBytes`, but 1,024 at least. */
   readonly maxMessages: number;
-  /** The message that gives way at the bound: the new one, or the oldest. Default `"reject"`. */
+  /** The message that is dropped at the bound: `"reject"` the new one, `"drop-oldest"` the oldest. Default `"reject"`. */
   readonly overflow: "reject" | "drop-oldest";
   /** Bytes buffered by the connection above which `send()` waits. At least 0; default 1 MiB. */
   readonly highWaterMark: number;
@@ -74,7 +74,7 @@ export const QUEUED_COST_BYTES = 768;
 /** The one promise of every message that is written at once. */
 const DONE: Promise<void> = Promise.resolve();
 const NO_OPTIONS: SendOptions = {};
-/** A session keeps the place of such a message, and not its bytes. */
+/** Options of `tryWrite()`. A session keeps only the number of a volatile message, and not its bytes. */
 const NOT_KEPT: DeliveryOptions = { volatile: true };
 
 /**
@@ -85,8 +85,8 @@ export class Outbox {
   readonly #bounds: OutboxBounds;
   readonly #owner: OutboxOwner;
   /**
-   * The ends of the list. A Set would do but for its deleted places: a search for the oldest walks over all of them,
-   * which made `drop-oldest` ten times slower than `reject`.
+   * The ends of the list. Not a Set, because its search for the oldest entry walks over all deleted places, which made
+   * `drop-oldest` ten times slower than `reject`.
    */
   #oldest: Entry | undefined;
   #newest: Entry | undefined;
@@ -127,7 +127,7 @@ export class Outbox {
     return entry.call.promise;
   }
 
-  /** Writes a message at once, and keeps nothing of it; or returns false. */
+  /** Writes a message at once, without keeping it, and returns true; or returns false. */
   tryWrite(payload: Payload): boolean {
     return this.#canWrite && this.#write(payload, NOT_KEPT);
   }

@@ -28,7 +28,7 @@ interface Target {
   removeEventListener(type: string, listener: (event: { readonly persisted?: boolean }) => void): void;
 }
 
-/** The interval between two looks at the clock, in milliseconds. */
+/** The interval between two checks of the clock, in milliseconds. */
 const CHECK_MS = 30_000;
 
 const page = globalThis as Page;

@@ -13,7 +13,7 @@ export interface RetryHistory {
   readonly everOpened: boolean;
   /** Whether a function is called again on each attempt, so that another attempt may bring other credentials. */
   readonly canRenew: boolean;
-  /** Endings for want of authentication since the last stable connection, this one not counted. */
+  /** Endings for want of authentication since the last stable connection, without the present one. */
   readonly refusals: number;
 }
 
@@ -31,7 +31,7 @@ export interface RetryContext extends RetryHistory {
 }
 
 type RetryOptions = Pick<ResolvedOptions<never, never>, "shouldRetry" | "backoff" | "maxRetries" | "giveUpAfterMs">;
-/** Runs a function of the user; answers with undefined for one that throws. */
+/** Runs a function of the user; returns undefined for one that throws. */
 type Guard = <T>(name: string, act: () => T) => T | undefined;
 type Delay = Pick<Extract<RetryDecision, { retry: true }>, "delayMs" | "reason">;
 
@@ -107,7 +107,7 @@ function toRange(min: number, max: number | "" | undefined): readonly [number, n
   return [from, to > from ? to : from * SPREAD];
 }
 
-/** Returns who ends the Conn with this ending; undefined when there may be another attempt. */
+/** Returns the side, or the rule, by which this ending ends the Conn; undefined when there may be another attempt. */
 function endedBy(
   end: ConnectionEnd,
   { state, retryReason, ...history }: RetryContext,
@@ -143,7 +143,7 @@ function delayFor(
   const [minMs, maxMs] = requestedDelay(end) ?? [0, 0];
   // A requested delay of zero, such as a past date, must not reset the backoff: clients would retry all together.
   if (maxMs > 0) return { delayMs: minMs + random() * (maxMs - minMs), reason: "server" };
-  // The platform may be wrong: the longest wait, and an attempt within the limit, in case nobody says "online".
+  // Dials in the end, because the platform may be wrong or may never report "online".
   if (!isOnline) return { delayMs: Math.min(MAX_MS, giveUpAfterMs - triedMs), reason: "offline" };
   const delayMs = Number(guard("backoff", () => backoff(attempt, describeEnd(end, state, true))));
   return { delayMs: delayMs >= 0 ? delayMs : MAX_MS, reason: retryReason };

@@ -10,7 +10,7 @@ export interface QueueSize {
 
 /** Figures since the Conn was made, and the queues of this moment. */
 export interface Stats {
-  /** Messages handed to a connection by the Conn, those that `setup` sends aside. */
+  /** Messages that the Conn handed to a connection, not counting those that `setup` sends. */
   readonly sent: number;
   /** Messages that came for the application. */
   readonly received: number;

@@ -53,7 +53,7 @@ export class Supervisor<In, Out> implements AttemptOwner<In, Out>, FlowOwner<In,
     source.onConnection?.(() => this.dispatch({ type: "reconnect" }));
   }
 
-  /** Whether connections come to this Conn, rather than that it dials. */
+  /** Whether this Conn is a server's: it accepts connections and does not dial. */
   get isServer(): boolean {
     return this.source.retryReason !== "backoff";
   }
@@ -83,7 +83,7 @@ export class Supervisor<In, Out> implements AttemptOwner<In, Out>, FlowOwner<In,
       this.#events.push(event);
       return;
     }
-    // onEnd() has marked the connection already, before the ending was judged.
+    // For `disconnected` onEnd() has called it already, because the decision about a retry depends on it.
     if (event.type !== "disconnected") this.#markStable();
     const events = [event];
     this.#events = events;
@@ -183,7 +183,7 @@ export class Supervisor<In, Out> implements AttemptOwner<In, Out>, FlowOwner<In,
         flow.session.beforeClose(effect.frame.code);
         return flow.connection?.socket.close(effect.frame.code, effect.frame.reason);
       case "finish": {
-        // A peer that is left in setup with a close frame has no time to answer.
+        // Not clean in setup, because the socket is left at once and the peer's close frame is not awaited.
         const clean = effect.clean && !(effect.frame && this.#attempt?.isOpen);
         if (effect.frame?.code === NORMAL && flow.connection) flow.session.beforeClose(NORMAL);
         this.#teardown(effect.frame);
@@ -254,7 +254,7 @@ export class Supervisor<In, Out> implements AttemptOwner<In, Out>, FlowOwner<In,
     });
   }
 
-  /** Handles a signal of the page or the machine: checks the connection in doubt, cuts a wait short. */
+  /** Handles a signal of the page or the machine: pings a connection that may be dead, or ends a wait. */
   #onLifecycle(signal: LifecycleSignal): void {
     if (signal === "offline") return;
     if (signal === "suspend") return this.dispatch({ type: "suspended" });

@@ -4,18 +4,18 @@ import type { Counts } from "./protocol/control.ts";
 import { count, type DeliveryState, noteAckSent } from "./protocol/delivery-state.ts";
 
 /**
- * An acknowledgement is due after so many messages, such a part of the window, such a time: whichever is first. Messages
- * are as many as one read brings of small ones, because each acknowledgement is a write, which took a fifth of a
- * receiver's time at 128 messages (`npm run bench -- --only resume-up`).
+ * An acknowledgement is due after this many messages, this part of the window, or this time, whichever comes first. One
+ * read brings about this many small messages; fewer would cost more, because each acknowledgement is a write, which took
+ * a fifth of a receiver's time at 128 messages (`npm run bench -- --only resume-up`).
  */
 const MAX_MESSAGES = 1_024;
 const MAX_WINDOW_SHARE = 1 / 4;
 const MAX_MS = 2_000;
 
 /**
- * The receiving half of an endpoint: counts what comes in, and decides when it is acknowledged, and up to where. That is
- * what was received, or what the application has consumed. While the application can't follow it is always the latter, so
- * that the window holds the peer back.
+ * The receiving half of an endpoint: counts incoming messages, and decides when they are acknowledged, and up to which. By
+ * option these are all received messages, or only those that the application has consumed; while the application can't
+ * follow always only the consumed ones, so that the window holds the peer back.
  */
 export class AckScheduler {
   readonly #inbox: { readonly length: number };
@@ -50,7 +50,7 @@ export class AckScheduler {
     this.#delivery = undefined;
   }
 
-  /** Counts a message in. Answers false where the peer went beyond its window. */
+  /** Counts an incoming message. Returns false where the peer went beyond its window. */
   receive(payload: Payload): boolean {
     if (!this.#delivery || !count(this.#delivery, payload)) return false;
     // When only consumed messages are acknowledged, `onConsumed()` decides instead.
@@ -58,16 +58,16 @@ export class AckScheduler {
     return true;
   }
 
-  /** The application may have consumed messages. */
+  /** Called when the application may have consumed messages. */
   onConsumed(): void {
     if (this.#acksConsumed || this.#isPaused) this.#schedule();
   }
 
-  /** The application can't follow, or can again. */
+  /** Called when the application can't follow, or can again. */
   setPaused(on: boolean): void {
     if (on === this.#isPaused) return;
     this.#isPaused = on;
-    // The peer may have stopped at its window.
+    // At once, because the peer may have stopped at its window.
     if (!on) this.acknowledgeSoon("a");
   }
 

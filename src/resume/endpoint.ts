@@ -45,7 +45,7 @@ export class Endpoint implements SessionControls {
     return this.sender.delivery !== undefined;
   }
 
-  /** Begins a connection. Whatever the peer stated on the last one holds for that one alone. */
+  /** Begins a connection. Final counts of the peer hold for their own connection only, so they are forgotten. */
   open(transport: Transport): void {
     this.#connection = { transport, isClosing: false, finalCounts: undefined };
   }
@@ -79,7 +79,7 @@ export class Endpoint implements SessionControls {
     return undefined;
   }
 
-  /** Takes the final counts of the peer, after which only its close frame may come. Answers false for impossible ones. */
+  /** Takes the final counts of the peer, after which only its close frame may come. Returns false for impossible ones. */
   onFinalCounts(counts: Counts): boolean {
     if (!this.#connection || !this.sender.onFinalCounts(counts)) return false;
     this.#connection.finalCounts = counts;
@@ -123,7 +123,7 @@ export class Endpoint implements SessionControls {
     return this.sender.dispose(error, isFinal ? this.#connection?.finalCounts : undefined);
   }
 
-  /** Handles control. Answers false for a frame that breaks the protocol. */
+  /** Handles a control frame. Returns false for a frame that breaks the protocol. */
   #onControl(frame: ControlFrame | undefined): boolean {
     const { onMoveRequested } = this.#options;
     switch (frame?.type) {
@@ -149,7 +149,7 @@ export class Endpoint implements SessionControls {
     return false;
   }
 
-  /** Acknowledges, if there is a connection to do so. */
+  /** Sends the count of acknowledged messages in a frame of this type, if there is a connection. */
   #sendCount(type: "a" | "p" | "q"): void {
     const { delivery } = this.sender;
     if (delivery && this.#connection?.transport) this.sendControl({ type, n: this.#receiver.takeCount(delivery) });

@@ -14,7 +14,7 @@ export class FlushWaiters {
     return new Promise((resolve, reject) => this.#waiting.add({ upTo, resolve, reject }));
   }
 
-  /** Resolves those that wait for messages before `oldest`, the first one that is not settled. */
+  /** Resolves the calls whose messages all come before `oldest`, the first message that is not settled. */
   settle(oldest: number): void {
     for (const waiter of this.#waiting) {
       if (waiter.upTo >= oldest) return;

@@ -19,7 +19,7 @@ import {
   windowCost,
 } from "./protocol/delivery-state.ts";
 
-/** The ways of a sender to ask the peer. */
+/** The frames by which a sender asks the peer for an answer. */
 export interface SenderControls {
   /** Sends a ping, which the peer answers once it has read all before it. */
   ping(): void;
@@ -33,9 +33,9 @@ interface Outgoing {
   isActive: boolean;
   /** Whether an acknowledgement was asked for and has not come. */
   hasAsked: boolean;
-  /** Messages that wait, behind one under suspicion, until the peer has shown that the connection works. */
+  /** A message under suspicion and those behind it, until pongs release them: see `onPong()`. */
   held: SentMessage[];
-  /** The number of a message under suspicion that was written, until the peer answers a ping after it; 0 for none. */
+  /** The number of the message under suspicion once it was written, until the peer answers the ping after it; 0 for none. */
   suspect: number;
 }
 
@@ -54,7 +54,7 @@ export class Sender {
   /** Messages of lost sessions. They go ahead of the outbox, as far as the window has room, once setup is over. */
   #carriedOver: SentMessage[] = [];
   #ordinal = 0;
-  /** The last message whose acknowledgement somebody waits for. */
+  /** The ordinal of the last message whose acknowledgement a call waits for. */
   #awaited = 0;
   #room: Deferred<void> | undefined;
 
@@ -75,7 +75,7 @@ export class Sender {
     return this.delivery === undefined || hasRoom(this.delivery);
   }
 
-  /** The session goes on, or begins, over `transport`. Without `delivery` nothing is kept. */
+  /** Continues or begins the session over `transport`. Without `delivery` nothing is kept. */
   attach(transport: Transport, delivery: DeliveryState | undefined): void {
     this.delivery = delivery;
     this.#connection = { transport, isActive: false, hasAsked: false, held: [], suspect: 0 };
@@ -83,13 +83,13 @@ export class Sender {
 
   detach(): void {
     const suspect = this.#connection?.suspect;
-    // The connection had proven to work, and ended after this very message.
+    // A strike, because the connection answered a ping, was sent this message alone, and ended.
     if (suspect && this.delivery?.firstUnreceived === suspect) this.delivery.strikes++;
     this.#connection = undefined;
     this.#makeRoom();
   }
 
-  /** Setup is over. */
+  /** Called when setup is over: writes the messages that earlier sessions left. */
   activate(): void {
     if (this.#connection) this.#connection.isActive = true;
     this.#drainCarriedOver();
@@ -115,7 +115,7 @@ export class Sender {
     return true;
   }
 
-  /** Handles an acknowledgement up to message `n`. Answers false for a count that can't be. */
+  /** Handles an acknowledgement up to message `n`. Returns false for a count that can't be. */
   onAcknowledged(n: number): boolean {
     const done = this.delivery && acknowledge(this.delivery, n);
     if (!done) return false;
@@ -128,14 +128,18 @@ export class Sender {
     return true;
   }
 
-  /** Takes the final counts of the peer. Answers false for counts that can't be. */
+  /** Takes the final counts of the peer. Returns false for counts that can't be. */
   onFinalCounts(counts: Counts): boolean {
     return (
       this.delivery !== undefined && splitLoss(this.delivery, counts) !== undefined && this.onAcknowledged(counts.n)
     );
   }
 
-  /** The peer has answered a ping, so all that was written before it has arrived. */
+  /**
+   * Called when the peer has answered a ping, so that all that was written before it has arrived. With a message under
+   * suspicion the first pong shows that the connection works, and that message is written alone, with another ping behind
+   * it. The second pong shows that the message did no harm, and the others are written.
+   */
   onPong(): void {
     const connection = this.#connection;
     if (!connection || !this.delivery) return;
@@ -148,7 +152,7 @@ export class Sender {
     this.#drainCarriedOver();
   }
 
-  /** Settles what goes no further when the peer has returned and shown what it did not count. */
+  /** Settles the messages that a resumed session does not send again: stale ones, and a poisonous one. */
   applyResume({ stale, poison }: ResumePlan): void {
     this.#dropStale(stale);
     if (poison) {
@@ -161,7 +165,7 @@ export class Sender {
     this.#settleFlushes();
   }
 
-  /** Writes again what the peer has not counted. A message under suspicion waits for proof that the connection works. */
+  /** Writes again what the peer has not counted; with a message under suspicion only after a pong: see {@link onPong}. */
   resume({ resend, isSuspect }: ResumePlan): void {
     if (isSuspect && this.#connection) {
       this.#connection.held = [...resend];
@@ -192,7 +196,7 @@ export class Sender {
     this.#settleFlushes();
   }
 
-  /** Drops a session that ends with its connection: messages of its setup are of no use elsewhere. */
+  /** Drops a session that ends with its connection, because messages of a setup belong to that connection alone. */
   forget(): void {
     this.delivery = undefined;
     this.#settleFlushes();
@@ -214,7 +218,7 @@ export class Sender {
     }
   }
 
-  /** Rejects all that waits, and parts what is kept at the final counts of the peer, where they are known. */
+  /** Rejects all calls that wait, and sorts the retained messages by the final counts of the peer, where they are known. */
   dispose(error: (payload?: Payload) => ConnError, counts: Counts | undefined): Undelivered {
     const { undelivered = [], inDoubt = [] } = (this.delivery && splitLoss(this.delivery, counts)) ?? {};
     const [unsent, doubtful] = partDoubtful([...undelivered, ...this.#carriedOver]);
@@ -240,7 +244,7 @@ export class Sender {
     for (const { payload } of messages) this.#connection?.transport.write(escaped(payload as Payload));
   }
 
-  /** Asks for an acknowledgement when much of the window is used, or somebody waits for it. */
+  /** Asks for an acknowledgement when half of the window is used, or a call waits for it. */
   #askIfNeeded(): void {
     const delivery = this.delivery;
     const connection = this.#connection;
@@ -310,7 +314,7 @@ export class Sender {
   }
 }
 
-/** The payloads of those messages that still have one. */
+/** Returns the payloads of those messages that still have one. */
 function payloadsOf(messages: readonly SentMessage[]): Payload[] {
   return messages.flatMap(({ payload }) => payload ?? []);
 }

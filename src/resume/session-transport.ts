@@ -2,7 +2,7 @@ import type { Payload } from "../base/payload.ts";
 import type { DeliveryOptions, Transport } from "../core/outbox.ts";
 import type { Sender } from "./sender.ts";
 
-/** A connection as the outbox sees it: full while something goes ahead of what the outbox has. */
+/** The connection as the outbox sees it: full while the sender has messages that go first, or the window is full. */
 export class GatedTransport implements Transport {
   readonly #sender: Sender;
   readonly #transport: Transport;
@@ -32,7 +32,7 @@ export interface SessionControls {
   setPaused(on: boolean): void;
 }
 
-/** The same with a session, which pings and holds the peer back in its own way. */
+/** The same with a session, which has its own pings and its own way to hold the peer back. */
 export class SessionTransport extends GatedTransport {
   readonly #controls: SessionControls;
 

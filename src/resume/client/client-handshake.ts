@@ -14,15 +14,15 @@ import { withResume } from "../protocol/subprotocol.ts";
 import { createSupport, hasSpoken, learn, makesOffer, type Support, type SupportEvent } from "./support.ts";
 
 /**
- * Where a socket stands: no socket, H awaited, the answer to R awaited, a fresh session in setup, a session in use, no
- * resume at all.
+ * The phase of a socket. `away`: there is none. `greeting`: H is awaited. `resuming`: the answer to R is awaited.
+ * `starting`: a fresh session is in setup. `active`: a session is in use. `plain`: the connection is used without resume.
  */
 type Phase = "away" | "greeting" | "resuming" | "starting" | "active" | "plain";
 
 interface ClientSessionState {
   readonly sid: string;
   readonly secret: string;
-  /** The number of the last return to the session. */
+  /** The number of resumptions that were tried. */
   gen: number;
   readonly delivery: DeliveryState;
 }
@@ -58,7 +58,7 @@ export type ClientHandshakeStep =
 
 const PROTOCOL_ERROR = { type: "protocolError" } as const;
 
-/** Makes the handshake of a Conn that has no session yet. */
+/** Creates the handshake of a Conn that has no session yet. */
 export function createClientHandshake(window: number): ClientHandshake {
   return {
     phase: "away",
@@ -131,12 +131,12 @@ export function deliveryOf({ session }: ClientHandshake): DeliveryState | undefi
   return session?.delivery;
 }
 
-/** Setup is over, and the session in use. */
+/** Called when setup is over and the session is in use. */
 export function onActivated(handshake: ClientHandshake): void {
   if (handshake.phase === "starting") handshake.phase = "active";
 }
 
-/** The socket is gone, or left. */
+/** Called when the socket has ended, or was left. */
 export function onDisconnected(handshake: ClientHandshake): void {
   // A session that was cut off in setup is lost, because another setup can't continue it.
   if (handshake.phase === "starting") handshake.session = undefined;
@@ -144,7 +144,7 @@ export function onDisconnected(handshake: ClientHandshake): void {
   handshake.phase = "away";
 }
 
-/** Takes the protocol that H names. Answers false where H names none of the offered ones. */
+/** Takes the protocol that H names. Returns false where H names none of the offered ones. */
 function takeProtocol(handshake: ClientHandshake, { app }: GreetingFrame): boolean {
   const { protocols } = handshake;
   const protocol = app === 0 && protocols.length === 0 ? "" : protocols[app - 1];
@@ -163,7 +163,7 @@ function onGreeting(handshake: ClientHandshake, frame: GreetingFrame): ClientHan
   return { type: "reply", frame: { type: "R", sid, secret, gen, rx: delivery.received, win: window } };
 }
 
-/** The fresh session becomes our own: all counts begin anew. */
+/** Takes the session that H offers in place of any earlier one: all counts begin anew. */
 function startSession(
   handshake: ClientHandshake,
   { sid, secret, win }: GreetingFrame,

@@ -21,12 +21,15 @@ import {
 } from "./client-handshake.ts";
 import { hasSpoken } from "./support.ts";
 
-/** How long a server may take for the greeting, which rides with the handshake's answer; and one that spoke before. */
+/**
+ * How long a client waits for the greeting, which a server sends together with its answer to the upgrade: of a server that
+ * never spoke resume, and of a server that did.
+ */
 const FIRST_GREETING_MS = 1_000;
 const NEXT_GREETING_MS = 5_000;
-/** The wait is parted, so that a busy page, whose timers are late, has time to read what came meanwhile. */
+/** The wait is split, so that a busy page, whose timers are late, has time to read what came meanwhile. */
 const GREETING_PARTS = 4;
-/** HTTP statuses of the class 4xx by which a server refuses something else than the offer. */
+/** Statuses from 400 to 499 by which a server refuses something other than the offer. */
 const NOT_THE_OFFER = new Set([401, 403, 404, 408, 410, 425, 429]);
 
 export interface ClientOptions {
@@ -69,7 +72,7 @@ export class ClientSession implements Session {
   }
 
   onHandshakeFailed(cause: unknown, status: number | undefined): boolean {
-    // A browser tells nothing of a refusal; a status tells, and so does the code of a network error.
+    // A browser exposes neither a status nor the code of a network error, so any failure may be a refusal there.
     const isUnexplained = (cause as { readonly code?: unknown } | undefined)?.code === undefined;
     const isRefusal =
       status === undefined ? isUnexplained : status >= 400 && status < 500 && !NOT_THE_OFFER.has(status);

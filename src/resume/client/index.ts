@@ -11,8 +11,9 @@ export interface ResumeOptions {
    */
   readonly windowBytes?: number | undefined;
   /**
-   * Which messages are acknowledged: received ones, or consumed ones: those that were pulled, or whose listeners have
-   * returned. With `"consumed"` a reader that pauses holds the server back, in browsers too. Default `"received"`.
+   * Which messages are acknowledged: all that were received, or only those that the application has consumed, by a pull or
+   * a listener that returned. With `"consumed"` a reader that pauses holds the server back, in browsers too. Default
+   * `"received"`.
    */
   readonly ack?: "received" | "consumed" | undefined;
 }
@@ -23,10 +24,16 @@ const RULES: OptionRules<{ windowBytes: number; ack: "received" | "consumed" }> 
 };
 
 /**
- * Exactly once and in order, both ways, across drops, where the server speaks `resume.v1` (`tautline/server` does, see
- * docs/internals/protocol.md). Against any other server everything works as without.
+ * Returns the option by which a Conn delivers messages exactly once and in order, both ways, across drops. The server must
+ * speak `resume.v1`, as `tautline/server` with the option `resume` does (docs/internals/protocol.md is the wire format).
+ * With any other server the Conn works as it does without the option.
  *
- * @throws `bad-option`, in the constructor of the Conn that it is given to
+ * @throws ConnError `bad-option`, in the constructor of the Conn that takes the option
+ *
+ * @example
+ * ```ts
+ * const conn = new Conn("wss://example.com/live", { codec: json(), resume: resume() });
+ * ```
  */
 export function resume(options: ResumeOptions = {}): Resume {
   return (owner) => {

@@ -7,7 +7,7 @@
  * | tested | the same, and the last dial failed or was silent | goes without the offer |
  * | confirmed | it has spoken resume, so there may be a session to lose | makes the offer |
  * | doubted | the same, and three handshakes in a row failed | goes without the offer |
- * | offered | it opened without the offer, which is made once more before that is believed | makes the offer |
+ * | offered | it opened without the offer, which is made once more to be sure | makes the offer |
  * | denied | it has certainly changed: only a dial that fails can save the session | goes without the offer |
  * | unsupported | it does not speak resume, and is not asked any more | goes without the offer |
  */
@@ -33,7 +33,7 @@ export type SupportOutcome = "again" | "failed" | "plain";
 const MAX_FAILURES = 3;
 const MAX_SILENCES = 2;
 
-/** Makes the state of a server about which nothing is known, or which has just greeted. */
+/** Creates the state of a server about which nothing is known, or which has just greeted. */
 export function createSupport(name: "unknown" | "confirmed"): Support {
   return { name, silences: 0, failures: 0 };
 }
@@ -74,13 +74,15 @@ export function learn(support: Support, event: SupportEvent): readonly [Support,
   const to = (next: Support["name"], outcome: SupportOutcome, failures = 0) =>
     [{ name: next, silences, failures }, outcome] as const;
 
+  // The dial went without the offer: the server was tested, doubted, denied or unsupported.
   if (!makesOffer(support)) {
     if (!isOpen)
       return [name === "unsupported" ? support : createSupport(name === "tested" ? "unknown" : "confirmed"), "failed"];
     if (name === "doubted") return to("offered", "again");
-    // A page that was busy may have missed the greeting: one silence proves little.
+    // Not given up after one silence, because a busy page may have missed the greeting.
     return to(name === "tested" && silences > 0 && silences < MAX_SILENCES ? "unknown" : "unsupported", "plain");
   }
+  // The dial made the offer: the server was unknown, confirmed or offered.
   if (event === "failed") return [support, "failed"];
   if (name === "offered" || silences >= MAX_SILENCES) return to(name === "unknown" ? "tested" : "denied", "again");
   if (name === "unknown") return event === "opened" ? to("unsupported", "plain") : to("tested", "again");

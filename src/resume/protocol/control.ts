@@ -1,6 +1,6 @@
 import type { Payload } from "../../base/payload.ts";
 
-/** The first character of a control frame. The second character of one is never U+0010. */
+/** The first character of a control frame, whose second character is never U+0010. An escaped message has the mark twice. */
 const MARK = "\u0010";
 const MARK_CODE = 0x10;
 const MAX_LENGTH = 200;
@@ -14,7 +14,7 @@ export interface Counts {
   readonly rx: number;
 }
 
-/** The messages of the protocol itself. docs/protocol.md gives the meaning of each. */
+/** The messages of the protocol itself. docs/internals/protocol.md gives the meaning of each. */
 export type ControlFrame =
   | GreetingFrame
   | { readonly type: "N"; readonly win: number }
@@ -80,7 +80,7 @@ const patterns = new Map(
   }),
 );
 
-/** Writes `frame` as it travels. */
+/** Returns `frame` as it travels. */
 export function encode(frame: ControlFrame): string {
   const write = (name: string) => {
     const value = (frame as unknown as Record<string, string | number | undefined>)[name];
@@ -90,7 +90,7 @@ export function encode(frame: ControlFrame): string {
   return (MARK + frame.type + SHAPES[frame.type].replace(/[(:?)\\]/g, "").replace(/[a-z]+/g, write)).trimEnd();
 }
 
-/** Reads `text`; `undefined` for anything malformed or unknown. */
+/** Returns the frame that travelled as `text`; `undefined` for anything malformed or unknown. */
 export function decode(text: string): ControlFrame | undefined {
   const type = text[1] as string;
   const pattern = text.length <= MAX_LENGTH && isControl(text) ? patterns.get(type) : undefined;
@@ -109,12 +109,12 @@ export function isControl(payload: Payload): payload is string {
   return isMarked(payload) && payload.charCodeAt(1) !== MARK_CODE;
 }
 
-/** Gives an application's message the form in which it travels, so that no peer takes it for control. */
+/** Returns an application's message in the form in which it travels, so that no peer takes it for control. */
 export function escaped(payload: Payload): Payload {
   return isMarked(payload) ? MARK + payload : payload;
 }
 
-/** Gives back the message that travelled as `payload`. */
+/** Returns the message that travelled as `payload`. */
 export function unescaped(payload: Payload): Payload {
   return isMarked(payload) ? payload.slice(1) : payload;
 }

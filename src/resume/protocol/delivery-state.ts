@@ -31,7 +31,7 @@ export interface DeliveryState {
   readonly granted: number;
   /** Messages put on a socket. */
   sent: number;
-  /** The part of `sent` that the peer had received, as it last stated on a return. */
+  /** The part of `sent` that the peer had received, as it stated when the session was last resumed. */
   peerReceived: number;
   /** The part of `sent` that the peer has acknowledged. */
   ackReceived: number;
@@ -41,9 +41,9 @@ export interface DeliveryState {
   cost: number;
   /** Messages are sent while the unacknowledged ones cost less. */
   window: number;
-  /** The number of the message that the last return sent first; 0 for none. */
+  /** The number of the first message that was sent again when the session was last resumed; 0 for none. */
   firstUnreceived: number;
-  /** Connections in a row that had proven to work, and that ended after this message and before the peer counted it. */
+  /** Connections in a row that answered a ping, and then ended after `firstUnreceived` was sent and before the peer counted it. */
   strikes: number;
 }
 
@@ -55,16 +55,16 @@ export interface ResumePlan {
   readonly stale: readonly SentMessage[];
   /** A message that is set aside, because it ended too many connections. */
   readonly poison: SentMessage | undefined;
-  /** Whether the last return sent the same message first, and ended before the peer counted it. */
+  /** Whether `resend` begins with the same message as at the last resumption, so that it may be what ended that connection. */
   readonly isSuspect: boolean;
 }
 
 /** Connections in a row that a message may end. */
 const MAX_STRIKES = 3;
-/** Acknowledged places in front of the others are given back when there are this many, and more of them than others. */
+/** `retained` is cut when at least so many places in front are acknowledged, and more than half of all. */
 const COMPACT_AT = 256;
 
-/** Makes the state of a session that begins, given the window that this end grants. */
+/** Creates the state of a session that begins, given the window that this end grants. */
 export function createDeliveryState(granted: number): DeliveryState {
   return {
     received: 0,
@@ -87,7 +87,7 @@ export function createDeliveryState(granted: number): DeliveryState {
 /** The largest window: the largest number of ten digits to the base of 36, which is how it travels. */
 export const MAX_WINDOW_BYTES = 36 ** 10 - 1;
 
-/** Gives what `payload` takes of a window, whatever its encoding: bytes, or UTF-16 units of text, and an overhead. */
+/** Returns the part of a window that `payload` takes: its bytes, or UTF-16 units of text, and an overhead. */
 export function windowCost({ length }: Payload): number {
   return length + MESSAGE_COST_BYTES;
 }
@@ -102,7 +102,7 @@ export function setWindow(state: DeliveryState, granted: number): void {
   state.window = Math.min(granted, state.granted);
 }
 
-/** Counts a message in. Answers false where the peer went beyond the window that it was granted. */
+/** Counts an incoming message. Returns false where the peer went beyond the window that it was granted. */
 export function count(state: DeliveryState, payload: Payload): boolean {
   if (state.unackedCost >= state.granted) return false;
   const cost = windowCost(payload);
@@ -140,7 +140,7 @@ export function acknowledge(state: DeliveryState, n: number): SentMessage[] | un
   return done;
 }
 
-/** Continues where the peer, on a return, states to have received `rx`; `undefined` for a count that can't be. */
+/** Plans the resumption after message `rx`, the last one that the peer states to have received; `undefined` for a count that can't be. */
 export function planResume(state: DeliveryState, rx: number): ResumePlan | undefined {
   const loss = splitLoss(state, { n: rx, rx });
   if (!loss) return undefined;
@@ -151,10 +151,10 @@ export function planResume(state: DeliveryState, rx: number): ResumePlan | undef
   const isSuspect = first > 0 && first === state.firstUnreceived;
   if (!isSuspect) state.strikes = 0;
   const poison = state.strikes >= MAX_STRIKES ? resend.shift() : undefined;
-  // Without a suspect the next return begins to count anew.
+  // Without the message that was set aside, the next resumption has nothing to suspect.
   state.firstUnreceived = poison ? 0 : first;
   state.peerReceived = rx;
-  // Uncounted messages may be taken out: the next message takes the number.
+  // Stale and poisonous messages are left out, because the peer counted none of them: later messages take their numbers.
   const retained = [...received, ...resend];
   state.retained = retained;
   state.start = state.cost = 0;
@@ -164,8 +164,9 @@ export function planResume(state: DeliveryState, rx: number): ResumePlan | undef
 }
 
 /**
- * Parts what is kept of a session that is lost or over at the counts that the peer states: acknowledged, received and no
- * more, neither. Without counts nobody knows. `undefined` for counts that can't be.
+ * Sorts the messages that are retained when a session is lost or over, by the counts that the peer states: up to `n` they
+ * are delivered, up to `rx` in doubt, above `rx` undelivered. Without counts all are in doubt. Returns `undefined` for
+ * counts that can't be.
  */
 export function splitLoss(
   { retained, start, ackReceived, peerReceived, sent }: DeliveryState,
@@ -178,8 +179,8 @@ export function splitLoss(
 }
 
 /**
- * Lists what the next session sends first: of a session that is lost what is certainly not delivered, and what is in doubt
- * only if that was asked for; then what `earlier` sessions left.
+ * Lists the messages that the next session sends first: those in doubt with the option `resend`, the undelivered ones, and
+ * those that `earlier` sessions left. Volatile messages are left out.
  */
 export function carryOver(
   { undelivered, inDoubt }: SessionLoss<SentMessage>,

@@ -14,7 +14,7 @@ interface IssuedSession {
 
 /** How long a session is kept that no client has taken. A client whose N was lost may return to it. */
 const ISSUED_MS = 30_000;
-/** Issued sessions that count against no bound, so that new clients get in however few sessions may be away. */
+/** Issued sessions that count against no bound, so that new clients get in even where `maxSessions` is 0. */
 const RESERVED_SESSIONS = 1_000;
 const RESERVED_BYTES = 8 * 2 ** 20;
 /** Heap of a record, and of a socket besides its request. Measured by test/faults/memory.test.ts (Node 20), rounded up. */

@@ -29,7 +29,7 @@ export interface PendingSocketOwner extends SessionStore {
   onBroken(session: SessionRecord): void;
 }
 
-/** Time for a client to answer the greeting. After it the socket is closed with HANDSHAKE_TIMEOUT. */
+/** Milliseconds for a client to answer the greeting. Then the socket is closed with HANDSHAKE_TIMEOUT. */
 const ANSWER_MS = 10_000;
 
 /**

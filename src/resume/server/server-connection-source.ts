@@ -5,7 +5,7 @@ import type { ServerSource } from "../../server/accepted-source.ts";
 import type { ConnectionEnd, Socket, SocketOptions, SocketOwner, Target } from "../../socket/socket.ts";
 import type { ServerSession } from "./server-session.ts";
 
-/** Gives the Conn of a session the sockets on which the session's client comes and returns. */
+/** Gives the Conn of a session the sockets on which the session's client connects and returns. */
 export class ServerConnectionSource implements ServerSource {
   onListenerError: ((error: unknown) => void) | undefined;
   readonly closeCodes = SERVER_CODES;
@@ -15,13 +15,13 @@ export class ServerConnectionSource implements ServerSource {
     this.#session = session;
   }
 
-  /** The Conn waits for its client, unless the session has ended, or has not begun because setup is not over. */
+  /** `"peer"`, so that the Conn waits for its client; false where the session has ended, or setup is not over. */
   get retryReason(): WaitReason | false {
     return this.#session.refusal === undefined && this.#session.isActivated && "peer";
   }
 
   retryDelayMs({ code, reason }: ConnectionEnd): number {
-    // Firefox closes the connection of a page that is left with this, before the page can. Proxies that restart give a reason.
+    // Firefox closes so when a page is left, before the page can. Proxies that restart give a reason.
     if (code === GOING_AWAY && reason === "") this.#session.onPageLeft();
     return this.#session.remainingMs;
   }

@@ -22,7 +22,7 @@ export interface SessionRecord {
   readonly secret: string;
   /** The client's identity, from the upgrade request. Only the same principal may return. */
   readonly principal: string | undefined;
-  /** Number of the last return. */
+  /** The number of the latest resumption, as the client counts its tries. */
   generation: number;
   /** Whether a client has taken the session. Until then the session has no Conn. */
   isAccepted: boolean;
@@ -46,7 +46,7 @@ export interface PendingHandshake {
   readonly app: number;
   /** The application's protocol that is spoken, `""` for none. */
   readonly protocol: string;
-  /** Whether a return was answered with X. From then on only N may follow. */
+  /** Whether a resumption was answered with X. From then on only N may follow. */
   isRefused: boolean;
 }
 
@@ -61,7 +61,7 @@ export type HandshakeResult =
   /** `broken` is a session that can't continue after this. */
   | { readonly type: "refuse"; readonly code: number; readonly broken?: SessionRecord };
 
-/** Makes a session that no client has taken yet; `window` is what the server grants. */
+/** Creates a session that no client has taken yet; `window` is what the server grants. */
 export function createSessionRecord(
   key: { readonly sid: string; readonly secret: string },
   principal: string | undefined,
@@ -113,7 +113,7 @@ function resumeSession(handshake: PendingHandshake, frame: ResumeFrame, store: S
   return { type: "resumed", session: found, plan };
 }
 
-/** Takes as long for the last wrong character as for the first, in runtimes without `timingSafeEqual` too. */
+/** Whether `a` equals `b`, in constant time. Not by `timingSafeEqual`, because some runtimes do not have it. */
 function isEqual(a: string, b: string): boolean {
   if (a.length !== b.length) return false;
   let difference = 0;

@@ -27,15 +27,15 @@ export interface ServerSessionOptions extends EndpointOptions {
   readonly ttlMs: number;
 }
 
-/** How long a session is kept whose page was left. Not ended at once, because a proxy may have left in the page's name. */
+/** How long a session is kept whose page was left. Not ended at once, because a proxy may have sent the close frame. */
 const PAGE_LEFT_MS = 5_000;
-/** A timer that fires this much too early is no reason to wait once more. */
+/** How much too early a timer may fire, in milliseconds. */
 const TOLERANCE_MS = 50;
 
-/** One session in use: it connects its Conn to the sockets on which the client comes and returns. */
+/** One session in use: gives its Conn the sockets on which the client connects and returns. */
 export class ServerSession implements Session {
   readonly record: SessionRecord;
-  /** Why the session was ended against its client's will. */
+  /** Why the server ended the session, such as for want of room. Undefined while it may be resumed. */
   refusal: SessionEndReason | undefined;
   /** Whether setup is over. Until then the session can't be resumed. */
   isActivated = false;
@@ -112,13 +112,13 @@ export class ServerSession implements Session {
     return Math.round(Math.max(this.#expiresAt, this.#owner.keepUntil) - now);
   }
 
-  /** Called when the client's connection has ended as that of a page that is left: such a page does not return. */
+  /** Called when the connection ended as it does when a page is left. Such a page does not return, so the time is cut. */
   onPageLeft(): void {
     if (this.#socket?.request.headers.origin === undefined) return;
     this.#expiresAt = performance.now() + Math.min(PAGE_LEFT_MS, this.#options.ttlMs);
   }
 
-  /** Returns the socket that the Conn is to take over. Without one the session has expired, or is kept for longer. */
+  /** Returns the socket that the Conn is to take over. Without a socket the session has expired, or is kept for longer. */
   takeNextSocket(): PendingSocket | undefined {
     const socket = this.#nextSocket;
     this.#nextSocket = undefined;

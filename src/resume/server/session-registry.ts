@@ -31,7 +31,7 @@ interface ActiveSession {
   readonly conn: SessionConn;
 }
 
-/** How long a client may take to come back after the delay that it was asked to wait. */
+/** Milliseconds for a client to come back after the delay that it was asked to wait. */
 const RETURN_MS = 5_000;
 const SID_BYTES = 12;
 const SECRET_BYTES = 24;
@@ -132,7 +132,7 @@ export class SessionRegistry implements PendingSocketOwner, ServerSessionOwner {
       active.session.resume(socket, plan);
       return;
     }
-    // The session was issued on a socket whose N was lost, or is late.
+    // The client took an issued session, and its N was lost or is late.
     this.#issued.get(record.sid)?.socket?.leave(FENCED);
     this.onAccepted(socket, record, plan);
   }

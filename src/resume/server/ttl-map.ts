@@ -29,7 +29,7 @@ export class TtlMap<T> {
     if (this.#entries.size === 1) this.#schedule();
   }
 
-  /** Puts another value in the place of one, which keeps its age. */
+  /** Replaces the value of `key`, whose age stays. */
   replace(key: string, value: T): void {
     const entry = this.#entries.get(key);
     if (entry) entry.value = value;
