@@ -23,8 +23,8 @@ export const MAX_WAIT_MS = 600_000;
 const MIN_WAIT_MS = 250;
 /** The largest share of the rate that pays for refusals; otherwise a client that hammers would keep everybody out. */
 const MAX_REFUSAL_SHARE = 0.9;
-/** Refusals older than this are forgiven where they could not be paid for. */
-const MAX_DEBT_S = 1;
+/** Refusals older than this are forgiven where they could not be paid for, in milliseconds. */
+const MAX_DEBT_MS = 1_000;
 
 /**
  * Admits connections up to a rate, and gives every other client a slot of its own in which to come back.
@@ -76,7 +76,7 @@ export class Admission {
       this.#tokens--;
       return undefined;
     }
-    this.#debt = Math.min(this.#debt + REFUSAL_COST, this.#tokensPerMs * MAX_DEBT_S * 1_000);
+    this.#debt = Math.min(this.#debt + REFUSAL_COST, this.#tokensPerMs * MAX_DEBT_MS);
     return this.#reserveSlot(now);
   }
 

@@ -18,10 +18,12 @@ export default {
   testRunner: "vitest",
   plugins: ["@stryker-mutator/vitest-runner"],
   vitest: { configFile: "test/mutation/vitest.config.ts" },
-  // One tester at a time: each has its own vitest, which uses both cores.
+  // Each tester has a vitest of its own, with one worker.
   concurrency: 2,
   coverageAnalysis: "perTest",
   ignoreStatic: true,
+  // Above the testTimeout of vitest, so that only an endless loop costs a tester.
+  timeoutMS: 10_000,
   inPlace: false,
   tempDirName: fileURLToPath(new URL("../../.stryker-tmp", import.meta.url)),
   ignorePatterns: [
@@ -30,6 +32,7 @@ export default {
     "docs",
     "bench",
     ".matrix",
+    ".stryker-tmp",
     "/test/runtimes",
     "/test/consumers",
     "/test/frontends",

@@ -14,7 +14,7 @@ export default defineConfig({
     ],
     pool: "threads",
     // No test waits for real time: a change that leaves one waiting is found soon, and costs no new tester.
-    testTimeout: 2_000,
+    testTimeout: 4_000,
     restoreMocks: true,
     unstubGlobals: true,
   },

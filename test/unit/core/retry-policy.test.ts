@@ -81,6 +81,7 @@ describe("requestedDelay()", () => {
     ["retry=200-100", [200, 250]],
     ["retry=100-100", [100, 125]],
     ["retry=500000", [500_000, 600_000]],
+    ["retry=500000-0", [500_000, 600_000]],
   ] as const)("reads %s", ([reason, window]) => {
     expect(requestedDelay(ended(1012, { reason }))).toEqual(window);
   });
