@@ -97,7 +97,7 @@ export const parts = {
   "up-1000": compareClients(up1000, ALL, { rate: 4.5, cpuUs: 0.25 }),
   "up-50": compareClients(up50, ALL, { rate: 4, cpuUs: 0.25 }),
   "up-1": compareClients(up1, ALL, LEVEL),
-  down: compareClients(down, ALL, LEVEL),
+  down: compareClients(down, ALL, { rate: 1, cpuUs: 1 }),
   echo: compareClients(echo, ALL, { p50Us: 1.05, p99Us: 1.25 }),
   json: compareClients(json, ALL, { rate: 1.5 }),
   calls: compareClients(calls, CALLS, { rate: 0.85 }),

@@ -7,14 +7,18 @@ export interface FrameBuffer {
   readonly words: Int32Array;
 }
 
-const FIN = 0x80;
-const TEXT = 1;
-const BINARY = 2;
-const MASKED = 0x80;
-const KEY_BYTES = 4;
-const LENGTH_16 = 126;
-const LENGTH_64 = 127;
-const MAX_SHORT_BYTES = 125;
+// The first byte of a frame: FIN, three bits of extensions, and the opcode (RFC 6455, section 5.2).
+export const FIN = 0x80;
+export const EXTENSION_BITS = 0x70;
+export const OPCODE = 0x0f;
+export const TEXT = 1;
+export const BINARY = 2;
+// The second byte: the mask bit, and the length or how many bytes it takes.
+export const MASKED = 0x80;
+export const LENGTH_16 = 126;
+export const LENGTH_64 = 127;
+export const KEY_BYTES = 4;
+export const MAX_SHORT_BYTES = 125;
 const MAX_UINT16 = 65_535;
 /** Bytes before the payload, at most, in a frame of up to 65,535 bytes. */
 export const MAX_HEADER_BYTES = 4 + KEY_BYTES;
@@ -103,7 +107,7 @@ function writePayload(bytes: Buffer, start: number, payload: Payload): number {
   return length;
 }
 
-/** Masks a payload with a new key, which it puts before the payload. Masks whole words where it can. */
+/** Masks a payload with a new key, which it puts before the payload. */
 function mask({ bytes, words }: FrameBuffer, start: number, end: number): void {
   if (keysLeft === 0) {
     randomFillSync(keys);
@@ -111,17 +115,33 @@ function mask({ bytes, words }: FrameBuffer, start: number, end: number): void {
   }
   keyWord[0] = keys[--keysLeft] as number;
   for (let i = 0; i < KEY_BYTES; i++) bytes[start - KEY_BYTES + i] = key[i] as number;
+  applyKey(bytes, words, start, end);
+}
+
+/**
+ * Unmasks a payload in place, with the key that stands before it (RFC 6455, section 5.3).
+ *
+ * @param words the same memory as `bytes`, from the same address, which makes a long payload faster
+ */
+export function unmask(bytes: Uint8Array, words: Int32Array | undefined, start: number, end: number): void {
+  for (let i = 0; i < KEY_BYTES; i++) key[i] = bytes[start - KEY_BYTES + i] as number;
+  if (words) applyKey(bytes, words, start, end);
+  else applyKeyToBytes(bytes, start, start, end);
+}
+
+/** Changes every byte of a payload by `key`, whole words at once where it can. */
+function applyKey(bytes: Uint8Array, words: Int32Array, start: number, end: number): void {
   const firstWord = (start + 3) >> 2;
   const lastWord = end >> 2;
-  if (firstWord >= lastWord) return maskBytes(bytes, start, start, end);
+  if (firstWord >= lastWord) return applyKeyToBytes(bytes, start, start, end);
   const shift = (firstWord << 2) - start;
   for (let i = 0; i < KEY_BYTES; i++) turned[i] = key[(shift + i) & 3] as number;
   const word = turnedWord[0] as number;
-  maskBytes(bytes, start, start, firstWord << 2);
+  applyKeyToBytes(bytes, start, start, firstWord << 2);
   for (let i = firstWord; i < lastWord; i++) words[i] = (words[i] as number) ^ word;
-  maskBytes(bytes, start, lastWord << 2, end);
+  applyKeyToBytes(bytes, start, lastWord << 2, end);
 }
 
-function maskBytes(bytes: Buffer, start: number, from: number, to: number): void {
+function applyKeyToBytes(bytes: Uint8Array, start: number, from: number, to: number): void {
   for (let i = from; i < to; i++) bytes[i] = (bytes[i] as number) ^ (key[(i - start) & 3] as number);
 }

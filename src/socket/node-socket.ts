@@ -1,4 +1,4 @@
-import { constants, isUtf8 } from "node:buffer";
+import { constants } from "node:buffer";
 import { EventEmitter } from "node:events";
 import type { ClientRequest, IncomingMessage } from "node:http";
 import Platform from "isomorphic-ws";
@@ -7,6 +7,8 @@ import { ConnError } from "../base/errors.ts";
 import type { Payload } from "../base/payload.ts";
 import { Timer } from "../base/timer.ts";
 import { BaseSocket } from "./base-socket.ts";
+import { invalidUtf8Error, isInvalidUtf8, toUint8Array } from "./decode.ts";
+import { FrameReader, type FrameReaderOwner } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { attachAdapter, createListeners, listen } from "./listeners.ts";
 import type { ConnectionEnd, Socket, SocketOptions, SocketOwner, Target, WebSocketConstructor } from "./socket.ts";
@@ -56,15 +58,14 @@ const CERTIFICATE_ERROR =
 
 type SocketError = Error & { readonly code?: string };
 
-/** Messages go through any other method: that of a class that extends `ws`, or of a tool that follows what is sent. */
-const WS_SEND: unknown = (Platform as unknown as { readonly prototype?: WsSocket } | undefined)?.prototype?.send;
+/** What `ws` does with messages. A class that extends `ws`, or a tool that follows what is sent, may do something else. */
+const WS = (Platform as unknown as { readonly prototype?: WsSocket } | undefined)?.prototype;
+const WS_SEND = WS?.send;
 const CONNECTING = 0;
 const OPEN = 1;
 const KEEP_ALIVE_MS = 15_000;
 /** Milliseconds that a connection may take to end by itself, after we left it with a close frame. */
 const LINGER_MS = 1_000;
-/** V8 keeps as many bytes in its own heap: `new Uint8Array(data)` takes 28 ns, and a view 45 ns (Node 20). */
-const MAX_FAST_COPY_BYTES = 64;
 
 /** Opens a connection over `ws`, or over the class given, with what that class can. */
 export function openSocket(target: Target, options: SocketOptions, owner: SocketOwner): Socket {
@@ -112,7 +113,7 @@ function isWs(WebSocket: WebSocketConstructor): boolean {
 }
 
 /** A connection over `ws`. It pings, can be paused, and writes a turn's messages to the network in one go. */
-export class NodeSocket extends BaseSocket {
+export class NodeSocket extends BaseSocket implements FrameReaderOwner {
   static readonly #whileConnecting = createListeners<NodeSocket>({
     error: (adapter, error: SocketError) => adapter.#onError(error),
     close: (adapter, code: number, reason: Uint8Array) => adapter.#onClose(code, reason),
@@ -129,10 +130,12 @@ export class NodeSocket extends BaseSocket {
   });
 
   readonly #socket: WsSocket;
+  readonly #maxPayloadBytes: number;
   readonly #sharesBytes: boolean;
   #linger: Timer | undefined;
   #tcp: Tcp | undefined;
   #frames: FrameWriter | undefined;
+  #reader: FrameReader | undefined;
   #failure: SocketError | undefined;
 
   /**
@@ -148,9 +151,13 @@ export class NodeSocket extends BaseSocket {
   ) {
     super(maxPayloadBytes, owner);
     this.#socket = socket;
+    this.#maxPayloadBytes = maxPayloadBytes;
     this.#sharesBytes = sharesBytes;
     this.#useTcp(tcp);
-    if (tcp) this.#useOwnFrames(false);
+    if (tcp) {
+      this.#useOwnFrames(false);
+      this.#readOwnFrames(true);
+    }
     attachAdapter(socket, this);
     listen(socket, tcp ? NodeSocket.#whileOpen : NodeSocket.#whileConnecting);
   }
@@ -217,7 +224,16 @@ export class NodeSocket extends BaseSocket {
     this.#linger.start(LINGER_MS, () => this.#socket.terminate(), true);
   }
 
+  /** Called by the reader of frames with a message that did not go through `ws`. */
+  onFrame(chunk: Buffer, start: number, end: number, isBinary: boolean): void {
+    if (isBinary) return this.receive(toUint8Array(chunk, start, end), turnTime());
+    const text = chunk.toString("utf8", start, end);
+    if (isInvalidUtf8(text, chunk, start, end)) this.#fail({ cause: invalidUtf8Error() }, INVALID_UTF8);
+    else this.receive(text, turnTime());
+  }
+
   #onMessage(data: Uint8Array, isBinary: boolean): void {
+    this.#reader?.onMessageOfWs();
     if (isBinary) return this.receive(toUint8Array(data), turnTime());
     // Longer text would throw below, and with that end the process.
     if (data.length > constants.MAX_STRING_LENGTH) return this.refuseTooLarge();
@@ -250,6 +266,7 @@ export class NodeSocket extends BaseSocket {
     listen(socket, NodeSocket.#whileOpen, NodeSocket.#whileConnecting);
     // A mask of the user's own is made by ws.
     if (!this.#sharesBytes) this.#useOwnFrames(true);
+    this.#readOwnFrames(false);
     this.owner.onOpen(socket.protocol, socket.extensions);
   }
 
@@ -261,6 +278,8 @@ export class NodeSocket extends BaseSocket {
 
   #onError(error: SocketError): void {
     this.#failure = error;
+    // As ws, which reads nothing behind an error.
+    this.#reader?.stop();
     if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") this.refuseTooLarge();
     else if (CERTIFICATE_ERROR.test(error.code ?? "")) this.#refuseCertificate(error);
     else if (this.#socket.readyState === CONNECTING) this.#fail({ cause: error });
@@ -304,26 +323,11 @@ export class NodeSocket extends BaseSocket {
     const { extensions, send } = this.#socket;
     if (extensions === "" && send === WS_SEND && !("bun" in process.versions)) this.#frames?.takeOver(isClient);
   }
-}
 
-/**
- * Whether `data`, decoded as `text`, is not UTF-8. `ws` would check every byte of every message, which costs more than
- * all else that happens to a message here.
- */
-function isInvalidUtf8(text: string, data: Uint8Array): boolean {
-  // The peer may have sent a replacement character itself. Substitutes for ws may pass strings.
-  return text.includes("\uFFFD") && data instanceof Uint8Array && !isUtf8(data);
-}
-
-function invalidUtf8Error(): TypeError {
-  return new TypeError("The peer sent text that is not UTF-8 (RFC 6455, section 8.1).");
-}
-
-/**
- * Returns the same bytes without the Buffer, so that every platform gives the same class. Few bytes are copied, which is
- * faster than a view of them; a message that waits is copied by the inbox, so that it holds no network chunk.
- */
-function toUint8Array(data: Uint8Array): Uint8Array {
-  if (data.byteLength <= MAX_FAST_COPY_BYTES) return new Uint8Array(data);
-  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  /** Reads messages that came whole past `ws`, where nobody else can be listening for them. */
+  #readOwnFrames(isServer: boolean): void {
+    const socket = this.#socket;
+    if (!this.#frames || socket.extensions !== "" || Object.getPrototypeOf(socket) !== WS) return;
+    this.#reader = FrameReader.takeOver(this.#tcp as Tcp, isServer, toMaxPayload(this.#maxPayloadBytes), this);
+  }
 }

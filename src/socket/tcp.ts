@@ -10,6 +10,12 @@ export interface Tcp {
   cork?(): void;
   uncork?(): void;
   setKeepAlive(enable: boolean, initialDelayMs: number): void;
+  // biome-ignore lint/suspicious/noExplicitAny: a listener of its own kind: its socket and its bytes
+  on(event: "data", listener: (this: any, chunk: any) => void): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  removeListener(event: "data", listener: (this: any, chunk: any) => void): unknown;
+  // biome-ignore lint/complexity/noBannedTypes: the type that Node gives listeners
+  listeners(event: "data"): Function[];
 }
 
 interface WriteQueue {

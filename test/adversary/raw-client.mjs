@@ -10,6 +10,7 @@ export const TEXT = 1;
 export const BINARY = 2;
 export const CLOSE = 8;
 export const PING = 9;
+export const PONG = 10;
 
 /** A masked frame; the mask is zero, so that the payload is on the wire as it is. */
 export function frame(payload, { opcode = TEXT, fin = true } = {}) {

@@ -82,6 +82,7 @@ const PACKAGES: Readonly<Record<string, (file: string) => boolean>> = {
   "node:": (file) =>
     (/^(server|resume\/server|engines|testing)\//.test(file) && !file.startsWith("testing/fake/")) ||
     file === "socket/node-socket.ts" ||
+    file === "socket/decode.ts" ||
     file === "socket/frame.ts" ||
     file === "socket/native-mask.ts" ||
     file === "socket/ws-options.ts",

@@ -1,6 +1,6 @@
 // Bytes of every kind where frames, and frames of every kind where control is due.
 import { randomBytes } from "node:crypto";
-import { BINARY, CLOSE, frame, MARK, rawClient, resumingClient } from "../raw-client.mjs";
+import { BINARY, CLOSE, frame, MARK, PING, PONG, rawClient, resumingClient } from "../raw-client.mjs";
 
 const pick = (items) => items[Math.floor(Math.random() * items.length)];
 const PATHS = ["/echo", "/push", "/ignore", "/stream", "/resume/echo", "/resume/push"];
@@ -29,6 +29,16 @@ const nearlyControl = () =>
         .join(" ")}`
     : "");
 
+/** A frame that is right nine times of ten. */
+function nearlyFrame() {
+  const bytes = frame(randomBytes(pick([0, 3, 125, 126, 1_000])), {
+    opcode: pick([1, 2, 2, 2, 0, PING, PONG]),
+    fin: Math.random() < 0.9,
+  });
+  if (Math.random() < 0.1) bytes[pick([0, 1])] ^= 1 << Math.floor(Math.random() * 8);
+  return bytes;
+}
+
 async function each(isOver, spent, act) {
   await Promise.all(
     Array.from({ length: 8 }, async () => {
@@ -47,6 +57,18 @@ export const frames = {
       const bytes = randomBytes(1 + Math.floor(Math.random() * 2_000));
       spent.bytes += bytes.length;
       await client.write(bytes);
+      client.socket.destroy();
+    }),
+  "whole frames with broken ones among them, cut anywhere": (port, isOver, spent) =>
+    each(isOver, spent, async () => {
+      const client = await rawClient(port, { path: pick(PATHS) });
+      const bytes = Buffer.concat([frame('"first"'), ...Array.from({ length: 20 }, nearlyFrame)]);
+      spent.bytes += bytes.length;
+      for (let at = 0; at < bytes.length && client.isOpen; ) {
+        const length = pick([1, 2, 7, 300, 5_000]);
+        await client.write(bytes.subarray(at, at + length));
+        at += length;
+      }
       client.socket.destroy();
     }),
   "control frames that are nearly right": (port, isOver, spent) =>

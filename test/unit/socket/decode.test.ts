@@ -1,0 +1,45 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { isInvalidUtf8, toUint8Array } from "../../../src/socket/decode.ts";
+
+/** The text of `bytes`, or undefined where they are no UTF-8. */
+function strict(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+const piece = fc.oneof(
+  fc.uint8Array({ maxLength: 4 }),
+  fc.string({ unit: "binary", maxLength: 8 }).map((text) => new Uint8Array(Buffer.from(text))),
+  fc.constant(new Uint8Array([0xef, 0xbf, 0xbd])),
+);
+
+test("text in the midst of other bytes is valid if and only if it is UTF-8", () => {
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 6 }), fc.uint8Array({ maxLength: 3 }), (pieces, around) => {
+      const bytes = Buffer.concat(pieces);
+      const data = Buffer.concat([around, bytes, around]);
+      const [start, end] = [around.length, around.length + bytes.length];
+      const text = data.toString("utf8", start, end);
+      expect(isInvalidUtf8(text, data, start, end)).toBe(strict(bytes) === undefined);
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test.for([0, 1, 64, 65, 1_000])("%d bytes in the midst of others are the same as a Uint8Array", (length) => {
+  const data = Buffer.from(Uint8Array.from({ length: length + 7 }, (_, i) => i));
+  const bytes = toUint8Array(data, 3, 3 + length);
+  expect(bytes).toEqual(Uint8Array.from({ length }, (_, i) => i + 3));
+  expect(Object.getPrototypeOf(bytes)).toBe(Uint8Array.prototype);
+  expect(toUint8Array(data)).toEqual(new Uint8Array(data));
+});
+
+test("few bytes do not hold the memory that they came in", () => {
+  const data = Buffer.alloc(1_000);
+  expect(toUint8Array(data, 0, 64).buffer).not.toBe(data.buffer);
+  expect(toUint8Array(data, 0, 64).buffer.byteLength).toBe(64);
+});

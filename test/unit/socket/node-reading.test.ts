@@ -1,0 +1,68 @@
+import { once } from "node:events";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { WebSocket, WebSocketServer } from "ws";
+import type { Payload } from "../../../src/base/payload.ts";
+import { NodeSocket, type WsSocket } from "../../../src/socket/node-socket.ts";
+import { site, until } from "../../support/ws-server.ts";
+
+/** A client's socket with the class given, what it received, and what its `ws` emitted; and the server's `ws`. */
+async function client(Ws: typeof WebSocket = WebSocket, perMessageDeflate = false) {
+  let accept = (_: WebSocket) => {};
+  const accepted = new Promise<WebSocket>((resolve) => {
+    accept = resolve;
+  });
+  const { url } = await site((server) => {
+    new WebSocketServer({ server, perMessageDeflate }).on("connection", (peer) => accept(peer));
+  });
+  const ws = new Ws(url(), { perMessageDeflate, maxPayload: 100 });
+  onTestFinished(() => ws.terminate());
+  const received: Payload[] = [];
+  const emitted: string[] = [];
+  const onMessage = (payload: Payload) => void received.push(payload);
+  new NodeSocket(ws as unknown as WsSocket, 100, { onOpen() {}, onMessage, onEnd() {}, onPong() {} });
+  ws.on("message", (data) => emitted.push(String(data)));
+  ws.on("error", () => {});
+  await once(ws, "open");
+  return { peer: await accepted, received, emitted, ws };
+}
+
+describe("messages behind the first one", () => {
+  test("do not go through ws", async () => {
+    const { peer, received, emitted } = await client();
+    for (const data of ["1", Buffer.from([50]), "3".repeat(100)]) peer.send(data);
+    await until(() => expect(received).toHaveLength(3));
+    expect(received).toEqual(["1", new Uint8Array([50]), "3".repeat(100)]);
+    expect(received[1]).not.toBeInstanceOf(Buffer);
+    expect(emitted).toEqual(["1"]);
+  });
+
+  test("go through a class that extends ws, which may listen for them", async () => {
+    const followed: string[] = [];
+    class Own extends WebSocket {
+      override emit(event: string | symbol, ...given: unknown[]): boolean {
+        if (event === "message") followed.push(String(given[0]));
+        return super.emit(event, ...given);
+      }
+    }
+    const { peer, received } = await client(Own as typeof WebSocket);
+    for (const data of ["1", "2", "3"]) peer.send(data);
+    await until(() => expect(received).toEqual(["1", "2", "3"]));
+    expect(followed).toEqual(["1", "2", "3"]);
+  });
+
+  test("go through ws where an extension was agreed on", async () => {
+    const { peer, received, emitted, ws } = await client(WebSocket, true);
+    expect(ws.extensions).toBe("permessage-deflate");
+    for (const data of ["1", "2", "3"]) peer.send(data);
+    await until(() => expect(received).toEqual(["1", "2", "3"]));
+    expect(emitted).toEqual(received);
+  });
+
+  test("end the connection with 1009 where one is too long, and none behind it is delivered", async () => {
+    const { peer, received } = await client();
+    const closed = once(peer, "close");
+    for (const data of ["1", "2", "x".repeat(101), "4"]) peer.send(data);
+    expect((await closed)[0]).toBe(1009);
+    expect(received).toEqual(["1", "2"]);
+  });
+});
