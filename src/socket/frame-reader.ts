@@ -53,7 +53,7 @@ export class FrameReader {
   #hasEmitted = false;
   /** Bytes to come of the frame that `ws` was passed the beginning of. */
   #bytesLeft = 0;
-  /** What `ws` was passed of a frame, while its header is not complete. */
+  /** The bytes that `ws` was passed of a frame whose header is not complete. */
   #partialHeader = NO_BYTES;
 
   /** Reads `tcp` in place of `ws`. Returns undefined, and does nothing, where something else listens for its data. */

@@ -58,7 +58,7 @@ const CERTIFICATE_ERROR =
 
 type SocketError = Error & { readonly code?: string };
 
-/** What `ws` does with messages. A class that extends `ws`, or a tool that follows what is sent, may do something else. */
+/** The methods of `ws`. A class that extends it, or a tool that follows messages, may have others. */
 const WS = (Platform as unknown as { readonly prototype?: WsSocket } | undefined)?.prototype;
 const WS_SEND = WS?.send;
 const CONNECTING = 0;
