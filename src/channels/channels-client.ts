@@ -25,7 +25,7 @@ export class ChannelsClient implements FeedOwner, PublisherOwner {
   isLive = false;
   readonly #feeds = new Map<string, Feed>();
   readonly #publishers = new Map<string, Publisher>();
-  /** Feeds that are to be asked for, or given up, in one frame. */
+  /** Feeds that the next frame asks for or gives up. */
   readonly #changed = new Set<Feed>();
   readonly #cleanups: (() => void)[];
   /** Aborted to take back the requests that the connection did not take. */
@@ -112,7 +112,7 @@ export class ChannelsClient implements FeedOwner, PublisherOwner {
     this.isLive = false;
   }
 
-  /** Gives up what is subscribed on the server, on a Conn that others go on to use. */
+  /** Leaves a Conn that stays open: ends the subscriptions on the server first. */
   leave(error: ConnError): void {
     const names = [...this.#feeds.values()].filter(({ isKnown }) => isKnown).map(({ name }) => name);
     this.#unsubscribe(names);
@@ -154,13 +154,13 @@ export class ChannelsClient implements FeedOwner, PublisherOwner {
   #disconnect(): void {
     this.isLive = false;
     for (const feed of [...this.#feeds.values()]) feed.disconnect();
-    // A session delivers what it has taken, and its answers; otherwise nothing may go out before the next `$/subscribe`.
+    // Not with a session, which delivers its requests later. Without one, nothing may go out before the next `$/subscribe`.
     if (this.conn.hasSession) return;
     this.#connection.abort();
     for (const publisher of [...this.#publishers.values()]) publisher.withdraw();
   }
 
-  /** Sends what has changed: names that nobody subscribes, then those that are asked for. */
+  /** Sends what has changed: first the names without subscribers, then those to ask for. */
   #flush(): void {
     const changed = [...this.#changed];
     this.#changed.clear();

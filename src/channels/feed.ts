@@ -11,14 +11,14 @@ export interface FeedOwner extends SubscriberOwner {
   onChange(feed: Feed): void;
 }
 
-/** Milliseconds within which a server decides. A hub takes 5 s for `authorize`, and as long for its engine. */
-const DECIDES_WITHIN_MS = 30_000;
+/** Milliseconds until an undecided request is repeated. A hub takes 5 s for `authorize`, and as long for its engine. */
+const DECISION_MS = 30_000;
 
 /** How far the feed has come on the connection. */
 type FeedState =
-  /** It is not asked for, or only the next frame does. */
+  /** The channel is not asked for, or the next frame will. */
   | "idle"
-  /** A `$/subscribe` is sent. Until its answer, all that comes belongs to an earlier one. */
+  /** A `$/subscribe` is sent. Frames before its answer belong to an earlier one. */
   | "sent"
   /** The server has answered, and decides. */
   | "deciding"
@@ -26,8 +26,9 @@ type FeedState =
   | "attached";
 
 /**
- * One channel on the wire, for all who subscribe it here. The feed has one place in the log, and each subscriber has its
- * own: a subscriber at another place is served when the others have reached the head, by reading the log from there.
+ * One channel on the wire, for all of its subscribers here. The server sends from one place in the log, and each subscriber
+ * has its own place. A subscriber at another place is served once the others have reached the head: the channel is asked
+ * for again, from that place.
  */
 export class Feed implements SubscriberFeed {
   readonly name: string;
@@ -37,20 +38,20 @@ export class Feed implements SubscriberFeed {
   state: FeedState = "idle";
   /** Whether the server may hold a subscription on this connection. */
   isKnown = false;
-  /** Waits where messages do not follow on each other. */
+  /** Delays another request after a message that did not follow on the one before. */
   readonly #mismatch: Retry;
-  /** Waits while the server can't decide. */
+  /** Delays another request where the server can't decide. */
   readonly #unavailable: Retry;
   readonly #deciding = new Timer();
-  /** The position of the last message, or after which the next one comes. */
+  /** The feed's place: the position of the last message, or the one after which the next message comes. */
   #position: string | null = null;
   /** The newest position that the server named. */
   #head: string | null = null;
   #hasReachedHead = false;
-  /** Whom the feed was asked for, and how. */
+  /** The subscriber for which the channel was last asked for, and the request. */
   #served: Subscriber | undefined;
   #request: SubscribeRequest = {};
-  /** The number of the latest `$/subscribe`, because an answer to an earlier one says nothing. */
+  /** The number of the latest `$/subscribe`. Answers to earlier ones are ignored. */
   #sequence = 0;
 
   constructor(name: string, owner: FeedOwner) {
@@ -64,7 +65,7 @@ export class Feed implements SubscriberFeed {
     const hadPresence = this.#hasPresence;
     this.subscribers.add(subscriber);
     if (this.state !== "attached" || this.#hasPresence !== hadPresence) this.#ask();
-    else if (!subscriber.isAnywhere) this.serve();
+    else if (!subscriber.startsAtHead) this.serve();
     else {
       subscriber.place(this.#hasReachedHead ? this.#position : this.#head);
       subscriber.setState("attached");
@@ -74,18 +75,18 @@ export class Feed implements SubscriberFeed {
   remove(subscriber: Subscriber): void {
     const hadPresence = this.#hasPresence;
     this.subscribers.delete(subscriber);
-    // Asked for again without presence, because this client is a member otherwise.
+    // Asked for again without presence, because otherwise this client would stay a member.
     if (this.subscribers.size === 0 || this.#hasPresence !== hadPresence) this.#ask();
   }
 
-  /** Asks for the channel again where a subscriber is not at the feed's place; one at a time, once the log is read. */
+  /** Once the feed is at the head: asks for the channel again, for one subscriber that is at another place. */
   serve(): void {
     if (this.state !== "attached" || !this.#hasReachedHead) return;
     for (const subscriber of this.subscribers) if (subscriber.tail === this.#position) subscriber.onCaughtUp();
     if (this.#findWaiting()) this.#ask();
   }
 
-  /** The connection has ended, and with it all that it knew. */
+  /** Called when the connection has ended: the server has no subscription any more. */
   disconnect(): void {
     this.#reset();
     for (const subscriber of this.subscribers) subscriber.setState("attaching");
@@ -109,7 +110,7 @@ export class Feed implements SubscriberFeed {
       onAnswer: () => {
         if (sequence !== this.#sequence) return;
         this.state = "deciding";
-        this.#deciding.start(DECIDES_WITHIN_MS, () => this.#askLater());
+        this.#deciding.start(DECISION_MS, () => this.#askLater());
       },
       onFailure: (error) => {
         if (sequence !== this.#sequence) return;
@@ -122,6 +123,7 @@ export class Feed implements SubscriberFeed {
 
   onAttached([, after, head, hasGap]: AttachedParams): void {
     if (this.state !== "deciding" && this.state !== "attached") return;
+    // Without a request, as after a gap, the frame continues from the feed's place.
     const isAsked = this.state === "deciding";
     const served = isAsked ? this.#served : undefined;
     const last = isAsked ? this.#request.after : this.#position;
@@ -132,10 +134,8 @@ export class Feed implements SubscriberFeed {
     this.#head = head;
     this.#hasReachedHead = after === head;
     for (const subscriber of [...this.subscribers]) {
-      const { isAnywhere, isReading, tail } = subscriber;
-      if (isAnywhere) subscriber.place(head);
-      // Others are at another place of the log: they meet its messages later, or are served then.
-      else if (isReading && (tail === undefined ? subscriber === served : tail === last)) {
+      if (subscriber.startsAtHead) subscriber.place(head);
+      else if (isContinued(subscriber, served, last)) {
         if (hasGap) subscriber.skip(after);
         else subscriber.place(after);
       }
@@ -183,7 +183,8 @@ export class Feed implements SubscriberFeed {
   /** Finds a subscriber that reads and is not at the feed's place. */
   #findWaiting(): Subscriber | undefined {
     return [...this.subscribers].find(
-      ({ isReading, isAnywhere, tail }) => isReading && !isAnywhere && (tail === undefined || tail !== this.#position),
+      ({ isReading, startsAtHead, tail }) =>
+        isReading && !startsAtHead && (tail === undefined || tail !== this.#position),
     );
   }
 
@@ -211,4 +212,14 @@ export class Feed implements SubscriberFeed {
     for (const subscriber of this.subscribers) subscriber.setState("attaching");
     this.#unavailable.later(() => this.#ask());
   }
+}
+
+/**
+ * Whether a `$/attached` that continues after `last` continues this subscriber: one that is at that place, or, without a
+ * place yet, the one that was `served`. All others take messages of their places later, or are served then.
+ */
+function isContinued(subscriber: Subscriber, served: Subscriber | undefined, last: string | null | undefined): boolean {
+  const { isReading, tail } = subscriber;
+  if (!isReading) return false;
+  return tail === undefined ? subscriber === served : tail === last;
 }

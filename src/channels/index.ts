@@ -27,20 +27,20 @@ export interface Channels {
   /**
    * Publishes to a channel, subscribed or not. Publishes of one channel go in order. Resolves with the position (null
    * without history) once it is appended. Rejects with `denied` or `revoked`; `interrupted` if it may have been appended;
-   * `aborted`, `closed`, `outbox-full`, `marshal` or `too-large` if it was not. Do not change `data` until then.
+   * `aborted`, `closed`, `outbox-full`, `marshal` or `too-large` if it was not. Do not change `data` before it settles.
    *
    * @throws ConnError `bad-option`
    */
   publish(channel: string, data: unknown, options?: PublishOptions): Promise<string | null>;
-  /** Ends all subscriptions, and leaves the Conn open to others. Publishes that are not appended reject. */
+  /** Ends all subscriptions, and leaves the Conn open. Publishes that are not appended reject. */
   detach(): void;
   /** Detaches, and closes the Conn. */
   close(): Promise<CloseInfo | undefined>;
 }
 
 /**
- * Makes channels of a Conn, or of a peer beside calls of your own: topics with history, which go on after drops,
- * restarts and deploys where they were. The server serves them with `hub()`. One Conn has one of these.
+ * Creates the channels of a Conn, or of a peer that has calls of yours too: topics with history, which continue after drops,
+ * restarts and deploys. The server serves them with `hub()`. Call it once for each Conn.
  *
  * @example
  * const live = channels(conn);

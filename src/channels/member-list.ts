@@ -9,7 +9,7 @@ export class MemberList {
   /** Whether the server has sent them once. */
   isKnown = false;
 
-  /** Takes what a `$/members` says, and returns the difference to what was known. */
+  /** Applies a `$/members` frame, and returns the difference to the members that were known. */
   apply([, joined, left, count]: MembersParams): SubscriptionEvents<unknown>["members"] {
     const before = this.members;
     this.isKnown = true;

@@ -33,8 +33,8 @@ export interface ChannelsOptions {
   /** Publishes that may wait or be under way; a further one rejects with `outbox-full`. At least 1; default 1,024. */
   readonly maxPublishes?: number | undefined;
   /**
-   * Milliseconds from its first write for which a publish is tried again; then it rejects with `interrupted`. At least
-   * 1; default 2 minutes. Servers remember a publish for 5 minutes: a longer time may append it twice.
+   * Milliseconds for which a publish is repeated, from its first try; then it rejects with `interrupted`. At least 1;
+   * default 2 minutes. Servers remember a publish for 5 minutes, so a longer time may append it twice.
    */
   readonly publishTimeoutMs?: number | undefined;
   /**
@@ -49,15 +49,15 @@ export interface SubscribeOptions {
   /** Where it begins. Default `"now"`. Not together with `load`. */
   readonly from?: From | undefined;
   /**
-   * Called first and after each gap, to fetch the state that messages change. The subscription goes on after the position
-   * that it returns, or after `head`. One that fails is reported by the Conn's `error` event, and called again. Default none.
+   * Called first and after each gap, to fetch the state that messages change. The subscription continues after the position
+   * that it returns, or after `head`. Where it fails, the Conn emits `error`, and it is called again. Default none.
    */
   readonly load?: ((context: LoadContext) => string | undefined | Promise<string | undefined>) | undefined;
   /** Whether to become a member of the channel, and to be informed of its members. Default false. */
   readonly presence?: boolean | undefined;
   /**
-   * Messages that wait for a reader. At the bound what follows is left in the log, and read from there once the reader has
-   * read those that wait; without history the oldest one is dropped. At least 1; default 1,024.
+   * Messages that wait for a reader. At the bound further messages are left in the log, and read from there once the queue
+   * is empty; without history the oldest one is dropped. At least 1; default 1,024.
    */
   readonly maxQueued?: number | undefined;
 }
@@ -69,7 +69,7 @@ export interface PublishOptions {
    * without control characters. Default a random one.
    */
   readonly id?: string | undefined;
-  /** Gives the publish up: `aborted`. It may have been appended by then. Default none. */
+  /** Rejects the publish with `aborted`, and stops repeating it. It may have been appended by then. Default none. */
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -24,11 +24,11 @@ interface Publish {
   readonly call: Deferred<string | null>;
   readonly deadline: Timer;
   isTried: boolean;
-  /** Whether a connection took it, so that it may be appended. */
-  wasWritten: boolean;
+  /** Whether it may be appended, because a connection took a request that was not answered with a result. */
+  mayBeAppended: boolean;
 }
 
-/** The publishes of one channel: one after another, each until it is appended once, refused, or too old. */
+/** The publishes of one channel, one after another. Each is repeated until it is appended once, refused, or too old. */
 export class Publisher {
   readonly channel: string;
   readonly #owner: PublisherOwner;
@@ -51,14 +51,14 @@ export class Publisher {
 
   publish(data: unknown, id: string, { signal }: PublishOptions): Promise<string | null> {
     const call = deferred<string | null>();
-    const publish: Publish = { data, id, call, deadline: new Timer(), isTried: false, wasWritten: false };
+    const publish: Publish = { data, id, call, deadline: new Timer(), isTried: false, mayBeAppended: false };
     this.#waiting.push(publish);
     onAbort(signal, call.promise, () => this.#fail(publish, aborted(signal as AbortSignal)));
     this.send();
     return call.promise;
   }
 
-  /** Sends the first one, unless it is under way. */
+  /** Sends the first publish that waits, unless one is under way. */
   send(): void {
     const [publish] = this.#waiting;
     if (!publish || this.#request || !this.#owner.isLive) return;
@@ -87,28 +87,30 @@ export class Publisher {
     );
   }
 
-  /** The connection has ended, and without a session everything that it did not take is this layer's again. */
+  /** Called when the connection has ended without a session: takes back a request that was not written. */
   withdraw(): void {
     this.#request?.abort();
   }
 
-  /** The Conn has ended, and its call says how for what is under way; or the channels are detached, and nothing will. */
+  /**
+   * Rejects all publishes. When the Conn has ended, the one under way is left to its call, which rejects with its outcome;
+   * when the channels were detached (`isDetached`), no call will.
+   */
   end(error: ConnError, isDetached: boolean): void {
     this.#end = error;
     const [first, ...others] = [...this.#waiting];
     for (const publish of others) this.#fail(publish, error);
     if (!first || (this.#request && !isDetached)) return;
-    this.#fail(first, first.wasWritten || this.#request ? this.#interrupted() : error);
+    this.#fail(first, first.mayBeAppended || this.#request ? this.#interrupted() : error);
   }
 
   #onFailure(publish: Publish, error: Error): void {
     this.#request = undefined;
     const { code } = error as { readonly code?: unknown };
-    if (code === "interrupted" || code === "unmarshal") publish.wasWritten = true;
-    // An answer of the server: the message may be appended even where the engine could not be reached.
-    if (typeof code === "number") publish.wasWritten = true;
+    // A number is an answer of the server, whose engine may have appended the message and then not answered.
+    if (typeof code === "number" || code === "interrupted" || code === "unmarshal") publish.mayBeAppended = true;
     const reason = finalError(this.channel, error);
-    if (this.#end) this.#fail(publish, publish.wasWritten ? this.#interrupted() : this.#end);
+    if (this.#end) this.#fail(publish, publish.mayBeAppended ? this.#interrupted() : this.#end);
     else if (reason) this.#fail(publish, reason);
     else if (code === "interrupted" || code === "aborted") this.send();
     else this.#retry.later(() => this.send());

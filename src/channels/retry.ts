@@ -1,6 +1,6 @@
 import { Timer } from "../base/timer.ts";
 
-/** Makes attempts wait: none before the first, and after each failure in a row longer. */
+/** Delays attempts, longer after each failure in a row. */
 export class Retry {
   readonly #timer = new Timer();
   readonly #backoff: (attempt: number) => number;
@@ -22,7 +22,7 @@ export class Retry {
     act();
   }
 
-  /** The attempt succeeded. */
+  /** Called when the attempt succeeded: the next failure is the first in a row. */
   reset(): void {
     this.#failures = 0;
   }

@@ -56,7 +56,7 @@ export class Subscriber implements Subscription<unknown> {
     this.#retry = new Retry(feed.owner.options.backoff);
   }
 
-  /** A tag, because Vue and Alpine proxy plain objects deeply, and leave an object with a tag alone. */
+  /** Returns a tag, because Vue and Alpine proxy plain objects deeply, and leave an object with a tag alone. */
   get [Symbol.toStringTag](): string {
     return "Subscription";
   }
@@ -92,11 +92,12 @@ export class Subscriber implements Subscription<unknown> {
   ): () => void {
     if (!EVENTS.includes(event))
       throw new ConnError("misuse", `${event} is no event: use one of ${EVENTS.join(", ")}.`);
-    if (typeof listener !== "function") throw new ConnError("misuse", `on("${event}") takes a function.`);
+    if (typeof listener !== "function")
+      throw new ConnError("misuse", `on("${event}") takes a function; got ${typeof listener}.`);
     const off = this.#emitter.on(event, listener, options);
     if (event === "message") {
       queueMicrotask(() => this.#push());
-      // A reader that waits would wait for ever.
+      // Otherwise a reader that waits would wait for ever.
       this.#tellReader();
     }
     return off;
@@ -138,25 +139,25 @@ export class Subscriber implements Subscription<unknown> {
 
   // The feed calls these.
 
-  /** Whether messages flow to it, or would if they were at its place. */
+  /** Whether it takes messages of its place now: its queue has room, and no `load` runs. */
   get isReading(): boolean {
     return !this.#isLagging && !this.#load;
   }
 
-  /** How the channel is asked for so that this subscription goes on. */
+  /** The request that continues this subscription. */
   get request(): SubscribeRequest {
     const { from } = this.options;
     if (typeof this.tail === "string") return { after: this.tail };
-    if (this.isAnywhere) return {};
+    if (this.startsAtHead) return {};
     return typeof from === "string" ? { after: from } : from;
   }
 
-  /** Whether it begins wherever the channel is attached; without history, on each connection. */
-  get isAnywhere(): boolean {
+  /** Whether the next message is to be the next of the channel: at first with `from: "now"`, without history always. */
+  get startsAtHead(): boolean {
     return this.tail === null || (this.tail === undefined && this.options.from === "now");
   }
 
-  /** Begins, or goes on, after `position`, with nothing missed. */
+  /** Continues after `position`, without a gap. */
   place(position: string | null): void {
     const isFirst = this.tail === undefined;
     this.tail = position;
@@ -164,24 +165,24 @@ export class Subscriber implements Subscription<unknown> {
     if (isFirst && this.options.load) this.#startLoad(position);
   }
 
-  /** Goes on after `position`, and what came before it is missed. */
+  /** Continues after `position`, and reports the messages before it as missed. */
   skip(position: string | null): void {
     const { load } = this.options;
     const after = (this.tail ?? this.options.from) as string;
     this.place(position);
     this.#emitter.emit("gap", { after, position });
     if (load && this.state !== "closed") {
-      // Set at once, so that nothing is delivered that the load is to contain.
+      // Set at once, so that no message is delivered before the load that it may be part of.
       this.#load = new AbortController();
       this.#retry.again(() => this.#startLoad(position));
     }
   }
 
-  /** Takes a message that follows on its place, and leaves out all others. */
+  /** Takes a message if it is the next one for this subscription. */
   offer(previous: string | null, position: string | null, data: unknown): void {
     if (this.tail !== previous || this.#isLagging) return;
     if (this.#queue.length >= this.options.maxQueued) {
-      // The log is the rest of the queue.
+      // Left in the log, which is read from here once the queue is empty.
       this.#isLagging = position !== null;
       if (this.#isLagging) return;
       this.#queue.shift();
@@ -192,7 +193,7 @@ export class Subscriber implements Subscription<unknown> {
     this.#tellReader();
   }
 
-  /** Called when nothing is left to be read: the next gap is the first in a row again. */
+  /** Called when no message is left to be read, so that the next gap counts as the first in a row. */
   onCaughtUp(): void {
     if (this.isReading) this.#retry.reset();
   }
@@ -270,7 +271,7 @@ export class Subscriber implements Subscription<unknown> {
     this.#feed.serve();
   }
 
-  /** Keeps the messages that came meanwhile and follow on `position`; without them, the log is read from there. */
+  /** Keeps the messages after `position` that came while `load` ran. Without any, the log is read from there. */
   #goOnAfter(position: string): void {
     const first = this.#queue.findIndex(({ previous }) => previous === position);
     this.#queue = first < 0 ? [] : this.#queue.slice(first);

@@ -11,7 +11,10 @@ export interface ChannelMessage<T> {
   readonly position: string | null;
 }
 
-/** Whether messages flow: not yet or not at the moment, as far as is known, or never again. */
+/**
+ * Whether messages flow. `attaching`: not yet, or not at the moment. `attached`: yes, as far as the client knows. `closed`:
+ * never again.
+ */
 export type SubscriptionState = "attaching" | "attached" | "closed";
 
 /** The payload of each event of a subscription, by its name. */
@@ -25,7 +28,7 @@ export interface SubscriptionEvents<T> {
     /** The position after which the subscription goes on. */
     readonly position: string | null;
   };
-  /** Emitted when members changed. On a return, the difference to those that were known. */
+  /** Emitted when members changed. After a return, with the difference to those that were known before. */
   members: {
     /** Members that came, or that have new info. */
     readonly joined: readonly Member[];
@@ -59,7 +62,7 @@ export interface Subscription<T> {
    * with the reason when it ends before: `denied`, `revoked`, `too-many`, `unsupported`, `aborted`, `closed`.
    */
   readonly ready: Promise<void>;
-  /** The position of the last message that was delivered, or after which the next comes; null before, and without history. */
+  /** The position of the last message that was delivered, or after which the first will be; null before, and without history. */
   readonly position: string | null;
   /** The members by id, with their info: another map after each change. Empty without `presence`, and above 1,000. */
   readonly members: ReadonlyMap<string, unknown>;

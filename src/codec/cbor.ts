@@ -71,6 +71,7 @@ class BoundedTokenizer extends Tokenizer {
  * const conn = new Conn("wss://example.com/live", { codec: cbor<Quote, Order>() });
  */
 export function cbor<In = unknown, Out = In>(options: CborOptions = {}): Codec<In, Out> {
+  // Not by failOption(), because this build shares only public names, such as ConnError, with the core.
   const bounds = takeOptions("", BOUND_RULES, options, (text) => new ConnError("bad-option", text));
   return new Codec<In, Out>({
     marshal: (value) => encode(value, encoding),

@@ -94,7 +94,7 @@ export const text: Codec<string> = /* @__PURE__ */ new Codec<string>({
   unmarshal: toText,
 });
 
-/** Bytes in binary frames. Text is taken as its UTF-8. */
+/** Bytes in binary frames. A text frame is decoded to its UTF-8 bytes. */
 export const bytes: Codec<Uint8Array> = /* @__PURE__ */ new Codec<Uint8Array>({
   marshal: (value) => {
     if (!ArrayBuffer.isView(value)) throw new TypeError("Expected a Uint8Array.");

@@ -77,7 +77,7 @@ function unpack(payload: Payload, maxBytes: number): Payload {
     case DEFLATED_BYTES:
       return inflate(rest, maxBytes);
     default:
-      throw new TypeError("Not a message of the compressing codec: its first byte must be 0, 1 or 2.");
+      throw new TypeError(`The first byte must be 0, 1 or 2, as compressed() writes it; got ${payload[0]}.`);
   }
 }
 

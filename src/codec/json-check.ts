@@ -1,5 +1,5 @@
 /**
- * Counts the values of a JSON text before it is parsed: one, and one for each comma, colon and opening bracket outside of
+ * Counts the values of a JSON text before it is parsed: 1, and 1 for each comma, colon and opening bracket outside of
  * strings. A nested array takes two bytes of text and 58 of heap, so that 32 MiB of them would end a server of 256 MiB. Each
  * value takes a byte of text at least, so a text that is no longer than `maxElements` is not read.
  *

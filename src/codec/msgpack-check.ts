@@ -3,7 +3,7 @@ import type { ElementCounter } from "./decode-bounds.ts";
 /** A number holds each integer of 64 bits exactly whose upper 32 are at most this. */
 const MAX_EXACT_HIGH = 0x1fffff;
 
-// By head, from 0xc0 to 0xdf: how many bytes of length follow, and how many more independent of the length.
+// For each head from 0xc0 to 0xdf: the bytes that give a length, and the bytes of content that do not depend on it.
 const WIDTHS = [0, 0, 0, 0, 1, 2, 4, 1, 2, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 2, 4, 2, 4];
 const FIXED = [0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 2, 3, 5, 9, 17, 0, 0, 0, 0, 0, 0, 0];
 const UINT64 = 0xcf;

@@ -1,6 +1,6 @@
 import type { RefusalCode } from "../channels/protocol/refusals.ts";
 
-/** The right that a client asks for: to get the messages of a channel, to publish there, or to be a member and see the members. */
+/** The right that a client asks for: to get the messages of a channel, to publish to it, or to be and see its members. */
 export type ChannelAction = "subscribe" | "publish" | "presence";
 
 /** A question for `authorize`. */
@@ -13,7 +13,7 @@ export interface AuthorizeRequest {
   readonly action: ChannelAction;
 }
 
-/** Decides whether a client may do something. Anything but true, or a promise of true, is no. */
+/** Returns whether a client may do something. Anything but true, or a promise of true, refuses. */
 export type Authorize = (request: AuthorizeRequest) => boolean | PromiseLike<boolean>;
 
 const LATE = "late";

@@ -19,7 +19,7 @@ export interface FeedContext {
 
 /** The most that one read for subscribers brings. */
 const READ_LIMIT = { messages: 512, bytes: 2 ** 18 };
-/** Reads of one look at the newest messages, after which older ones are read when they are asked for. */
+/** The most reads that fill the recent messages. Older messages are read when a subscriber asks for them. */
 const MAX_FILL_READS = 8;
 
 /** A channel on this node: follows its log, and has its subscriptions, live and behind. */
@@ -108,7 +108,7 @@ export class ChannelFeed implements SubscribedFeed {
     return this.recent?.has(position) === true;
   }
 
-  /** Looks at the newest messages of the log, so that subscribers who return at once cost one read together. */
+  /** Reads the newest messages of the log, so that many subscribers that return at once cost one read together. */
   async #fill(): Promise<void> {
     const { engine, recent, codec } = this.#context;
     const last = Math.min(recent.messages, this.rule.history?.size ?? 0);

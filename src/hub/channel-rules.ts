@@ -4,21 +4,21 @@ import { isChannelName } from "../channels/protocol/names.ts";
 import type { History } from "../server/engine.ts";
 
 /**
- * The messages of a subscriber that can't follow. `"all"`: every message, in order, read from the log as fast as the connection
- * takes them. `"newest"`: the newest message that it has not seen. `"fitting"`: what fits at the moment.
+ * The messages that a slow subscriber gets. `"all"`: every message, in order, read from the log as fast as the connection
+ * takes them. `"newest"`: the newest message that it has not seen. `"fitting"`: those that the connection takes at once.
  */
 export type Deliver = "all" | "newest" | "fitting";
 
 /** Options of the channels of one pattern. */
 export interface ChannelOptions {
   /**
-   * How much is kept for subscribers who are away or slow: at most `size` messages, until `ttlMs` milliseconds after the
+   * How much is kept for subscribers that are away or slow: at most `size` messages, until `ttlMs` milliseconds after the
    * last one. Both at least 1. Default none: messages are delivered at most once, and have no positions.
    */
   readonly history?: History | undefined;
   /**
-   * The messages of a subscriber that can't follow. `"all"` and `"newest"` need a history. Default `"all"` with a history, and
-   * `"fitting"` without one.
+   * The messages that a slow subscriber gets: see {@link Deliver}. `"all"` and `"newest"` need a history. Default `"all"` with
+   * a history, and `"fitting"` without one.
    */
   readonly deliver?: Deliver | undefined;
   /** Whether clients may ask for the members, and become one. Default false. */

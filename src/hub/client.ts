@@ -32,10 +32,10 @@ export interface ClientOwner {
   onError(error: unknown): void;
 }
 
-/** Frames that a client may send while it reads nothing, before it is taken for one that never will. */
+/** Frames that a client may send while it reads nothing, before it is closed. */
 const MAX_UNREAD_FRAMES = 1_024;
 
-/** One Conn that is served: works off its frames, and has its subscriptions, for as long as its connection lasts. */
+/** One Conn that is served: handles its frames, and keeps its subscriptions for as long as its connection lasts. */
 export class Client implements SubscribedClient {
   /** The name by which the application knows the client. */
   readonly id: string | undefined;
@@ -103,7 +103,7 @@ export class Client implements SubscribedClient {
       if (subscription.members === "outdated") this.#owner.presence.refresh(subscription);
     }
     if (turn.length === 0) return;
-    // Before those that have had their turn.
+    // In front, because the others have had their turn.
     this.#waiting = new Set([...turn, ...(this.#waiting ?? [])]);
     this.#owner.drainWatch.add(this);
   }
@@ -133,7 +133,7 @@ export class Client implements SubscribedClient {
     }
   }
 
-  /** The connection has ended, and all subscriptions with it. */
+  /** Called when the connection has ended: ends all subscriptions. */
   disconnect(): void {
     for (const subscription of [...this.#channels.values()]) this.#end(subscription, false);
     this.#waiting = undefined;
@@ -185,7 +185,7 @@ export class Client implements SubscribedClient {
     }
     if (!isUndecided()) return;
     if (presence) subscription.members = presence === "again" ? "held" : "outdated";
-    // Under the feed's own name, so that a name is kept once and not for each subscription.
+    // Under the feed's own string, so that equal names are kept in memory once.
     this.#channels.delete(channel);
     this.#channels.set(feed.channel, subscription);
     feed.add(subscription);
@@ -254,7 +254,7 @@ export class Client implements SubscribedClient {
     }
   }
 
-  /** Ends a client that asks and never reads the answers, which would otherwise pile up in its outbox. */
+  /** Counts a frame, and closes a client that never reads, because answers would pile up in its outbox. */
   #countFrame(): void {
     this.#unreadFrames = this.isWritable ? 0 : this.#unreadFrames + 1;
     if (this.#unreadFrames > MAX_UNREAD_FRAMES) this.#conn.close(POLICY_VIOLATION, "answers are not read");

@@ -6,11 +6,11 @@ import type { ChannelMessage } from "./channel-message.ts";
 import { SharedFrame } from "./shared-frame.ts";
 import type { SubscribedFeed, Subscription } from "./subscription.ts";
 
-/** Messages of one look into those that are recent, so that a long backlog is not copied for each part that is written. */
-const PART = 64;
+/** Recent messages that are copied at a time. Not all, because a slow client takes a long backlog in many parts. */
+const RECENT_PART = 64;
 /** A position that no log has. */
 const NOWHERE = "";
-/** Milliseconds until a read that failed is repeated. */
+/** Milliseconds until a read of the log that failed is repeated. */
 const RETRY_MS = 1_000;
 
 /**
@@ -24,7 +24,7 @@ export class Delivery {
   readonly #failed = new Set<Subscription>();
   readonly #retry = new Timer();
 
-  /** Gives a message that has just come to a subscription that is live. */
+  /** Writes a new message to a live subscription. A subscription that can't take it falls behind. */
   offer(subscription: Subscription, message: ChannelMessage): void {
     const { client } = subscription;
     if (client.isWritable) {
@@ -34,14 +34,14 @@ export class Delivery {
         return this.#leaveOut(subscription, message.position);
       }
     }
-    // Without history it is lost to this subscriber, who is not owed it.
+    // Without history the message is dropped, because delivery is at most once.
     if (message.previous === null) return;
     subscription.state = "behind";
     subscription.position = message.previous;
     client.awaitDrain(subscription);
   }
 
-  /** Has a live subscription go on after the feed's position, since the log does not reach back to its own. */
+  /** Makes a live subscription continue after the feed's position, because the log does not reach back to its own. */
   skip(subscription: Subscription): void {
     subscription.state = "behind";
     subscription.position = NOWHERE;
@@ -75,7 +75,7 @@ export class Delivery {
     else client.onRefused(subscription);
   }
 
-  /** Decides where the subscription begins, and goes on from there. */
+  /** Finds the position at which the subscription begins, and continues from there. */
   #begin(subscription: Subscription): void {
     const { request } = subscription;
     const feed = subscription.feed as SubscribedFeed;
@@ -95,18 +95,22 @@ export class Delivery {
     }
     subscription.request = undefined;
     subscription.notice = "attached";
-    // A position of another form is nowhere in the log: the engine need not be asked.
+    // A position of another form is in no log, so that the engine need not be asked.
     if (after !== undefined && recent && !isPosition(after)) this.#jump(subscription, feed, "gap");
     this.#goOn(subscription, feed);
   }
 
+  /**
+   * Writes messages after the subscription's position: those of `part`, then recent ones. Ends when the subscription is
+   * live, its client takes no more, or the engine must be read.
+   */
   #goOn(subscription: Subscription, feed: SubscribedFeed, part?: readonly ChannelMessage[]): void {
     const { client } = subscription;
     let messages = part;
     while (subscription.state === "behind") {
       if (!client.isWritable) return client.awaitDrain(subscription);
       if (subscription.position === feed.head) {
-        // A head that was named and is not on the way there would have the client wait for it.
+        // Otherwise the client would wait for the head that the last `$/attached` named, which never came.
         if (subscription.namedHead !== undefined) subscription.notice ??= "attached";
         if (subscription.notice && !this.#writeAttached(subscription, feed)) return;
         subscription.state = "live";
@@ -122,7 +126,7 @@ export class Delivery {
 
   #recentFor(subscription: Subscription, feed: SubscribedFeed): readonly ChannelMessage[] | undefined {
     const { recent } = feed;
-    if (feed.rule.deliver !== "newest") return recent?.after(subscription.position as Position, PART);
+    if (feed.rule.deliver !== "newest") return recent?.after(subscription.position as Position, RECENT_PART);
     const newest = recent?.newest;
     return newest && newest.position === feed.head ? [newest] : undefined;
   }
@@ -132,7 +136,7 @@ export class Delivery {
     const { client } = subscription;
     for (const message of messages) {
       if (message.previous !== subscription.position) {
-        // Only the newest is wanted, or the engine has left something out.
+        // Messages were left out: by `newest` on purpose, otherwise by the engine.
         subscription.notice = feed.rule.deliver === "all" ? "gap" : "attached";
         subscription.position = message.previous;
       }
@@ -149,7 +153,7 @@ export class Delivery {
       subscription.position = message.position;
       if (subscription.namedHead === message.position) subscription.namedHead = undefined;
       if (result === "impossible") subscription.notice = "gap";
-      // Later messages come from the feed, which has not brought them yet.
+      // Later messages are left to the feed, because it brings them as new ones.
       if (subscription.position === feed.head) return true;
     }
     return true;
@@ -171,13 +175,13 @@ export class Delivery {
     return subscription.state === "behind";
   }
 
-  /** Goes on after the feed's position, and says so. */
+  /** Moves the subscription to the feed's position. A notice informs the client before the next message. */
   #jump(subscription: Subscription, feed: SubscribedFeed, notice?: "gap"): void {
     subscription.position = feed.head;
     subscription.notice = notice ?? (feed.rule.deliver === "all" ? "gap" : "attached");
   }
 
-  /** The message after which the subscription goes on can't be written to its client. */
+  /** Skips the message at `position`, which can't be written to this client, with a gap. */
   #leaveOut(subscription: Subscription, position: Position): void {
     subscription.state = "behind";
     subscription.position = position;
@@ -209,7 +213,7 @@ export class Delivery {
     });
   }
 
-  /** Goes on after the head of the log. The feed may not be there yet, and the client may have seen what is in between. */
+  /** Moves to the head of the log. Not to the feed's position, because the client may have seen messages after it. */
   #jumpToHead(subscription: Subscription, feed: SubscribedFeed): void {
     this.#await(subscription, feed.catchUp(), () => {
       this.#jump(subscription, feed);
@@ -217,7 +221,7 @@ export class Delivery {
     });
   }
 
-  /** The engine knows the position as its newest, and the feed does not yet. */
+  /** Waits until the feed has caught up, because the engine has the position and the feed does not yet. */
   #catchUp(subscription: Subscription, feed: SubscribedFeed): void {
     this.#await(subscription, feed.catchUp(), () => {
       if (isAtHand(subscription.position as Position, feed)) this.#goOn(subscription, feed);
@@ -225,7 +229,7 @@ export class Delivery {
     });
   }
 
-  /** Goes on with what the engine answers, unless the subscription has ended meanwhile. */
+  /** Calls `goOn` with the engine's answer, unless the subscription has ended meanwhile or delivery is held. */
   #await<T>(subscription: Subscription, answer: Promise<T>, goOn: (value: T) => void): void {
     subscription.isReading = true;
     answer.then(
@@ -259,7 +263,7 @@ export class Delivery {
   }
 }
 
-/** Whether the way from `position` to the feed's needs no engine. */
+/** Whether the messages from `position` to the feed's position are recent, so that the engine need not be read. */
 function isAtHand(position: Position, feed: SubscribedFeed): boolean {
   if (position === feed.head || feed.rule.deliver === "newest") return true;
   return feed.recent?.has(position) === true;

@@ -6,11 +6,11 @@ export interface Draining {
   onWritable(): void;
 }
 
-/** Milliseconds between two looks at connections that are full. */
+/** Milliseconds between two checks of connections that are full. */
 const POLL_MS = 10;
 
 /**
- * Calls those who wait when their connections can take more. One timer looks at all of them, because a Conn reports only
+ * Calls clients that wait when their connections can take more. One timer checks all of them, because a Conn reports only
  * that it is below its own high-water mark, which is higher than the hub's.
  */
 export class DrainWatch {
@@ -42,7 +42,7 @@ export class DrainWatch {
       this.#waiting.delete(one);
       one.onWritable();
     }
-    // Those who wait again look again at once.
+    // Not where a client waits again, because add() has started the timer then.
     if (this.#waiting.size > 0 && !this.#isSoon) this.#timer.start(POLL_MS, () => this.#look(), true);
   }
 }

@@ -3,7 +3,7 @@ import { ChannelFeed, type FeedContext } from "./channel-feed.ts";
 import type { ChannelRule } from "./channel-rules.ts";
 import type { Subscription } from "./subscription.ts";
 
-/** Milliseconds for which a feed without subscribers stays, for those who return. */
+/** Milliseconds for which a feed without subscribers stays, for subscribers that return. */
 const LINGER_MS = 5_000;
 /** Feeds without subscribers that stay. */
 const MAX_LINGERING = 1_000;
@@ -38,7 +38,7 @@ export class FeedRegistry {
     this.#release(feed);
   }
 
-  /** Leaves out what all feeds bring, until each is checked or released. */
+  /** Ignores the entries of all feeds, until each feed is checked or released. */
   hold(): void {
     this.#isHeld = true;
     for (const feed of this.all) feed.follower.hold();

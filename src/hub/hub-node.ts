@@ -19,7 +19,7 @@ const HEADS = 500;
 /** Milliseconds until a recovery that failed is tried again. */
 const RECOVER_MS = 1_000;
 
-/** One process of a hub: its clients, its feeds, and what it does when the engine comes and goes. */
+/** One process of a hub: its clients, its feeds, and its recovery when the engine is lost and comes back. */
 export class HubNode implements ClientOwner, RevocationOwner {
   readonly bounds: ResolvedHubOptions;
   readonly rules: ChannelRules;
@@ -84,7 +84,7 @@ export class HubNode implements ClientOwner, RevocationOwner {
   }
 
   async revoke(revocation: Revocation): Promise<void> {
-    // Here at once, whatever becomes of the engine.
+    // On this node at once, even where the engine can't be reached.
     this.onRevoked(revocation);
     await this.#revocations.publish(revocation);
   }
@@ -134,7 +134,7 @@ export class HubNode implements ClientOwner, RevocationOwner {
     for (const list of this.presence.lists) list.follower.hold();
   }
 
-  /** The engine is there, for the first time or again: reads what was missed, revocations before all else. */
+  /** Called when the engine is there, for the first time or again: reads what was missed, revocations first. */
   async #catchUp(): Promise<void> {
     this.#hold();
     const recovery = this.#recovery;
@@ -180,7 +180,7 @@ export class HubNode implements ClientOwner, RevocationOwner {
     }
   }
 
-  /** Finds feeds that have stalled without a word, and keeps the heads of quiet channels alive. */
+  /** Finds feeds that have stalled without an error, and renews the time to live of quiet channels' heads. */
   #checkLater(): void {
     this.#check.start(
       // Twice within the time, because a feed may stall right after an entry has come.

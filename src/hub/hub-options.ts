@@ -17,8 +17,8 @@ import type { ChannelOptions } from "./channel-rules.ts";
 /** Options of a hub. Each option is checked once: `bad-option` names it and its range. */
 export interface HubOptions {
   /**
-   * The channels that exist: by name, or by the beginning of their names with `*` for the rest. The name itself comes
-   * first, then the longest pattern that fits. Every hub on one engine has the same.
+   * The channels that exist, by name, or by a pattern: the beginning of names and `*` for the rest. A name takes precedence,
+   * then the longest pattern that fits. Every hub on one engine has the same.
    *
    * @example { "chat:*": { history: { size: 500, ttlMs: 600_000 }, presence: true }, prices: {} }
    */
@@ -44,13 +44,13 @@ export interface HubOptions {
   readonly maxChannels?: number | undefined;
   /** Publishes of one client that may be under way; a further one is answered with -32001. At least 1; default 64. */
   readonly maxPublishes?: number | undefined;
-  /** The newest messages of each channel that the node keeps, for subscribers who are a little behind. At least 1; default 512. */
+  /** The newest messages of each channel that the node keeps, for subscribers that are a little behind. At least 1; default 512. */
   readonly maxRecentMessages?: number | undefined;
   /** Bytes of these messages, of each channel. The newest one is kept in any case. At least 0; default 256 KiB. */
   readonly maxRecentBytes?: number | undefined;
   /** Milliseconds for `authorize`. At least 1; default 5 s. */
   readonly authorizeTimeoutMs?: number | undefined;
-  /** Milliseconds after the last connection of a client until it is no member any more. At least 0; default 5 s. */
+  /** Milliseconds from the end of a client's last connection until it stops being a member. At least 0; default 5 s. */
   readonly graceMs?: number | undefined;
   /**
    * Changes of the members of one channel that the engine keeps, so that a node which missed some need not read the whole

@@ -1,5 +1,5 @@
 import { badOption, ConnError, failOption } from "../base/errors.ts";
-import { type OptionRules, rule, takeOptions } from "../base/option-rules.ts";
+import { describeBadOption, type OptionRules, rule, takeOptions } from "../base/option-rules.ts";
 import { exceeds } from "../base/payload.ts";
 import { isChannelName, isPublishId } from "../channels/protocol/names.ts";
 import type { CloseInfo } from "../core/events.ts";
@@ -80,7 +80,7 @@ const REVOCATION: OptionRules<Revocation> = {
 };
 
 /**
- * Makes channels of the Conns that it serves: topics with history, recovery and presence.
+ * Creates a hub, which serves channels to the Conns of a server: topics with history, recovery and presence.
  *
  * @example
  * ```ts
@@ -140,7 +140,8 @@ function extend(peer: HubPeer, client: Client, stop: () => void): () => void {
 function asHubConn(conn: HubPeer["conn"]): HubConn {
   const { tryWrite, codec } = conn as Partial<HubConn>;
   if (typeof tryWrite === "function" && typeof codec?.marshal === "function") return conn as HubConn;
-  throw new ConnError("misuse", "serve() takes a Conn that handler() made, or the peer that rpc() made of one.");
+  const range = "a Conn of handler(), or the peer that rpc() made of one";
+  throw new ConnError("misuse", describeBadOption("The client of serve()", range, conn));
 }
 
 /** Returns the info in JSON, or undefined where there is no such text, or too long a one. */

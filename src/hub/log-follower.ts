@@ -13,7 +13,7 @@ export interface FollowerOwner {
 
 /** The most that one read of a log brings. */
 const READ_LIMIT = { messages: 256, bytes: 2 ** 18 };
-/** Entries that come while the log is read, above which the log is read again instead. */
+/** Entries that are kept while the log is read. With more, the log is read again instead. */
 const MAX_EARLY = 256;
 /** Milliseconds until a read that failed is repeated. */
 const RETRY_MS = 1_000;
@@ -155,7 +155,7 @@ export class LogFollower {
       // The engine is away. It may be back before its state says so.
       this.#retry.start(RETRY_MS, () => this.catchUp(), true);
     }
-    // No await since the last look at the conditions, so that nobody's request to read again is missed.
+    // No await since the conditions were checked, so that no request to read again is missed.
     this.#reading = undefined;
     if (this.#isStopped) this.#retry.stop();
     else this.#state = "idle";

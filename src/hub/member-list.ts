@@ -11,7 +11,7 @@ import type { Subscription } from "./subscription.ts";
 /** A member as this node knows it. */
 interface KnownMember {
   info: string;
-  /** The nodes where the client is a member; undefined where the list did not say. */
+  /** The nodes where the client is a member; undefined where only the list is known, which does not name nodes. */
   nodes: readonly string[] | undefined;
 }
 
@@ -39,7 +39,10 @@ export interface MemberSource {
 const GATHER_MS = 100;
 /** Milliseconds between two reads of a list. */
 const RELOAD_MS = 200;
-/** Members up to which a list is sent again that was too long, so that a crowd at the bound makes no flood of lists. */
+/**
+ * A list that was too long to send is sent again from this number of members on down. Less than `MAX_MEMBERS`, so that a
+ * number that varies around the bound does not send the whole list each time.
+ */
 const MEMBERS_AGAIN = 900;
 
 /** The members of one channel on this node, and the subscribers who see them. */
@@ -48,10 +51,10 @@ export class MemberList {
   readonly #source: MemberSource;
   readonly #follower: LogFollower;
   #members = new Map<string, KnownMember>();
-  /** The info by which the watchers know the members that changed since they were last written to. */
+  /** For each member that changed since the last frame, the info that watchers know; undefined for none. */
   readonly #changed = new Map<string, string | undefined>();
   #state: "new" | "loading" | "ready" | "stopped" = "new";
-  /** Changes that came while the list was read, which may lack them. */
+  /** Changes that came while the list was being read, so that the list may lack them. */
   #early: MemberChange[] = [];
   #mustReload = false;
   #lastReload = Number.NEGATIVE_INFINITY;
@@ -96,7 +99,7 @@ export class MemberList {
     if (isConcerned) this.reload();
   }
 
-  /** Writes to the watchers within the time of gathering. */
+  /** Writes to the watchers in {@link GATHER_MS}, so that many changes make one frame. */
   refresh(): void {
     if (this.#isGathering || this.#state !== "ready") return;
     this.#isGathering = true;
@@ -184,7 +187,7 @@ export class MemberList {
       if (known?.info !== info) this.#note(client, known?.info);
       this.#members.set(client, { info, nodes });
     } else if (known) {
-      // The list did not say whether another node has it as well.
+      // Read again, because another node may have the same member.
       if (!known.nodes) return this.reload();
       known.nodes = known.nodes.filter((other) => other !== node);
       if (known.nodes.length > 0) return;
@@ -199,6 +202,7 @@ export class MemberList {
     if (!this.#changed.has(client)) this.#changed.set(client, info);
   }
 
+  /** Writes the changes since the last frame to watchers that had it, and the whole list to those that did not. */
   #write(): void {
     this.#isGathering = false;
     if (this.#state !== "ready") return;
@@ -220,7 +224,7 @@ export class MemberList {
     }
   }
 
-  /** Returns the frame for watchers who have had all before, or undefined if there is nothing to say. */
+  /** Returns the frame for watchers that had the last one, or undefined if nothing has changed. */
   #difference(count: number, wasLarge: boolean): SharedFrame | undefined {
     if (this.#isLarge) {
       return wasLarge && count === this.#sentCount ? undefined : this.#frame(count, () => [null, null]);

@@ -9,7 +9,7 @@ export interface MemberStore {
   report(channel: string, change: MemberChange): Promise<unknown>;
 }
 
-/** One client in one channel: as many connections as it has here, and what the engine knows of it. */
+/** One client in one channel: the number of its connections here, and the info that the engine has. */
 interface Place {
   readonly channel: string;
   readonly client: string;
@@ -63,7 +63,7 @@ export class Memberships {
     void this.#work(place);
   }
 
-  /** One connection of the client is over. The last one ends the membership: at once, or after the grace. */
+  /** Called when one connection of the client is over. The last one ends the membership: at once, or after the grace. */
   leave(channel: string, client: string, isAtOnce: boolean): void {
     const place = this.#channels.get(channel)?.get(client);
     if (!place || --place.connections > 0) return;
@@ -93,7 +93,7 @@ export class Memberships {
     this.#failed.clear();
   }
 
-  /** Brings the engine to what is wanted, one change of a place at a time, so that no later one is overtaken. */
+  /** Writes the wanted info to the engine, one change at a time for each place, so that their order stays. */
   async #work(place: Place): Promise<void> {
     if (place.isWorking) return;
     place.isWorking = true;

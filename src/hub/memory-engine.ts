@@ -25,9 +25,14 @@ const ID_TTL_MS = 300_000;
 type Feed = (entry: LogEntry) => void;
 
 /**
- * Makes an engine in the memory of this process: for one process, and for tests. Its logs end with the process.
+ * Creates an engine in the memory of this process: for one process, and for tests. Its logs end with the process.
  *
  * @throws ConnError `bad-option`
+ *
+ * @example
+ * ```ts
+ * const topics = hub({ channels, authorize, engine: memoryEngine({ maxBytes: 256 * 2 ** 20 }) });
+ * ```
  */
 export function memoryEngine(options: MemoryEngineOptions = {}): Engine {
   return new MemoryEngine(resolveMemoryOptions(options));
@@ -114,17 +119,17 @@ class MemoryEngine implements Engine {
     return new Map(this.#members.get(channel));
   }
 
-  /** The state never changes, because memory is always there. */
+  /** Does nothing, because memory can always be reached. */
   onState(_listener: (state: EngineState) => void): () => void {
     return () => {};
   }
 
-  /** There is no other node. */
+  /** Does nothing, because there is no other node. */
   onNode(_listener: (node: string, change: NodeChange) => void): () => void {
     return () => {};
   }
 
-  /** Everything ends at once, because there is no other node. */
+  /** Ends everything at once, because no other node could keep its members. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#feeds.clear();

@@ -5,15 +5,15 @@ import { numberRule, type OptionRules, takeOptions, timeRule } from "../base/opt
 export interface MemoryEngineOptions {
   /**
    * Bytes of all logs together: bytes of binary messages, UTF-16 units of text, and 64 for each message. Above it the
-   * entries of the log that had no publish for longest are forgotten: who has not seen them gets a gap. At least 1;
-   * default 64 MiB.
+   * entries of the log that had no publish for longest are forgotten: a subscriber that has not seen them gets a gap. At
+   * least 1; default 64 MiB.
    */
   readonly maxBytes?: number | undefined;
   /** Logs. Above it the one that was not used for longest begins anew. At least 1; default 100,000. */
   readonly maxLogs?: number | undefined;
   /**
-   * Milliseconds for which the head of a log is remembered, at least, after its last publish or subscriber: who returns
-   * within that time to a channel without news misses nothing. At least 1; default 10 minutes.
+   * Milliseconds for which the head of a log is remembered, at least, after its last publish or subscriber: a client that
+   * returns within that time to a channel without news misses nothing. At least 1; default 10 minutes.
    */
   readonly headTtlMs?: number | undefined;
   /** Ids of publishes that are remembered for 5 minutes. Above it the oldest is forgotten. At least 1; default 100,000. */

@@ -11,7 +11,7 @@ export interface MemberIdentity {
   readonly info: string;
 }
 
-/** How long changes are kept after the last one. The number of entries bounds them, and a hole costs one read of the list. */
+/** How long changes are kept after the last one. No option, because a node that missed some only reads the list. */
 const CHANGES_TTL_MS = 600_000;
 
 /** Returns the inner channel of a channel's changes. No client can name it, because it has a control character. */
@@ -19,7 +19,7 @@ function changesOf(channel: string): string {
   return `\u0001members:${channel}`;
 }
 
-/** The members of all channels, as this node has and sees them. */
+/** The members of all channels: those that this node has, and those that it shows to its clients. */
 export class Presence {
   readonly #engine: Engine;
   /** The log of changes of each channel. */
@@ -29,7 +29,7 @@ export class Presence {
   readonly #lists = new Map<string, MemberList>();
   readonly #held = new Timer();
   readonly #offNode: () => void;
-  /** Whether clients who return may still find others missing, because the node has just begun. */
+  /** Whether the node has just begun, so that other clients may be on their way back. */
   #isBeginning = true;
 
   constructor(
@@ -80,7 +80,7 @@ export class Presence {
     this.#lists.get(channel)?.refresh();
   }
 
-  /** The engine is back: what it did not take is tried again. */
+  /** Called when the engine is back: repeats the changes that it did not take. */
   retry(): void {
     this.#memberships.retry();
     for (const list of this.lists) list.reload();

@@ -40,7 +40,7 @@ export class PublishIds {
   }
 }
 
-/** The length of the channel keeps apart names and ids that join to the same text. */
+/** Returns a key of both. With the length, because other names and ids may join to the same text. */
 function keyOf(channel: string, id: string): string {
   return `${channel.length}:${channel}${id}`;
 }

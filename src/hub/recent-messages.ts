@@ -2,6 +2,9 @@ import { MESSAGE_COST_BYTES } from "../base/payload.ts";
 import type { Position } from "../server/engine.ts";
 import type { ChannelMessage } from "./channel-message.ts";
 
+/** Dropped messages from which on the array is cut, because each cut moves all others. */
+const MIN_CUT = 64;
+
 /** The most that is kept. */
 export interface RecentBounds {
   readonly messages: number;
@@ -9,8 +12,8 @@ export interface RecentBounds {
 }
 
 /**
- * The newest messages of one log, without a hole, so that subscribers who are a little behind are served without the
- * engine. A number that only grows names each message, because the array drops its oldest ones.
+ * The newest messages of one log, without a hole, so that subscribers that are a little behind are served without the
+ * engine. Messages are found by a number that only grows, because indexes shift when the oldest are cut off.
  */
 export class RecentMessages {
   readonly #bounds: RecentBounds;
@@ -18,8 +21,9 @@ export class RecentMessages {
   /** Messages at the start of the array that were dropped. */
   #dropped = 0;
   #bytes = 0;
-  /** By position: the index in the array of the message that follows, plus all that were cut off before. */
+  /** For each position the number of the message that follows: its index in the array plus {@link #cut}. */
   readonly #next = new Map<Position, number>();
+  /** Messages that were cut off the array so far. */
   #cut = 0;
 
   constructor(bounds: RecentBounds) {
@@ -90,7 +94,7 @@ export class RecentMessages {
     this.#next.delete(oldest.previous as Position);
     this.#bytes -= costOf(oldest);
     this.#dropped++;
-    if (this.#dropped < 64 || this.#dropped * 2 < this.#messages.length) return;
+    if (this.#dropped < MIN_CUT || this.#dropped * 2 < this.#messages.length) return;
     this.#messages.splice(0, this.#dropped);
     this.#cut += this.#dropped;
     this.#dropped = 0;

@@ -7,12 +7,13 @@ import type { RecentMessages } from "./recent-messages.ts";
 import type { SharedFrame } from "./shared-frame.ts";
 
 /**
- * Where a subscription stands. `deciding`: its right is asked for, or the feed is attached. `behind`: something is to be
- * written before it can be live. `live`: its position is the feed's. `refused`: `$/refused` is to be written.
+ * The state of a subscription. `deciding`: the application is asked for its right, or the feed is being attached. `behind`:
+ * messages are to be written before it is live. `live`: its position is the feed's. `refused`: `$/refused` is to be written.
+ * `ended`: it is no longer served.
  */
 export type SubscriptionState = "deciding" | "behind" | "live" | "refused" | "ended";
 
-/** The outcome of a frame. `impossible`: this client can't get it at all, since it is too long or can't be marshalled. */
+/** The outcome of a write. `impossible`: the frame is too long for this client, or can't be marshalled. */
 export type WriteResult = "written" | "blocked" | "impossible";
 
 /** The client of a subscription, as its delivery sees it. */
@@ -23,7 +24,7 @@ export interface SubscribedClient {
   write(frame: SharedFrame): WriteResult;
   /** Runs `act`, within which all clients that are written `frame` share its bytes. */
   share(frame: SharedFrame, act: () => void): void;
-  /** Has the delivery go on with `subscription` when the client is writable again. */
+  /** Calls the delivery for `subscription` again when the client is writable. */
   awaitDrain(subscription: Subscription): void;
   /** Called when `$/refused` was written. */
   onRefused(subscription: Subscription): void;
@@ -41,7 +42,7 @@ export interface SubscribedFeed {
   readonly recent: RecentMessages | undefined;
   /** Reads the newest messages of the log, once. Rejects as `engine.read()`. */
   fill(): Promise<void>;
-  /** Reads a part of the log, once for all who ask at the same time. Undefined for a gap. Rejects as `engine.read()`. */
+  /** Reads a part of the log, once for all calls at the same time. Undefined for a gap. Rejects as `engine.read()`. */
   readAfter(position: Position): Promise<readonly ChannelMessage[] | undefined>;
   /** Reads the position before the newest `count` messages. */
   readStart(count: number): Promise<Position>;
@@ -64,7 +65,10 @@ export class Subscription {
   namedHead: Position | null | undefined;
   /** The frame that comes before the next message. */
   notice: "attached" | "gap" | RefusalCode | undefined;
-  /** Its part in presence: none, the difference is enough, everybody is to be sent, or to be sent when others are back. */
+  /**
+   * Its part in presence. `none`: no member. `current`: needs only changes. `outdated`: needs the whole list. `held`: needs
+   * the whole list, once other clients have had time to return.
+   */
   members: "none" | "current" | "outdated" | "held" = "none";
   isAttached = false;
   /** Whether the engine reads for it. */

@@ -55,7 +55,7 @@ export class Caller {
     return call.promise;
   }
 
-  /** Settles the call that `answer` belongs to. Answers to nothing are ignored: they come late, or are forged. */
+  /** Settles the call that `answer` belongs to. Ignores answers without a call, which are late or forged. */
   settle({ id, result, error }: AnswerFrame): void {
     // A codec that reads 64-bit integers as bigint gives our identifiers back as such.
     const call = this.#pending.get(typeof id === "bigint" ? Number(id) : (id as number));
@@ -66,14 +66,14 @@ export class Caller {
     this.#forget(call);
   }
 
-  /** Answers to the calls of this progress can't come any more: sends them again, or rejects. */
+  /** Called when calls of this progress can't be answered any more: sends each again, or rejects. */
   interrupt(...progress: readonly CallProgress[]): void {
     this.#forEach((call) => {
       if (progress.includes(call.progress)) this.#repeat(call);
     });
   }
 
-  /** The Conn has ended. */
+  /** Called when the Conn has ended. */
   end(): void {
     this.#forEach((call) => {
       call.rejectUnanswered(new ConnError("closed"));
@@ -96,7 +96,7 @@ export class Caller {
     this.#pending.set(id, call);
     this.#deadlines.watch(call.deadline);
     const options: SendOptions = {
-      // In another try, what is left of the time.
+      // On another try only the rest of the time is left.
       ttlMs: call.wasWritten ? Math.max(1, call.deadline - performance.now()) : timeoutMs,
       signal,
       onOutcome: (outcome, error) => this.#onOutcome(call, id, outcome, error),
@@ -145,7 +145,7 @@ export class Caller {
     }
   }
 
-  /** Rejects, and takes the request back, or has the other end cancel it. */
+  /** Rejects the call, and withdraws its request, or asks the other end to cancel it. */
   #giveUp(call: PendingCall, error: ConnError): void {
     if (call.progress === "settled") return;
     const { id, isInFlight } = call;
@@ -169,7 +169,7 @@ export class Caller {
     try {
       this.#owner.conn.send(requestFrame(CANCEL, { id }));
     } catch (error) {
-      // The codec may check what is sent, and know no such message. Often no code of the user's is on the stack.
+      // A codec that validates may refuse this message. Not thrown, because no caller is on the stack.
       this.#owner.onError(error, CANCEL);
     }
   }

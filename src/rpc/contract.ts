@@ -2,8 +2,8 @@ import type { StandardSchema } from "../codec/validated.ts";
 import type { HandlerContext } from "./incoming-request.ts";
 
 /**
- * One function for each method. Its only parameter, an object or an array, travels as JSON-RPC's `params`; a primitive
- * one, or a second one, makes the type `never`.
+ * One function for each method. Its only parameter, an object or an array, travels as JSON-RPC's `params`. A primitive or
+ * a second parameter makes the type of the method `never`.
  */
 export type Contract<Api> = { readonly [Method in keyof Api]: MethodType<Api[Method]> };
 
@@ -60,7 +60,7 @@ export type Schemas<Api> = {
   readonly [Method in keyof Api]?: StandardSchema<unknown, ParamsOf<Api[Method]>> | undefined;
 };
 
-/** Methods of a layer, whose names begin with `$/`. Each runs at once and takes no place of a handler. */
+/** Methods of a layer, whose names begin with `$/`. Each runs at once, and does not count for `maxHandlers`. */
 export interface LayerMethods {
   readonly [method: `$/${string}`]: (params: object | undefined, context: HandlerContext) => unknown;
 }

@@ -48,7 +48,7 @@ export const CANCEL = "$/cancelRequest";
 /** A value that came in, by what it is; `invalid` claims to be JSON-RPC and is not. */
 export type FrameType = "request" | "answer" | "invalid" | "other";
 
-/** Tells what `value` is, which may be anything. A batch is `other`: its members are judged one by one. */
+/** Returns what `value` is, which may be anything. A batch is `other`, because each of its members has a type of its own. */
 export function frameType(value: unknown): FrameType {
   if (!isJsonRpc(value)) return "other";
   const { method, params, id, result, error } = value;
@@ -69,7 +69,7 @@ export function isErrorObject(error: unknown): error is ErrorObject {
   return Number.isInteger(code) && typeof message === "string";
 }
 
-/** A request, or a notification where there is no `id`. Absent members are left out, since not every codec does that. */
+/** Creates a request, or a notification where there is no `id`. Absent members are left out, because some codecs would send them. */
 export function requestFrame(method: string, params: object | undefined, id?: number): RequestFrame {
   const frame = { jsonrpc: VERSION, method } as { -readonly [key in keyof RequestFrame]: RequestFrame[key] };
   if (params !== undefined) frame.params = params;
@@ -77,7 +77,7 @@ export function requestFrame(method: string, params: object | undefined, id?: nu
   return frame;
 }
 
-/** The answer to a request that failed. */
+/** Creates the answer to a request that failed. */
 export function errorFrame(id: RequestId, { code, message, data }: ErrorObject): AnswerFrame {
   return { jsonrpc: VERSION, id, error: data === undefined ? { code, message } : { code, message, data } };
 }

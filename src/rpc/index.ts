@@ -1,5 +1,6 @@
 import type { ListenOptions } from "../base/emitter.ts";
 import { ConnError } from "../base/errors.ts";
+import { describeBadOption, isObject } from "../base/option-rules.ts";
 import type { SendOptions } from "../base/send-options.ts";
 import type { CloseInfo } from "../core/events.ts";
 import type { AnyContract, CallArguments, Contract, LayerMethods, MethodName, ParamsOf, ResultOf } from "./contract.ts";
@@ -60,15 +61,19 @@ export interface Peer<Remote = AnyContract, Local = AnyContract> {
     listener: (params: ParamsOf<Local[Method]>) => void,
     options?: ListenOptions,
   ): () => void;
-  /** Adds methods of a layer, and returns a function that removes them. @throws ConnError `misuse` for a name in use */
+  /**
+   * Adds methods of a layer above, such as channels, and returns a function that removes them.
+   *
+   * @throws ConnError `misuse` for a name in use
+   */
   extend(methods: LayerMethods): () => void;
-  /** Leaves the Conn to others, open: pending and later calls reject with `aborted`, and running handlers are aborted. */
+  /** Stops using the Conn, which stays open. Pending and later calls reject with `aborted`, and running handlers are aborted. */
   detach(): void;
 }
 
 /**
- * Makes calls, notifications and answers of JSON-RPC 2.0 of the messages of a Conn, whose codec carries objects. Both
- * ends use this function: `Remote` is what the other end offers, `Local` what this one does.
+ * Creates a peer that calls the other end, and answers its calls, by JSON-RPC 2.0 over a Conn whose codec carries objects.
+ * Both ends use this function: `Remote` has the methods of the other end, `Local` those of this one.
  *
  * @example const peer = rpc<ServerApi, ClientApi>(conn, { handlers: { confirm: ({ text }) => ask(text) } });
  * @throws ConnError `bad-option`
@@ -103,8 +108,12 @@ export function rpc<Remote extends Contract<Remote> = AnyContract, Local extends
   return peer as unknown as Peer<Remote, Local>;
 }
 
-/** Refuses parameters that JSON-RPC has no form for (section 4.2). @throws ConnError `misuse` */
+/** Refuses a method that is no string, and parameters that JSON-RPC has no form for (section 4.2). @throws ConnError `misuse` */
 function checkParamsType(method: string, params: unknown): void {
-  if (typeof method === "string" && (params === undefined || (typeof params === "object" && params !== null))) return;
-  throw new ConnError("misuse", `${method} takes an object, an array or no parameters; got ${params}.`);
+  const isSound = params === undefined || isObject(params);
+  if (typeof method === "string" && isSound) return;
+  const text = isSound
+    ? describeBadOption("method", "a string", method)
+    : describeBadOption("params", "an object, an array or left out", params);
+  throw new ConnError("misuse", text);
 }

@@ -42,8 +42,10 @@ export interface RpcOptions<Local> {
    */
   readonly maxHandlers?: number | undefined;
   /**
-   * Requests that may wait. `maxHandlers` and this together bound the requests in batches that are not answered. When they are reached, no message is read, unless calls of our own are pending, a layer is
-   * in use, or no handler ended for a second: then further requests are answered with -32001. At least 0; default 1,024.
+   * Requests that may wait for a handler to end. At the bound nothing more is read, so that the other end is held back.
+   * While calls of this end are pending, while a layer such as channels is in use, and after a second in which no handler
+   * ended, everything is read all the same, and further requests are answered with -32001. The sum of `maxHandlers` and
+   * `maxWaiting` bounds the requests in batches that are not answered. At least 0; default 1,024.
    */
   readonly maxWaiting?: number | undefined;
   /** Bytes of the requests that wait, estimated, with the same effect. At least 0; default 1 MiB. */
@@ -54,7 +56,7 @@ export interface RpcOptions<Local> {
 export interface CallOptions {
   /** Milliseconds until the call rejects with `timeout`. 1 to 2,147,483,647; default the peer's. */
   readonly timeoutMs?: number | undefined;
-  /** Rejects the call with `aborted`, and takes the request back or has the other end cancel it. Default none. */
+  /** Rejects the call with `aborted`, and withdraws its request or asks the other end to cancel it. Default none. */
   readonly signal?: AbortSignal | undefined;
   /**
    * Whether the method may run twice: where it is unknown whether it ran, the request is sent again on the next

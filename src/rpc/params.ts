@@ -23,7 +23,7 @@ function accepted<Params>({ issues, ...result }: SchemaResult<Params>): Params {
   throw new RpcError(INVALID_PARAMS, "The parameters are not valid.", data);
 }
 
-/** A symbol has no form on the wire. */
+/** Returns a key that can be sent, because a symbol has no form on the wire. */
 function pathKey(key: PropertyKey): string | number {
   return typeof key === "number" ? key : String(key);
 }

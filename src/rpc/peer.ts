@@ -12,7 +12,7 @@ import { Responder, type ResponderOwner } from "./responder.ts";
 import type { RpcConn } from "./rpc-conn.ts";
 import { METHOD_NOT_FOUND, RpcError } from "./rpc-error.ts";
 
-/** Milliseconds without a free place after which a paused peer reads on: its handlers may wait for a message. */
+/** Milliseconds without a free place after which a paused peer reads on, because its handlers may wait for a message. */
 const STALL_MS = 1_000;
 
 /** Joins the two halves of a peer to its Conn: sorts what comes in, and stops reading while there is no room. */
@@ -57,7 +57,8 @@ export class PeerCore implements CallerOwner, ResponderOwner {
   extend(methods: LayerMethods): () => void {
     const names = Object.keys(methods) as (keyof LayerMethods)[];
     for (const name of names) {
-      if (this.#layers.has(name)) throw new ConnError("misuse", `${name} belongs to another layer of this peer.`);
+      if (this.#layers.has(name))
+        throw new ConnError("misuse", `${name} is taken: a peer takes each layer once, such as channels().`);
     }
     for (const name of names) this.#layers.set(name, methods[name] as LayerMethods[keyof LayerMethods]);
     this.#updateReading();
@@ -163,7 +164,7 @@ export class PeerCore implements CallerOwner, ResponderOwner {
     return schema ? checkParams(schema, given, act) : act(given);
   }
 
-  /** Runs a function of the user's that nobody waits for. Parameters that do not fit are the other end's fault. */
+  /** Runs a function of the user without a caller. Ignores RpcErrors, because wrong parameters are the other end's fault. */
   #guard(method: string | undefined, act: () => unknown): void {
     const onFailure = (error: unknown) => {
       if (!(error instanceof RpcError)) this.onError(error, method);
@@ -200,7 +201,7 @@ export class PeerCore implements CallerOwner, ResponderOwner {
   }
 
   #endSession(settleCalls: () => void): void {
-    // Messages that wait in the Conn came in the session that is over. Reading goes on now, and delivers them in a microtask.
+    // While nothing was read, requests of the lost session have piled up in the Conn. They come in a microtask from now.
     this.#isStale = !this.#pause;
     this.#responder.endSession();
     settleCalls();

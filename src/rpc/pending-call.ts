@@ -57,7 +57,7 @@ export class PendingCall {
 
   reject(error: Error): void {
     this.progress = "settled";
-    // Only here, because it makes a promise: the other end decides about rejections, so none is to be unhandled.
+    // Never unhandled, because the other end decides about it. Only here, because each catch() makes a promise.
     this.promise.catch(noop);
     this.#reject(error);
   }

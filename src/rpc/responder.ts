@@ -45,15 +45,15 @@ export class Responder {
   readonly #maxHandlers: number;
   readonly #maxBatched: number;
   readonly #waiting: RequestQueue;
-  /** Requests whose handlers have not settled, and which wait for a place, by identifier where they have one of their own. */
+  /** Requests that wait or whose handlers have not settled. By identifier, or by itself where that is missing or taken. */
   readonly #unanswered = new Map<unknown, IncomingRequest>();
-  /** Requests of all batches that are not answered, because the answers of a batch are held until the last one is there. */
+  /** Requests of all batches that are not answered. Bounded, because a batch holds its answers until the last one is there. */
   #batched = 0;
-  /** Places that are taken: until the answer is written, so that a peer that does not read is not served. */
+  /** Places that are taken. An answer keeps its place until it is written, so that a peer that does not read is not served. */
   #running = 0;
   #isStarting = false;
   #session = this.#openSession();
-  /** Whether the last answer was written at once. */
+  /** Whether the answer that is being sent was written at once: `onOutcome` sets it within `send()`. */
   #isWritten = false;
 
   constructor(owner: ResponderOwner, { maxHandlers, maxWaiting, maxWaitingBytes }: ResponderBounds) {
@@ -68,7 +68,7 @@ export class Responder {
     return this.#waiting.isFull && !this.#hasPlace;
   }
 
-  /** Takes one request or notification in: runs it, lets it wait, or answers that there is no room. */
+  /** Runs a request or a notification, queues it, or answers that there is no room. */
   take(request: IncomingRequest): void {
     const { batch, frame, places } = request;
     const isRefused = batch?.isRefused;
@@ -95,7 +95,7 @@ export class Responder {
     this.#unanswered.get(id)?.cancel(new ConnError("aborted", "The caller cancelled the request."));
   }
 
-  /** Answers to what came so far can't reach their callers any more: lets go of it. */
+  /** Called when answers can't reach their callers any more: forgets all requests, and aborts their handlers. */
   endSession(): void {
     this.#waiting.clear();
     const reason = new ConnError("interrupted", "The connection on which the request came has ended.");
@@ -169,7 +169,7 @@ export class Responder {
     if (message) this.#send(message, IF_WRITABLE);
   }
 
-  /** Makes the request one that can be cancelled. The second of one identifier is kept under itself, as one without. */
+  /** Remembers the request, so that it can be cancelled. A second one with the same identifier can't be. */
   #keep(request: IncomingRequest): void {
     const { id } = request.frame;
     request.key ??= this.#unanswered.has(id) ? request : (id ?? request);
@@ -184,7 +184,7 @@ export class Responder {
     if (!sent || this.#isWritten) return this.#release(places);
     const release = () => this.#release(places);
     sent.then(release, (error: ConnError) => {
-      // All other errors say that nobody waits for the answer.
+      // Not the other errors, because they mean that no caller waits for the answer any more.
       if (error.code === "outbox-full") this.#owner.onError(error, frame.method);
       release();
     });
@@ -203,7 +203,7 @@ export class Responder {
     if (places > 0) this.startWaiting();
   }
 
-  /** Makes what all answers of a session share. Its controller is aborted when they can't reach their callers. */
+  /** Creates the send options of a session's answers. The controller is aborted when they can't reach their callers. */
   #openSession(): { readonly controller: AbortController; readonly options: SendOptions } {
     const controller = new AbortController();
     const onOutcome = () => {
@@ -230,7 +230,7 @@ export class Responder {
   }
 }
 
-/** Also true for an error of another copy of this package. */
+/** Whether `error` is an RpcError, of this copy of the package or of another one. */
 function isRpcError(error: unknown): error is RpcError {
   return error instanceof Error && error.name === "RpcError" && isErrorObject(error);
 }

@@ -23,7 +23,7 @@ export const MAX_WAIT_MS = 600_000;
 const MIN_WAIT_MS = 250;
 /** The largest share of the rate that pays for refusals; otherwise a client that hammers would keep everybody out. */
 const MAX_REFUSAL_SHARE = 0.9;
-/** Refusals older than this are forgiven where they could not be paid for, in milliseconds. */
+/** The debt is at most what flows in within this time: older refusals are not paid for. */
 const MAX_DEBT_MS = 1_000;
 
 /**
@@ -48,8 +48,8 @@ export class Admission {
   #tail: number;
 
   /**
-   * Starts idle, with the whole burst. No slot ends later than `maxWaitMs` from the moment in which it is given. `now` is a
-   * clock in milliseconds that never goes back.
+   * Starts idle, with the whole burst. Each slot ends at most `maxWaitMs` after it was given. `now` is a clock in
+   * milliseconds that never goes back.
    *
    * @throws {@link ConnError} `bad-option`
    */
@@ -93,15 +93,15 @@ export class Admission {
     const refusalMs = REFUSAL_COST / this.#tokensPerMs;
     const waitMs = Math.max(this.#tail, now + MIN_WAIT_MS, now + this.#msToNextToken()) - now;
     const maxMs = this.#maxWaitMs;
-    // No slot is left in reach. The clients share a wide range, because one moment for all would be a stampede.
+    // All slots in reach are taken, so the other clients share a wide range instead of one moment.
     if (waitMs + 1 + refusalMs > maxMs) return { minMs: Math.floor(maxMs / 2), maxMs };
     this.#tail = now + waitMs + (1 + REFUSAL_COST) / this.#tokensPerMs;
     const minMs = Math.ceil(waitMs);
-    // A range as short as a refusal: wherever in theirs two neighbours come, a whole token flows in between.
+    // The range is as short as a refusal, so that a whole token flows in between two neighbours, wherever in their ranges they come.
     return { minMs, maxMs: Math.max(minMs + 1, Math.floor(waitMs + refusalMs)) };
   }
 
-  /** How long the head of an empty queue waits: until a token is there, and what refusals cost is paid. */
+  /** Returns how long the first client in the queue waits: until refusals are paid for, and a token is there. */
   #msToNextToken(): number {
     return (1 + REFUSAL_COST - this.#tokens + this.#debt) / this.#tokensPerMs;
   }

@@ -69,7 +69,7 @@ export function isEnding({ state }: Pick<ServerConn<never, never>, "state">): bo
   return state === "closing" || state === "closed";
 }
 
-/** Whether `error` says only that the Conn has ended, which the function may learn and the server need not. */
+/** Whether `error` says only that the Conn has ended, which is no failure of the function and not reported. */
 function isEndOfConn(end: CloseInfo, error: unknown): boolean {
   return error instanceof ConnError && error.code === "closed" && (error === end.error || error.cause === end.error);
 }

@@ -86,7 +86,7 @@ export interface Engine {
   ): Promise<Position | null>;
   /**
    * Reads the log. Resolves with undefined where the log does not reach back to `after`: it neither is the head nor the
-   * `previous` of an entry. `last` never is a gap.
+   * `previous` of an entry. A read of the `last` entries has no gap.
    */
   read(channel: string, from: ReadFrom, limit: ReadLimit): Promise<LogPart | undefined>;
   /**
@@ -115,7 +115,7 @@ export interface Engine {
   onState(listener: (state: EngineState) => void): () => void;
   /**
    * Calls `listener` when another node dies or comes back, which changes the members of channels: `members()` lists them.
-   * Only while this node has members itself. Returns an unsubscribe function.
+   * Called only while this node has members itself. Returns an unsubscribe function.
    */
   onNode(listener: (node: string, change: NodeChange) => void): () => void;
   /**

@@ -79,7 +79,11 @@ class ServedPaths {
 
   add(path: string, handler: UpgradeHandler): () => void {
     const handlers = this.#handlers;
-    if (handlers.has(path)) throw new ConnError("misuse", `${path} has a handler already.`);
+    if (handlers.has(path))
+      throw new ConnError(
+        "misuse",
+        `${path} has a handler already: remove it first, with the function that handle() returned.`,
+      );
     handlers.set(path, handler);
     return () => {
       if (handlers.get(path) !== handler) return;

@@ -84,7 +84,7 @@ export interface HandlerOptions<In = Payload, Out = In> extends Pick<ConnOptions
   readonly serverOptions?: object | undefined;
 }
 
-/** How all Conns end. */
+/** How a shutdown ends all Conns. */
 export interface ShutdownOptions {
   /** Milliseconds for all Conns to flush and close; then they are abandoned. Default and limit: their `closeTimeoutMs`. */
   readonly timeoutMs?: number | undefined;
@@ -178,7 +178,7 @@ const CONN_OPTIONS: readonly ConnOptionNames[] = [
 const OWN_OPTIONS: readonly string[] = Object.keys(RULES).map((name) => (name === "allowsOrigin" ? "origins" : name));
 
 /**
- * Checks the options of a handler and parts them from those of its Conns, which the Conn itself checks.
+ * Checks the options of a handler and separates them from those of its Conns, which the Conn itself checks.
  *
  * @throws {@link ConnError} `bad-option`
  */

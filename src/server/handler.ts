@@ -132,7 +132,7 @@ class ConnServer<In, Out> implements UpgraderOwner {
         }
       });
     } catch (error) {
-      // The value or an option is at fault, and so for every Conn.
+      // Reported once, because a bad value or option fails in the same way for every Conn.
       this.#runner.report(error);
     }
     // A message that was refused at once is rejected by now, and one that waits is not.
@@ -219,12 +219,12 @@ class ConnServer<In, Out> implements UpgraderOwner {
   }
 }
 
-/** The other half of a codec that only encodes. */
+/** Refuses to decode: the other half of a codec that only encodes. */
 function noValue(): never {
   throw new Error("This codec only encodes.");
 }
 
-/** The Conns that a broadcast leaves out. A Conn is iterable asynchronously only, which parts it from a list. */
+/** Returns the Conns that a broadcast leaves out. A Conn has only an async iterator, so a synchronous one means a list. */
 function toSet<T extends object>(except: T | Iterable<T> | undefined): ReadonlySet<T> {
   if (except === undefined) return new Set();
   if (!isObject(except)) throw badOption("except", "a Conn, or an iterable of Conns", except);

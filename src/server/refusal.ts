@@ -1,4 +1,4 @@
-import { SERVER_CODES, TRY_AGAIN_LATER } from "../base/close-codes.ts";
+import { MAX_REASON_BYTES, SERVER_CODES, TRY_AGAIN_LATER } from "../base/close-codes.ts";
 import { badOption, failOption } from "../base/errors.ts";
 import { checkNames, isObject } from "../base/option-rules.ts";
 import { checkCode } from "../core/arguments.ts";
@@ -16,8 +16,7 @@ export interface RefusalOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
-const MAX_REASON_BYTES = 123;
-/** Characters that would end a header (RFC 9110, section 5.5). */
+/** Characters that a header can't carry, because they would end it (RFC 9110, section 5.5). */
 const CONTROLS = /[\0\r\n]/;
 
 /** An answer of `authenticate`: the client may not connect. Made by {@link refuse}. */

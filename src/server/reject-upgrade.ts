@@ -2,7 +2,7 @@ import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { ignoreErrors } from "./socket-watch.ts";
 
-/** Answers an upgrade with an HTTP status instead of 101, and ends the TCP connection. */
+/** Answers an upgrade with an HTTP status instead of 101, and ends the TCP connection. `Upgrader` decides which upgrades. */
 export function rejectUpgrade(socket: Duplex, status: number, headers: Readonly<Record<string, string>> = {}): void {
   const body = STATUS_CODES[status] ?? "";
   const all = {

@@ -12,8 +12,8 @@ const UPGRADE_HEADERS: ReadonlySet<string> = new Set(["upgrade", "http2-settings
 
 /**
  * Gives an upgrade to another protocol back to the server, which may answer it as if it asked for no upgrade (RFC
- * 9110, section 7.8). Node stopped to parse after the head, so the head is written again, without the upgrade, in
- * front of the unread bytes, and the connection is emitted anew: bodies and later requests work as on any connection.
+ * 9110, section 7.8). Node stopped parsing after the head. So the head, without the upgrade, is put in front of
+ * the unread bytes, and the connection is emitted anew: bodies and later requests work as on any connection.
  */
 export function replayAsRequest(
   server: ConnectionEmitter,

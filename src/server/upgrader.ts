@@ -54,16 +54,16 @@ interface PendingUpgrade {
   readonly request: IncomingMessage;
   /** Whether the client is a page: only browsers send an Origin, and a page can't read an HTTP status. */
   readonly isPage: boolean;
-  /** The outcome, from when ws is to complete the upgrade. */
+  /** The decision; undefined until it is made. */
   decision: { readonly principal: string | undefined } | Refusal | undefined;
-  /** Makes ws complete the upgrade. */
+  /** Tells `ws` to complete the upgrade. */
   complete(): void;
 }
 
 /** The host and the port of a request (RFC 9110, section 7.2): a name, an IPv4 address, or an IPv6 address in brackets. */
 const HOST = /^(?:\[[\da-f:.]+\]|[^\s/?#@\\:[\]]+)(?::\d+)?$/i;
 
-/** Characters of a foreign text that an error quotes. */
+/** The most characters of a foreign text that an error quotes. */
 const MAX_QUOTED = 100;
 
 /** Decides which upgrades are accepted, and answers the others with an HTTP status or a close code. */
@@ -158,7 +158,7 @@ export class Upgrader {
     try {
       if (origin !== undefined && !allowsOrigin(origin, request)) return this.#refuseOrigin(pending, origin);
     } catch (error) {
-      // Not connected, because the page may be a foreign one.
+      // With an HTTP status and not with a close code, because a foreign page must not be connected.
       rejectUpgrade(socket, 500);
       return this.#owner.onError(error);
     }
@@ -205,7 +205,7 @@ export class Upgrader {
     }
   }
 
-  /** A function of the user failed, took too long, or was interrupted. */
+  /** Refuses an upgrade because a function of the user failed, took too long, or was interrupted. */
   #fail(pending: PendingUpgrade, error: unknown): void {
     const { socket } = pending;
     if (error === this.#shutdown.signal.reason) return rejectUpgrade(socket, 503);

@@ -45,10 +45,15 @@ const INITIAL: Status = Object.freeze({ state: "idle", attempt: 0, retryAt: unde
 const stores = new WeakMap<StatusSource, Store<Status>>();
 
 /**
- * Returns the store of what `conn` is doing: the same one each time. Changes are not gathered, so it is true at every
- * moment. Its initial value is that of an idle Conn, whatever `conn` does, so that HTML made by a server fits.
+ * Returns the store of the state of `conn`: the same store each time. It changes at once, and not at the end of a turn. Its
+ * initial value is that of an idle Conn, in any state, so that it matches HTML that a server rendered.
  *
  * @throws ConnError `misuse`
+ *
+ * @example
+ * ```ts
+ * status(conn).subscribe(({ state, retryAt }) => showState(state, retryAt));
+ * ```
  */
 export function status(conn: StatusSource): Store<Status> {
   if (typeof conn?.on !== "function") throw new ConnError("misuse", "status() takes a Conn.");
@@ -62,7 +67,7 @@ export function status(conn: StatusSource): Store<Status> {
   const get = (): Status => {
     const { state } = conn;
     const isOpen = state === "open";
-    // It belongs to one connection, and is emitted only after that began.
+    // `resumed` belongs to one connection, and the event `open` sets it after that has begun.
     if (!isOpen) resumed = undefined;
     // A dial goes on with the number of the wait before it.
     const dialing = { attempt: state === "connecting" ? now.attempt : 0, retryAt: undefined };

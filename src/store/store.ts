@@ -12,7 +12,7 @@ export interface StoreOptions {
    * while the page is hidden and has no frames), or once in so many milliseconds, above 0. Default `"turn"`.
    */
   readonly every?: "turn" | "frame" | number | undefined;
-  /** Ends the following when it is aborted: the last value stays. Default none, which is as long as the source lives. */
+  /** Stops following the source when aborted; the last value stays. Default none: for as long as the source lives. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -27,8 +27,8 @@ const HIDDEN_FRAME_MS = 200;
 const FRAME_MS = 16;
 
 /**
- * Creates a store that folds each message of `source` into a value, beginning with `initial`. It listens at once and for
- * as long as `source` lives, so that nothing piles up in an inbox while no component is shown. A `reduce` that throws is
+ * Creates a store that folds each message of `source` into a value, beginning with `initial`. The store listens at once, and
+ * for as long as `source` lives, so that nothing piles up in an inbox while no component is shown. A `reduce` that throws is
  * an `error` event of the source, and the value stays.
  *
  * @throws ConnError `misuse`, `bad-option`

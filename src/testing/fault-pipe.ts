@@ -9,17 +9,17 @@ export interface Conditions {
 }
 
 interface Chunk {
-  /** Bytes to hand on, or what their sender did to the connection. */
+  /** Bytes to pass on, or a function that does to the receiver what the sender did to the connection. */
   readonly data: Buffer | (() => void);
   readonly due: number;
 }
 
-/** Bytes that a way holds. More than that stay with the sender, as in a real network. */
+/** Bytes that a pipe holds. Further bytes stay with the sender, as in a real network. */
 const WINDOW_BYTES = 64 * 1024;
 /** Parts into which a second of throttled bytes is cut. */
 const SLICES = 50;
 
-/** One direction of one connection: hands on what comes from one socket to the other, in order. */
+/** One direction of one connection: passes on what comes from one socket to the other, in order. */
 export class FaultPipe {
   readonly #from: Socket;
   readonly #to: Socket;
@@ -28,21 +28,21 @@ export class FaultPipe {
   readonly #chunks: Chunk[] = [];
   #held = 0;
   #isRunning = false;
-  /** When the line is clear of the bytes before. */
+  /** When the bytes before have left, at the throttled rate, by `performance.now()`. */
   #clearAt = 0;
   #isBlackholed = false;
   #cut: ((size: number) => number) | undefined;
 
-  constructor(from: Socket, to: Socket, weather: Conditions) {
+  constructor(from: Socket, to: Socket, conditions: Conditions) {
     this.#from = from;
     this.#to = to;
-    this.#conditions = weather;
-    from.on("data", (chunk: Buffer) => this.#took(chunk));
-    from.on("end", () => this.#put(() => (to.destroyed ? from.destroy() : to.end())));
-    from.on("error", () => this.#put(() => to.resetAndDestroy()));
+    this.#conditions = conditions;
+    from.on("data", (chunk: Buffer) => this.#onData(chunk));
+    from.on("end", () => this.#enqueue(() => (to.destroyed ? from.destroy() : to.end())));
+    from.on("error", () => this.#enqueue(() => to.resetAndDestroy()));
   }
 
-  /** From now on nothing is taken and nothing handed on, and what was on its way is lost. */
+  /** Stops reading and passing on. Bytes that were on their way are lost. */
   blackhole(): void {
     this.#isBlackholed = true;
     this.#chunks.length = 0;
@@ -50,42 +50,42 @@ export class FaultPipe {
     this.#from.pause();
   }
 
-  /** Lost bytes stay lost, and later bytes would make no sense without them; the end of the connection is passed on. */
+  /** Reads again after `blackhole()`, and passes on the end of the connection only, because bytes after lost ones make no sense. */
   heal(): void {
     if (this.#isBlackholed) this.#from.resume();
   }
 
-  /** Hands on `offset(size)` bytes of the next frame of `size` bytes; then both sockets end. */
+  /** Passes on `offset(size)` bytes of the next frame of `size` bytes; then ends both sockets. */
   cutInFrame(offset: (size: number) => number): void {
     this.#cut = offset;
   }
 
-  /** Hands on bytes that nobody sent. */
+  /** Passes on bytes that no peer sent. */
   inject(bytes: Buffer): void {
-    this.#put(bytes);
+    this.#enqueue(bytes);
   }
 
-  #took(chunk: Buffer): void {
+  #onData(chunk: Buffer): void {
     if (this.#isBlackholed) return;
     const [frame] = this.#scanner.take(chunk);
-    if (!this.#cut || !frame) return this.#put(chunk);
+    if (!this.#cut || !frame) return this.#enqueue(chunk);
     const end = frame.at + this.#cut(frame.size);
-    this.#put(chunk.subarray(0, end));
-    this.#put(() => {
+    this.#enqueue(chunk.subarray(0, end));
+    this.#enqueue(() => {
       this.#from.end();
       this.#to.end();
     });
     this.#from.removeAllListeners("data").resume();
   }
 
-  #put(goods: Chunk["data"]): void {
-    if (this.#isBlackholed && typeof goods === "function") return goods();
-    this.#chunks.push({ data: goods, due: performance.now() + this.#conditions.delayMs });
-    this.#hold(sizeOf(goods));
+  #enqueue(data: Chunk["data"]): void {
+    if (this.#isBlackholed && typeof data === "function") return data();
+    this.#chunks.push({ data, due: performance.now() + this.#conditions.delayMs });
+    this.#addHeld(sizeOf(data));
     if (!this.#isRunning) this.#run();
   }
 
-  #hold(bytes: number): void {
+  #addHeld(bytes: number): void {
     this.#held += bytes;
     if (this.#held > WINDOW_BYTES) this.#from.pause();
     else if (!this.#isBlackholed) this.#from.resume();
@@ -93,37 +93,39 @@ export class FaultPipe {
 
   async #run(): Promise<void> {
     this.#isRunning = true;
-    for (let parcel = this.#chunks[0]; parcel; parcel = this.#chunks[0]) {
-      await until(parcel.due);
-      if (parcel !== this.#chunks[0]) continue;
-      const { data: goods } = parcel;
-      if (typeof goods === "function") goods();
-      else await this.#hand(goods, () => parcel !== this.#chunks[0]);
-      if (parcel !== this.#chunks[0]) continue;
+    for (let chunk = this.#chunks[0]; chunk; chunk = this.#chunks[0]) {
+      // A black hole empties the queue, and with it loses the chunk that is waited for.
+      const isLost = () => chunk !== this.#chunks[0];
+      await until(chunk.due);
+      if (isLost()) continue;
+      const { data } = chunk;
+      if (typeof data === "function") data();
+      else await this.#pass(data, isLost);
+      if (isLost()) continue;
       this.#chunks.shift();
-      this.#hold(-sizeOf(goods));
+      this.#addHeld(-sizeOf(data));
     }
     this.#isRunning = false;
   }
 
-  async #hand(bytes: Buffer, isLost: () => boolean): Promise<void> {
+  async #pass(bytes: Buffer, isLost: () => boolean): Promise<void> {
     const { bytesPerSecond } = this.#conditions;
     const step = Math.ceil(Math.min(bytes.length, bytesPerSecond / SLICES));
     for (let at = 0; at < bytes.length && !isLost() && this.#to.writable; at += step) {
       const slice = bytes.subarray(at, at + step);
       this.#clearAt = Math.max(this.#clearAt, performance.now()) + (1000 * slice.length) / bytesPerSecond;
-      if (!this.#to.write(slice)) await room(this.#to);
+      if (!this.#to.write(slice)) await untilWritable(this.#to);
       await until(this.#clearAt);
     }
   }
 }
 
-function sizeOf(goods: Chunk["data"]): number {
-  return typeof goods === "function" ? 0 : goods.length;
+function sizeOf(data: Chunk["data"]): number {
+  return typeof data === "function" ? 0 : data.length;
 }
 
-/** Until the socket takes more, or never will. */
-function room(socket: Socket): Promise<void> {
+/** Resolves when the socket takes more, or is closed. */
+function untilWritable(socket: Socket): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       socket.off("drain", done).off("close", done);

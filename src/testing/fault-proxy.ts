@@ -9,18 +9,18 @@ export type Side = "client" | "server";
 
 /**
  * A TCP proxy on loopback, between any client and any server, that does to connections what networks and gateways do.
- * Where a command chooses anything, its seed decides, so that a failing run can be repeated.
+ * Commands that choose at random draw from one seed, so that a failing run can be repeated.
  */
 export interface FaultProxy {
   /** The TCP port that clients are to dial, on the loopback of IPv4. */
   readonly port: number;
-  /** Connections that are held now, by whichever side. */
+  /** The number of connections now, those without a server included. */
   readonly connections: number;
-  /** When each client was taken, by `performance.now()`. */
+  /** When each client was accepted, by `performance.now()`. */
   readonly connectTimes: readonly number[];
-  /** Hands on each byte `ms` later, from now on. */
+  /** Passes each byte on `ms` milliseconds later, from now on. */
   delay(ms: number): void;
-  /** Hands on no more than so many bytes a second, from now on, on each connection and each way. */
+  /** Passes on no more than `bytesPerSecond`, from now on, on each connection and in each direction. */
   throttle(bytesPerSecond: number): void;
   /** Ends every connection with a FIN, both ways. */
   cut(): void;
@@ -29,27 +29,30 @@ export interface FaultProxy {
   /** Ends every connection with an RST, both ways. */
   reset(): void;
   /**
-   * Takes and hands on nothing, without a word, and keeps both sockets: bytes and ends are lost. New connections are
-   * taken into the same dark. With a side, only that side receives nothing.
+   * Reads nothing and passes nothing on, and keeps both sockets open: bytes and ends are lost. New connections fare the
+   * same. With a side, only that side receives nothing. Default both sides.
    */
   blackhole(side?: Side): void;
   /** Resets every connection to `gone`, as if its machine had lost it; the other side receives nothing, not even the end. */
   halfOpen(gone: Side): void;
-  /** Sends `side` bytes that nobody sent: those given, or so many of the seed's choice. */
+  /** Sends `side` bytes that its peer did not send: those given, or that number of random ones. Default 64 random bytes. */
   inject(side: Side, garbage?: Uint8Array | number): void;
-  /** Takes new connections and never says a word to them. */
+  /** Accepts new connections, and never answers them. */
   hang(): void;
-  /** Answers the next `times` upgrades itself, with an HTTP status and headers. */
+  /** Answers the next `times` upgrades itself, with an HTTP status and headers. Default 1 time and no headers. */
   respond(status: number, headers?: Readonly<Record<string, string>>, times?: number): void;
   /** Refuses connections. Those that are open stay. */
   refuse(): Promise<void>;
-  /** Back to normal. A connection that lost bytes in the dark stays dark until one side ends it, and the other side receives that end. */
+  /**
+   * Ends all faults. A connection that lost bytes in a black hole passes nothing on until one side ends it; the other side
+   * then receives that end.
+   */
   heal(): Promise<void>;
-  /** Ends everything and frees the port. */
+  /** Ends all connections and frees the port. */
   close(): Promise<void>;
 }
 
-/** Where a proxy connects to, and what its chance decides. */
+/** Where a proxy connects to, and the seed of its random choices. */
 export interface FaultProxyOptions {
   /** Where the server is. Default `127.0.0.1`. */
   readonly host?: string;
@@ -57,7 +60,7 @@ export interface FaultProxyOptions {
   readonly seed?: number;
 }
 
-/** One connection: the client's side of it and the server's, and the ways towards each. */
+/** One connection: the sockets of the client and of the server, and the pipe towards each. */
 interface Pair {
   readonly client: Socket;
   readonly server: Socket;
@@ -72,7 +75,19 @@ const SIDES: readonly Side[] = ["client", "server"];
 const GARBAGE_BYTES = 64;
 const FINE = { delayMs: 0, bytesPerSecond: Number.POSITIVE_INFINITY } as const;
 
-/** A proxy to `port`, by default on loopback, without faults until a command. */
+/**
+ * Creates a proxy to `port`, by default on loopback. It causes no fault before a command.
+ *
+ * @throws ConnError `bad-option`
+ *
+ * @example
+ * ```ts
+ * const proxy = await faultProxy(8080);
+ * const conn = new Conn(`ws://127.0.0.1:${proxy.port}/live`);
+ * await conn.ready();
+ * proxy.reset();
+ * ```
+ */
 export async function faultProxy(port: number, options: FaultProxyOptions = {}): Promise<FaultProxy> {
   const { host, seed } = takeOptions("", RULES, options, failOption);
   const random = seededRandom(seed);
@@ -80,15 +95,15 @@ export async function faultProxy(port: number, options: FaultProxyOptions = {}):
   const pairs = new Set<Pair>();
   /** Clients without a server behind them. */
   const unpaired = new Set<Socket>();
-  const dials: number[] = [];
-  /** Sides that hear nothing. */
-  let dark: readonly Side[] = [];
-  let isMute = false;
+  const connectTimes: number[] = [];
+  /** Sides that receive nothing. */
+  let blackholed: readonly Side[] = [];
+  let isHanging = false;
   let answers: string[] = [];
 
   const listener = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
-    dials.push(performance.now());
-    const answer = isMute ? "" : answers.shift();
+    connectTimes.push(performance.now());
+    const answer = isHanging ? "" : answers.shift();
     if (answer === undefined) pairWithServer(client);
     else holdAlone(client, answer);
   });
@@ -101,10 +116,10 @@ export async function faultProxy(port: number, options: FaultProxyOptions = {}):
     for (const socket of [client, server]) {
       socket.on("close", () => client.destroyed && server.destroyed && pairs.delete(pair));
     }
-    for (const side of dark) to[side].blackhole();
+    for (const side of blackholed) to[side].blackhole();
   }
 
-  /** A client that gets no server but, if there is one, this answer. */
+  /** Holds a client without a server, and sends it `answer`, if there is one, and the end. */
   function holdAlone(client: Socket, answer: string): void {
     unpaired.add(client);
     client.on("error", () => {});
@@ -124,8 +139,8 @@ export async function faultProxy(port: number, options: FaultProxyOptions = {}):
         resolve();
       });
     });
-  /** The callback of close() waits for connections, the port does not. */
-  const shut = () => {
+  /** Frees the port. Not awaited, because the callback of close() waits for connections too. */
+  const stopListening = () => {
     if (listener.listening) listener.close();
   };
 
@@ -133,7 +148,7 @@ export async function faultProxy(port: number, options: FaultProxyOptions = {}):
   const own = (listener.address() as AddressInfo).port;
   return {
     port: own,
-    connectTimes: dials,
+    connectTimes,
     get connections() {
       return pairs.size + unpaired.size;
     },
@@ -147,8 +162,8 @@ export async function faultProxy(port: number, options: FaultProxyOptions = {}):
     cutInFrame: (side) => each(({ to }) => to[side].cutInFrame((size) => 1 + Math.floor(random() * (size - 1)))),
     reset: () => each((pair) => SIDES.map((side) => pair[side].resetAndDestroy())),
     blackhole(side) {
-      dark = side ? [side] : SIDES;
-      for (const each of dark) for (const { to } of pairs) to[each].blackhole();
+      blackholed = side ? [side] : SIDES;
+      for (const each of blackholed) for (const { to } of pairs) to[each].blackhole();
     },
     halfOpen(gone) {
       each((pair) => {
@@ -162,7 +177,7 @@ export async function faultProxy(port: number, options: FaultProxyOptions = {}):
       each(({ to }) => to[side].inject(Buffer.from(bytes)));
     },
     hang() {
-      isMute = true;
+      isHanging = true;
     },
     respond(status, headers = {}, times = 1) {
       const all = { Connection: "close", "Content-Length": "0", ...headers };
@@ -170,18 +185,18 @@ export async function faultProxy(port: number, options: FaultProxyOptions = {}):
       answers = Array<string>(times).fill(`HTTP/1.1 ${status} Answered\r\n${lines.join("")}\r\n`);
     },
     async refuse() {
-      shut();
+      stopListening();
     },
     async heal() {
       Object.assign(conditions, FINE);
-      dark = [];
-      isMute = false;
+      blackholed = [];
+      isHanging = false;
       answers = [];
       each(({ to }) => SIDES.map((side) => to[side].heal()));
       if (!listener.listening) await listen(own);
     },
     async close() {
-      shut();
+      stopListening();
       for (const socket of unpaired) socket.destroy();
       each((pair) => SIDES.map((side) => pair[side].destroy()));
     },

@@ -21,11 +21,11 @@ export interface TraceableConn {
 export interface TraceOptions {
   /** How many entries are kept: the newest. From 1 to 100,000; default 200. */
   readonly last?: number | undefined;
-  /** Whether the payloads of messages that were dropped or not delivered are kept, at most 1,000 characters of each. */
+  /** Whether payloads of messages that were dropped or not delivered are kept, at most 1,000 characters of each. Default false. */
   readonly payloads?: boolean | undefined;
 }
 
-/** One thing that happened. */
+/** One recorded event. */
 export interface TraceEntry {
   /** When, in milliseconds of `Date.now()`. */
   readonly at: number;
@@ -43,7 +43,7 @@ export interface TraceEntry {
 export interface Trace {
   /** The entries that are kept, oldest first: a new array each time. */
   readonly entries: readonly TraceEntry[];
-  /** Entries that gave way to newer ones. */
+  /** The number of entries that were dropped for newer ones. */
   readonly forgotten: number;
   /** Records nothing more. The entries stay. */
   stop(): void;
@@ -147,7 +147,7 @@ export function trace(conn: TraceableConn, options: TraceOptions = {}): Trace {
   const offs = (Object.keys(DESCRIBE) as TracedEvent[]).map((event) =>
     conn.on(event, (payload) => record(event, payload)),
   );
-  /** A queue is only taken from, so it is turned over into an array and back. */
+  /** Returns all entries. They are taken out and put back, because a queue can only be read by `shift()`. */
   const entriesOf = () => {
     const entries: TraceEntry[] = [];
     for (let entry = ring.shift(); entry; entry = ring.shift()) entries.push(entry);
@@ -187,12 +187,12 @@ function lineOf({ at, event, text, sent, received }: TraceEntry, startedAt: numb
   return `${time}  ${event.padEnd(12)}  ${words(text, traffic && `[${traffic}]`)}`.trimEnd();
 }
 
-/** The URL without its query, which may hold a token. */
+/** Returns the URL without its query and its user, which may hold a token or a password. */
 function withoutQuery(url: string): string {
   return url.replace(/\?.*$/s, "?…").replace(/\/\/[^/@]*@/, "//…@") || "no URL yet";
 }
 
-/** An error with the errors below it, as one line each would be too much: joined by arrows. */
+/** Returns the text of an error and of its causes, joined by ` < ` in one line. */
 function causeOf(thrown: unknown): string {
   const texts: string[] = [];
   for (let error = thrown; error !== undefined && texts.length < MAX_CAUSES; error = (Object(error) as Error).cause) {

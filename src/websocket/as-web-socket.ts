@@ -7,11 +7,16 @@ import type { WebSocketClass } from "./web-socket.ts";
 export type WebSocketInstance = InstanceType<WebSocketClass>;
 
 /**
- * Makes a WebSocket of a Conn that is there, on either side, for a library that takes a socket. Drops are hidden as long
- * as the session is resumed; a close event comes when the session is lost or the Conn ends. The socket takes all messages
- * of the Conn. `close()` closes the Conn.
+ * Creates a WebSocket over an existing Conn, on either side, for a library that takes a socket. Drops are hidden as long as
+ * the session is resumed; a close event comes when the session is lost or the Conn ends. The socket takes all messages of
+ * the Conn. `close()` closes the Conn.
  *
- * @throws ConnError `bad-option` for what is no Conn
+ * @throws ConnError `bad-option` for anything but a Conn
+ *
+ * @example
+ * ```ts
+ * handle(server, "/yjs", handler((conn) => setupWSConnection(asWebSocket(conn), conn.request)));
+ * ```
  */
 export function asWebSocket(conn: SocketConn): WebSocketInstance {
   if (typeof conn?.write !== "function") throw badOption("conn", "a Conn", conn);

@@ -19,7 +19,7 @@ export type Drops = "close" | "reopen" | "hide";
  */
 export type QueueMode = "none" | "first" | "always";
 
-/** Said where a codec was given. */
+/** The sentence of an error, where a codec was given. */
 export const CARRIES = "A WebSocket carries strings and bytes: take a Conn for messages of a codec.";
 
 /** The members of a Conn that are used, by structure, so that a server's Conn and another copy's fit. */
@@ -48,7 +48,7 @@ export interface SocketConn {
 /** The end of a connection that ended without a closing handshake. */
 const LOST: LinkEnd = { code: ABNORMAL, reason: "", wasClean: false };
 
-/** A Conn as what carries a WebSocket's messages. */
+/** Carries the messages of a WebSocket over a Conn. */
 export class ConnLink implements Link {
   readonly #conn: SocketConn;
   readonly #owner: LinkOwner;
@@ -56,7 +56,7 @@ export class ConnLink implements Link {
   readonly #queue: QueueMode;
   /** Whether the socket was ever open. */
   #hasOpened = false;
-  /** The end that the socket learns of in a microtask. */
+  /** The end that is reported to the socket in a microtask. */
   #end: LinkEnd | undefined;
   #isDetached = false;
   readonly #offs: (() => void)[];
@@ -72,7 +72,7 @@ export class ConnLink implements Link {
     this.#offs = [
       conn.on("open", (info) => this.#onOpen(info)),
       conn.on("message", (payload) => this.#onMessage(payload)),
-      conn.on("state", ({ to }) => to === "closing" && owner.closing()),
+      conn.on("state", ({ to }) => to === "closing" && owner.onClosing()),
       conn.on("disconnected", (info) => this.#onDisconnected(info)),
       conn.on("dropped", (info) => this.#onDropped(info)),
       conn.on("closed", (info) => this.#onClosed(info)),
@@ -112,8 +112,8 @@ export class ConnLink implements Link {
   }
 
   /**
-   * Leaves the connection for another one; with a Conn that is ending, the Conn too. Answers with the end of the
-   * connection, where the socket has not learned of one.
+   * Leaves the connection for another one; with a Conn that is ending, the Conn too. Returns the end of the connection,
+   * unless the socket was informed of one before.
    */
   leave(): LinkEnd | undefined {
     const { state } = this.#conn;
@@ -132,13 +132,13 @@ export class ConnLink implements Link {
   #onOpen({ protocol, extensions, reconnected, resumed }: ConnEvents<Payload>["open"]): void {
     if (this.#drops !== "hide" || !this.#hasOpened) {
       this.#hasOpened = true;
-      return this.#owner.opened(protocol, extensions);
+      return this.#owner.onOpen(protocol, extensions);
     }
     if (reconnected && !resumed) this.#finish(LOST);
   }
 
   #onMessage(payload: Payload): void {
-    if (typeof payload === "string" || ArrayBuffer.isView(payload)) this.#owner.received(payload);
+    if (typeof payload === "string" || ArrayBuffer.isView(payload)) this.#owner.onMessage(payload);
     else this.#fail(new ConnError("misuse", CARRIES));
   }
 
@@ -155,13 +155,13 @@ export class ConnLink implements Link {
       return;
     }
     this.#takeBack();
-    this.#owner.reconnecting(end);
+    this.#owner.onDisconnected(end);
   }
 
-  /** A message that was sent can't be: WHATWG flags the socket as full, and closes it. */
+  /** Closes the socket when the outbox is full, as WHATWG does with a full buffer; one that reconnects reports the failure only. */
   #onDropped({ error, direction }: ConnEvents<Payload>["dropped"]): void {
     if (direction !== "out" || error.code !== "outbox-full") return;
-    if (this.#drops === "reopen") this.#owner.failed(toFailure(error));
+    if (this.#drops === "reopen") this.#owner.onError(toFailure(error));
     else this.#fail(error);
   }
 
@@ -188,7 +188,7 @@ export class ConnLink implements Link {
       const due = this.#end;
       // Before the events, because a listener of theirs may call reconnect(), which reports what is due.
       this.#end = undefined;
-      if (due) this.#owner.ended(due);
+      if (due) this.#owner.onEnd(due);
     });
   }
 
@@ -204,8 +204,8 @@ export class ConnLink implements Link {
 }
 
 /**
- * Whether the connection was failed (RFC 6455, section 7.1.7), which WHATWG tells with an error event. A peer that fell
- * silent is as one whose connection dropped: graphql-ws would not dial again after an error event.
+ * Whether the connection was failed (RFC 6455, section 7.1.7), for which WHATWG dispatches an error event. A silent peer
+ * counts as a dropped connection, because graphql-ws would not dial again after an error event.
  */
 function isFailed(cause: unknown): boolean {
   return cause instanceof ConnError && cause.code !== "timeout";

@@ -22,6 +22,13 @@ const NO_STATUS = 1005;
 /**
  * A WebSocket that opens again after each drop, as reconnecting-websocket and partysocket do: a close event, CONNECTING,
  * and an open event once more. Bounds, backoff, heartbeat and the rest are those of a Conn.
+ *
+ * @example
+ * ```ts
+ * const socket = new ReconnectingWebSocket("wss://example.com/live");
+ * socket.onmessage = ({ data }) => show(data);
+ * socket.send("sent when the socket opens");
+ * ```
  */
 export class ReconnectingWebSocket extends StandardWebSocket {
   readonly #state: ReconnectingLink;
@@ -105,7 +112,7 @@ class ReconnectingLink implements Link {
     const end = this.#link.leave();
     if (state === "closing" || state === "closed") [this.conn, this.#link] = this.#begin();
     else this.conn.reconnect();
-    this.#owner.reconnecting(end);
+    this.#owner.onDisconnected(end);
   }
 
   #begin(): [Conn<Payload>, ConnLink] {
@@ -120,7 +127,7 @@ class ReconnectingLink implements Link {
   }
 }
 
-/** Goes on after a server's 1000 too: those who use such a class close it themselves when they are done. */
+/** Whether to dial again: also after the server's 1000, because users of such a class close it themselves. */
 function goesOn({ code, willRetry }: DisconnectInfo): boolean {
   return willRetry || code === NORMAL || code === NO_STATUS;
 }

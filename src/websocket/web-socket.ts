@@ -40,10 +40,15 @@ const RULES: OptionRules<OwnOptions> = {
 };
 
 /**
- * Makes a WebSocket class for a library that takes one: WHATWG to the letter, over a Conn, so that a dead connection ends
- * at the heartbeat's time and not after the platform's 20 to 60 s.
+ * Creates a WebSocket class, over a Conn and true to WHATWG, for a library that takes one. A dead connection ends when the
+ * heartbeat notices it, and not after the platform's 20 to 60 s.
  *
  * @throws ConnError `bad-option`, `unsupported`
+ *
+ * @example
+ * ```ts
+ * const client = createClient({ url: "wss://example.com/graphql", webSocketImpl: webSocket() });
+ * ```
  */
 export function webSocket(options: WebSocketOptions = {}): WebSocketClass {
   const { drops, queue, rest } = splitOptions(options, { autoConnect: "The constructor connects." });
@@ -88,7 +93,7 @@ export function createConn(
 }
 
 /**
- * Checks all options, and parts those of the socket from those of its Conn. `refused` are more names that are refused,
+ * Checks all options, and separates those of the socket from those of its Conn. `refused` are more names that are refused,
  * and why.
  *
  * @throws ConnError `bad-option`, `unsupported`

@@ -72,7 +72,7 @@ export function isBlob(data: unknown): data is Blob {
   return isTagged(data, "Blob") || isTagged(data, "File") || (Blob !== undefined && data instanceof Blob);
 }
 
-/** An error of DOM, or an Error of the same name where the platform has no DOMException. */
+/** Creates an error of DOM, or an Error of the same name where the platform has no DOMException. */
 export function domError(name: string, message: string): Error {
   const { DOMException } = globalThis as { DOMException?: new (message: string, name: string) => Error };
   return DOMException ? new DOMException(message, name) : Object.assign(new Error(message), { name });
@@ -84,14 +84,14 @@ function listProtocols(protocols: unknown): string[] {
   return (isList ? [...(protocols as Iterable<unknown>)] : [protocols]).map(String);
 }
 
-/** The number for a `[Clamp] unsigned short`, whose halves go to the even neighbour (Web IDL, section 3.2.4.9). */
+/** Returns the number for a `[Clamp] unsigned short`, whose halves go to the even neighbour (Web IDL, section 3.2.4.9). */
 function clampShort(value: unknown): number {
   const clamped = Math.min(Math.max(Number(value) || 0, 0), MAX_UNSIGNED_SHORT);
   const rounded = Math.round(clamped);
   return rounded - clamped === 0.5 ? rounded - (rounded % 2) : rounded;
 }
 
-/** The string in which each lone surrogate is U+FFFD, as UTF-8 needs it (Web IDL, section 3.2.11). */
+/** Returns the string with U+FFFD in place of each lone surrogate, as UTF-8 needs it (Web IDL, section 3.2.11). */
 function toUSVString(value: unknown): string {
   return `${value}`.replace(/\p{Surrogate}/gu, "\ufffd");
 }

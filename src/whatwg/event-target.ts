@@ -84,7 +84,7 @@ export class SocketEventTarget<Events extends object> {
     this.#remove(this.#find(type, Boolean(toOptions(options).capture), listener));
   }
 
-  /** Calls the listeners of `event.type` with `event`. Returns whether nobody cancelled it. */
+  /** Calls the listeners of `event.type` with `event`. Returns false if a listener cancelled the event, else true. */
   dispatchEvent(event: { readonly type: string; readonly defaultPrevented?: boolean }): boolean {
     if (!isObject(event) || !("type" in event)) throw new TypeError("dispatchEvent() takes an Event.");
     this.#call(event.type, event);

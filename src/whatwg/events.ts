@@ -78,7 +78,7 @@ export function inherit<Class extends { readonly prototype: object }>(Class: Cla
   return Class;
 }
 
-/** A class for each kind, because a class has one prototype above it. Fields, not assignments: these shadow getters. */
+/** Creates a class of events. Each kind has one of its own, because a class has one prototype above it. */
 function defineEvent(): EventConstructor {
   return class implements SocketEvent {
     readonly type: string;

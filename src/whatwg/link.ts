@@ -12,26 +12,26 @@ export interface Link {
   /** The protocol and extensions of a connection that is there from the start. */
   readonly agreed?: { readonly protocol: string; readonly extensions: string } | undefined;
   transmit(payload: Payload): void;
-  /** Closes the connection after all that was transmitted, or gives up while connecting. Ends with `ended()`. */
+  /** Closes the connection after all that was transmitted, or gives up while connecting. Ends with `onEnd()`. */
   close(body: CloseBody): void;
 }
 
 /** The callbacks of a link. None is called before the function that made the link has returned. */
 export interface LinkOwner {
   /** Called when the connection is established. */
-  opened(protocol: string, extensions: string): void;
+  onOpen(protocol: string, extensions: string): void;
   /** Called when a message has come. */
-  received(payload: Payload): void;
+  onMessage(payload: Payload): void;
   /** Called when the peer has begun to close. */
-  closing(): void;
+  onClosing(): void;
   /** Whether the socket is closing: its `close()` may wait for a Blob. */
   isClosing(): boolean;
   /** Called when the connection has ended, or could not be established. */
-  ended(end: LinkEnd): void;
+  onEnd(end: LinkEnd): void;
   /** Called when a link that reconnects by itself has lost its connection, or a try at one, and goes on. */
-  reconnecting(end: LinkEnd | undefined): void;
+  onDisconnected(end: LinkEnd | undefined): void;
   /** Called when a message was given up, and nothing else ends with it. */
-  failed(failure: LinkFailure): void;
+  onError(failure: LinkFailure): void;
 }
 
 /** How a connection ended. */

@@ -79,24 +79,24 @@ export class StandardWebSocket extends SocketEventTarget<SocketEvents> {
   #origin = "";
   #binaryType: "blob" | "arraybuffer" = "blob";
   readonly #link: Link;
-  /** A Blob that is being read, and the messages and the close behind it. Another array once they are forgotten. */
+  /** A Blob that is being read, and the messages and the close behind it. Replaced by another array to forget them. */
   #waiting: (Payload | Blob | CloseBody)[] = [];
   #waitingBytes = 0;
-  /** Bytes that were given to `send()` when it was too late, which count for ever. */
+  /** Bytes that were given to `send()` while closing or closed: `bufferedAmount` counts them for good (WHATWG). */
   #refusedBytes = 0;
-  /** Unsent bytes of a turn in which something was sent; otherwise 0. */
+  /** The unsent bytes of the present turn, which only grow; 0 in a turn without a `send()`. */
   #turnBytes = 0;
 
   constructor(connect: Connect) {
     super();
     this.#link = connect({
-      opened: (protocol, extensions) => this.#opened(protocol, extensions),
-      received: (payload) => this.#received(payload),
-      closing: () => this.#closing(),
+      onOpen: (protocol, extensions) => this.#onOpen(protocol, extensions),
+      onMessage: (payload) => this.#onMessage(payload),
+      onClosing: () => this.#onClosing(),
       isClosing: () => this.#readyState === CLOSING,
-      ended: (end) => this.#ended(end),
-      reconnecting: (end) => this.#reconnecting(end),
-      failed: (failure) => this.#dispatch("Event", "error", failure),
+      onEnd: (end) => this.#onEnd(end),
+      onDisconnected: (end) => this.#onDisconnected(end),
+      onError: (failure) => this.#dispatch("Event", "error", failure),
     });
     const { agreed } = this.#link;
     if (agreed) this.#agree(agreed.protocol, agreed.extensions);
@@ -127,7 +127,7 @@ export class StandardWebSocket extends SocketEventTarget<SocketEvents> {
     return this.#extensions;
   }
 
-  /** Bytes that were given to `send()` and have not left. It does not fall within a turn. */
+  /** Bytes that were given to `send()` and have not left. The number does not fall before the end of a turn (WHATWG). */
   get bufferedAmount(): number {
     return (this.#turnBytes || this.#unsentBytes) + this.#refusedBytes;
   }
@@ -142,7 +142,7 @@ export class StandardWebSocket extends SocketEventTarget<SocketEvents> {
   }
 
   /**
-   * Sends a message: a string as text, bytes as they are. Silently too late once closing or closed.
+   * Sends a message: a string as text, bytes in a binary frame. Does nothing, silently, once closing or closed.
    *
    * @throws DOMException `InvalidStateError` while connecting
    */
@@ -181,7 +181,7 @@ export class StandardWebSocket extends SocketEventTarget<SocketEvents> {
     return this.#readyState === CLOSED ? 0 : this.#waitingBytes + this.#link.unsentBytes;
   }
 
-  #opened(protocol: string, extensions: string): void {
+  #onOpen(protocol: string, extensions: string): void {
     if (this.#readyState !== CONNECTING) return;
     this.#agree(protocol, extensions);
     this.#dispatch("Event", "open");
@@ -195,7 +195,7 @@ export class StandardWebSocket extends SocketEventTarget<SocketEvents> {
     this.#origin = this.url.replace(ORIGIN, "$1$2");
   }
 
-  #received(payload: Payload): void {
+  #onMessage(payload: Payload): void {
     if (this.#readyState !== OPEN) return;
     const data = typeof payload === "string" ? payload : this.#toBinary(payload);
     this.#dispatch("MessageEvent", "message", {
@@ -207,11 +207,11 @@ export class StandardWebSocket extends SocketEventTarget<SocketEvents> {
     });
   }
 
-  #closing(): void {
+  #onClosing(): void {
     if (this.#readyState === OPEN) this.#readyState = CLOSING;
   }
 
-  #ended(end: LinkEnd): void {
+  #onEnd(end: LinkEnd): void {
     if (this.#readyState === CLOSED) return;
     this.#refusedBytes += this.#unsentBytes;
     this.#readyState = CLOSED;
@@ -219,8 +219,8 @@ export class StandardWebSocket extends SocketEventTarget<SocketEvents> {
     this.#dispatchEnd(end);
   }
 
-  /** The events come a moment later, because the caller of `reconnect()` must not find itself in a listener. */
-  #reconnecting(end: LinkEnd | undefined): void {
+  /** Begins anew. The events of the end come in a microtask, because `reconnect()` must not call listeners. */
+  #onDisconnected(end: LinkEnd | undefined): void {
     this.#readyState = CONNECTING;
     this.#refusedBytes = 0;
     // Nothing that was meant for the last connection may reach the next one, unless the queue outlives connections.
@@ -283,7 +283,7 @@ export class StandardWebSocket extends SocketEventTarget<SocketEvents> {
 
   #fail(error: unknown): void {
     this.#link.close({ code: undefined, reason: "" });
-    this.#ended({ code: ABNORMAL, reason: "", wasClean: false, failure: toFailure(error) });
+    this.#onEnd({ code: ABNORMAL, reason: "", wasClean: false, failure: toFailure(error) });
   }
 }
 

@@ -25,7 +25,7 @@ export function isPublish(params: unknown): params is PublishParams {
   return isChannelName(channel) && isPublishId(id);
 }
 
-/** Unknown members are left out, because a later version may send them. */
+/** Returns the request without members that this version does not know, because a later version may send them. */
 function parseRequest(value: unknown): SubscribeRequest | undefined {
   if (!isPlainObject(value)) return undefined;
   const { after, last, presence } = value as Record<keyof SubscribeRequest, unknown>;

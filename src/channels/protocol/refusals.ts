@@ -1,6 +1,6 @@
 /**
- * Why a channel is refused, or a publish. `denied`: the channel does not exist, or the client has no right to it: one code,
- * so that nobody can guess names. `revoked`: the right was taken away. `too-many`: the client has as many channels as the
+ * Why a channel or a publish is refused. `denied`: the channel does not exist, or the client has no right to it: one code for
+ * both, so that clients can't find out names. `revoked`: the right was taken away. `too-many`: the client has as many channels as the
  * server allows. `unavailable`: the server can't decide at the moment; try again with backoff.
  */
 export type RefusalCode = "denied" | "revoked" | "too-many" | "unavailable";

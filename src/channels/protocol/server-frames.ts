@@ -43,7 +43,7 @@ function isName(value: unknown): value is string {
   return typeof value === "string";
 }
 
-/** The server's own positions are compared and sent back, so that their form is the server's to choose. */
+/** Whether `value` may be a position. Its form is not checked, because the client only compares positions and sends them back. */
 function isPlace(value: unknown): value is string | null {
   return value === null || typeof value === "string";
 }

@@ -36,7 +36,7 @@ export class Commands {
   readonly #timer = new Timer();
   /** All that are not settled, the oldest first. */
   readonly #calls = new Set<Call>();
-  /** Those of them that are yet to be sent, in any order. */
+  /** The calls that are to be sent, or sent again, in any order. */
   #held: Call[] = [];
   #connection: RedisConnection | undefined;
   /** The digests of the scripts on this connection. Undefined while they are to be loaded again. */
@@ -152,7 +152,7 @@ export class Commands {
     this.#sendHeld();
   }
 
-  /** Sends what is held once nothing is in flight that could come to be held as well, so that the order stays. */
+  /** Sends what is held, once nothing is in flight: a call in flight may fail and be held too, and the order must stay. */
   #sendHeld(): void {
     const connection = this.#connection;
     if (!connection || this.#held.length === 0 || this.#inFlight > 0) return;

@@ -25,13 +25,13 @@ export interface RedisClientLike {
 }
 
 /**
- * Own queues and own attempts only: nothing waits in the client, nothing is sent twice by it. `maxCommandRediscovers` is
- * an option of Sentinel clients, which otherwise repeat a command that may have run.
+ * Turns off the client's own queue and its repetitions, because `Commands` has both. `maxCommandRediscovers` is an option
+ * of Sentinel clients, which otherwise repeat a command that may have run.
  */
 const OVERRIDES = { disableOfflineQueue: true, maxCommandRediscovers: 0 };
 /** Bulk replies as Buffers, whatever the application uses. The key is the type's byte in Redis's protocol. */
 const COMMAND_OPTIONS = { typeMapping: { 36: Buffer }, timeout: undefined };
-/** A Sentinel client emits what became of its nodes as these. */
+/** The events of a lost connection. A Sentinel client emits the last two for its nodes. */
 const LOSSES = ["error", "end", "client-error", "topology-change"];
 
 /** One connection to Redis, from its first attempt to its loss. It is never connected again. */
@@ -94,7 +94,7 @@ export class RedisConnection {
   }
 }
 
-/** Whether an error came from Redis, and not from the connection: those begin with a code in capitals. */
+/** Whether an error is a reply of Redis, which begins with a code in capitals, and not of the connection. */
 export function isReply(error: unknown): error is Error {
   return error instanceof Error && /^[A-Z]{2}/.test(error.message);
 }

@@ -8,12 +8,12 @@ const CLUSTER = /^(MOVED|ASK|CROSSSLOT|CLUSTERDOWN|TRYAGAIN)\b/;
 /** Replies to data that others wrote. */
 const FOREIGN = /^(TAUTLINE|WRONGTYPE)\b/;
 
-/** Whether the server refuses as a replica does, or one that only begins. */
+/** Whether the server refuses because it is a replica, or still loads its data. */
 export function isWrongServer(error: unknown): boolean {
   return isReply(error) && WRONG_SERVER.test(error.message);
 }
 
-/** Whether the reply is about data that is not ours. */
+/** Whether the reply is about data that another version or program wrote. */
 export function isForeign(error: unknown): boolean {
   return isReply(error) && FOREIGN.test(error.message);
 }
@@ -47,7 +47,11 @@ export function clusterError(cause?: Error): ConnError {
 
 /** Returns the error for data that others wrote, such as another version. */
 export function foreign(what: string, cause?: unknown): ConnError {
-  return new ConnError("unavailable", `Redis holds data that this version did not write: ${what}`, { cause });
+  return new ConnError(
+    "unavailable",
+    `Redis holds data that this version did not write: ${what}. Use another prefix, or one version on all nodes.`,
+    { cause },
+  );
 }
 
 /** Returns the error for a call that got no answer. A server that can never serve us is the reason itself. */

@@ -13,7 +13,7 @@ interface Feed {
   readonly onEntry: (entry: LogEntry) => void;
   /** Resolves once Redis confirmed the subscription, or once it ended. */
   readonly attached: Deferred<void>;
-  /** Whether it resolved. Messages that come sooner are those of a subscription that ended. */
+  /** Whether `attached` has resolved. Messages that come sooner belong to an earlier subscription. */
   isAttached: boolean;
 }
 
@@ -78,7 +78,7 @@ export class Feeds {
     }
   }
 
-  /** Goes over to a connection that was prepared, and makes up for what changed meanwhile. */
+  /** Uses a connection that was prepared, and subscribes what changed while it was. */
   attach(connection: RedisConnection): void {
     this.#connection = connection;
     for (const name of this.#prepared) {

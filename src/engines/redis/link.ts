@@ -3,10 +3,10 @@ import { type RedisClientLike, RedisConnection } from "./connection.ts";
 
 const MIN_BACKOFF_MS = 50;
 const MAX_BACKOFF_MS = 2_000;
-/** A connection that lasted so long was good: the next attempt does not wait as after a failure. */
+/** A connection that lasted this long resets the backoff. */
 const STABLE_AFTER_MS = 5_000;
 
-/** Uses the connections of a link. */
+/** The user of a link's connections. */
 export interface LinkOwner {
   /** Prepares a new connection. Rejects when the connection can't be used. */
   prepare(connection: RedisConnection): Promise<void>;

@@ -33,7 +33,7 @@ export class Logs {
     this.#onError = onError;
   }
 
-  /** Without an id a publish is never sent twice. */
+  /** Publishes `data`. With an id a publish may be sent again; without one it is sent once. */
   async publish(
     channel: string,
     data: Payload,
@@ -72,7 +72,7 @@ export class Logs {
     return head ?? this.#refuse(`the head of ${channel}`);
   }
 
-  /** The head of a log that is not ours is one that nothing has, so that its readers ask for it and learn the reason. */
+  /** Returns the heads of logs. For a log of another version it is random, so that readers find a gap and read the error. */
   async heads(channels: readonly ChannelHistory[]): Promise<Position[]> {
     const chunks = Array.from({ length: Math.ceil(channels.length / CHUNK) }, (_, i) =>
       this.#askHeads(channels.slice(i * CHUNK, (i + 1) * CHUNK)),

@@ -13,7 +13,7 @@ import { textOf } from "./wire.ts";
 const RENEWALS = 3.3;
 /** Members in one HSET or HDEL. */
 const CHUNK = 500;
-/** How long members are kept in Redis that nobody reads, after all nodes that set them have died. */
+/** How long members stay in Redis after all nodes that set them have died, where no read deletes them sooner. */
 const TTL_MS = 3_600_000;
 const REFRESH_MS = TTL_MS / 3;
 
@@ -27,7 +27,7 @@ export interface MembersOwner {
 /**
  * The members of channels, and the lease of this node: members count while the lease of their node lasts. A node whose
  * lease lapsed, or whose connection was lost, sets all of its members anew under another name, because the old ones
- * may be deleted by then, or be back from the dead after a failover.
+ * may be deleted by then, or may have come back by a failover.
  */
 export class Members implements NodeWatchOwner {
   readonly #commands: Commands;
@@ -199,13 +199,13 @@ export class Members implements NodeWatchOwner {
     this.#owner.onError(
       new ConnError(
         "unavailable",
-        `The lease of this node lapsed: its members join anew. It lasts ${this.#leaseMs} ms.`,
+        `The lease of this node lapsed after ${this.#leaseMs} ms, and its members join anew: raise leaseMs if the process stalls.`,
       ),
     );
     await this.#join();
   }
 
-  /** Keeps what this node has set from being forgotten. */
+  /** Renews the time to live of the members that this node has set. */
   #refresh(): void {
     if (performance.now() - this.#refreshedAt < REFRESH_MS) return;
     this.#refreshedAt = performance.now();

@@ -6,7 +6,7 @@ import type { Keys } from "./keys.ts";
 import { NODES } from "./scripts.ts";
 import { textOf } from "./wire.ts";
 
-/** Looks in the time that a lease lasts. */
+/** How often leases are read within the time that one lasts. */
 const LOOKS = 10;
 
 export interface NodeWatchOwner {

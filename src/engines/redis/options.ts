@@ -5,8 +5,8 @@ import type { RedisClientLike } from "./connection.ts";
 /** How an engine reaches Redis, and the bounds of what it waits for. */
 export interface RedisEngineOptions {
   /**
-   * A client of `@redis/client` or `redis`, version 5 or 6, or a Sentinel client: a pattern, of which the engine makes two
-   * with `duplicate()`, one for commands and one for feeds. It need not be connected, and is never used itself.
+   * A client of `@redis/client` or `redis`, version 5 or 6, or a Sentinel client. The engine makes two of it with
+   * `duplicate()`, one for commands and one for feeds. The client itself need not be connected, and is never used.
    */
   readonly client: RedisClientLike;
   /**
@@ -30,15 +30,15 @@ export interface RedisEngineOptions {
    */
   readonly leaseMs?: number | undefined;
   /**
-   * Milliseconds without a message after which the feed's connection is probed, and again after as many; then it is
-   * replaced. At least 10; default 5 seconds.
+   * Milliseconds without a message after which the feed's connection is probed. It is replaced when two probes in a row, so
+   * many milliseconds apart, do not arrive. At least 10; default 5 seconds.
    */
   readonly probeMs?: number | undefined;
   /** Calls that wait for Redis. Above it, calls reject with `unavailable` at once. At least 1; default 10,000. */
   readonly maxPending?: number | undefined;
   /**
    * Called when Redis can't be reached or refuses us, when it holds data that is not ours, and when its settings endanger
-   * messages. The same failure of an attempt to connect is reported once.
+   * messages. The same failure of an attempt to connect is reported once. Default: nothing is reported.
    */
   readonly onError?: ((error: ConnError) => void) | undefined;
 }

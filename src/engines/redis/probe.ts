@@ -1,5 +1,6 @@
 import { Timer } from "../../base/timer.ts";
 
+/** Probes in a row that did not arrive, after which the connection is replaced. */
 const MAX_SILENCES = 2;
 
 export interface ProbeOwner {
@@ -14,16 +15,17 @@ export interface ProbeOwner {
 }
 
 /**
- * Finds a feed that receives nothing any more though its connection stands, as after a failover: has a quiet one prove
- * itself by a message that goes the way of all messages.
+ * Finds a feed that receives nothing any more although its connection stands, as after a failover: publishes a message to
+ * a feed that is quiet, as other nodes do, and checks that the message arrives.
  */
 export class Probe {
   readonly #owner: ProbeOwner;
   readonly #intervalMs: number;
   readonly #timer = new Timer();
   #received = 0;
+  /** Whether a probe was published and nothing has arrived since. */
   #isAsked = false;
-  /** Whether a probe waits for commands to be connected. Then no further one is published. */
+  /** Whether a probe is being published, which may wait for a connection. Then no further probe is. */
   #isPending = false;
   #silences = 0;
 

@@ -22,7 +22,7 @@ export interface FakeConnection<In, Out> {
   /** Resolves when the connection has ended, with how it ended. */
   readonly closed: Promise<FakeCloseInfo>;
   /**
-   * The messages that came on this connection, decoded, in order. With resume each message is in one of them only.
+   * The messages that came on this connection, decoded, in order. With resume a message is on one connection of the session only.
    *
    * @throws ConnError `unmarshal` if one can't be decoded
    */
@@ -46,11 +46,11 @@ export interface FakeConnection<In, Out> {
    * @throws ConnError `bad-option` for a code that no server may send, or a reason longer than 123 bytes
    */
   close(code?: number, reason?: string): void;
-  /** Ends the connection for both sides without a close frame: 1006. Messages that are underway are lost. */
+  /** Ends the connection for both sides without a close frame (1006). Messages on their way are lost. */
   drop(): void;
-  /** Takes everything and delivers nothing, in both directions, as a half-open line does. `heal()` delivers it. */
+  /** Delivers nothing in either direction, as a half-open connection does, until `heal()`. */
   blackhole(): void;
-  /** Stops reading, so that the client's `bufferedAmount` grows. `heal()` goes on. */
+  /** Stops reading, so that the client's `bufferedAmount` grows, until `heal()`. */
   stall(): void;
   /** Ends `blackhole()` and `stall()`, and delivers in order what was held up. */
   heal(): void;

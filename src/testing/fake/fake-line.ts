@@ -73,7 +73,7 @@ export class FakeLine implements Link {
 
   // The client's end.
 
-  /** A black hole takes everything: the bytes leave the client, and arrive nowhere. */
+  /** 0 in a black hole, because the bytes leave the client and arrive nowhere. */
   get unsentBytes(): number {
     return this.#isBlackhole ? 0 : this.#upBytes;
   }
@@ -135,12 +135,12 @@ export class FakeLine implements Link {
 
   // Faults.
 
-  /** The server reads no more. */
+  /** Stops the server's reading, until `heal()`. */
   stall(): void {
     this.#up.pause();
   }
 
-  /** The line takes everything, and delivers nothing. */
+  /** Delivers nothing in either direction, until `heal()`. */
   blackhole(): void {
     this.#isBlackhole = true;
     this.#up.pause();
@@ -170,10 +170,10 @@ export class FakeLine implements Link {
       case "open":
         return this.#arriveOpen(frame.protocol);
       case "data":
-        return this.#client.received(frame.payload);
+        return this.#client.onMessage(frame.payload);
       case "close":
         this.#closeAtClient = frame.body;
-        this.#client.closing();
+        this.#client.onClosing();
         // The answer echoes the code (RFC 6455, section 5.5.1).
         if (!this.#isClientClosing) this.#up.push(frame);
         this.#isClientClosing = true;
@@ -189,7 +189,7 @@ export class FakeLine implements Link {
       return this.fail({ message: "The server selected none of the offered subprotocols." });
     }
     this.#isOpen = true;
-    this.#client.opened(protocol, "");
+    this.#client.onOpen(protocol, "");
   }
 
   /** Ends the line. The client learns of it a microtask later, because it may be in the middle of a call. */
@@ -199,7 +199,7 @@ export class FakeLine implements Link {
     this.#up.clear();
     this.#down.clear();
     if (!this.#closeAtServer) this.#tellServer(DROPPED);
-    inMicrotask(() => this.#client.ended(end));
+    inMicrotask(() => this.#client.onEnd(end));
   }
 
   #tellServer(info: FakeCloseInfo): void {

@@ -15,7 +15,7 @@ import { FakeSessions } from "./fake-sessions.ts";
 export interface FakeServerOptions<In = Payload, Out = In> {
   /** How messages become payloads: the application's own codec. Default {@link message}: strings and bytes as they are. */
   readonly codec?: CodecLike<In, Out> | undefined;
-  /** Subprotocols, best first for the client to offer any of. Default none: none is selected. */
+  /** Subprotocols that the server speaks, best first. A client may offer any of them. Default none: none is selected. */
   readonly protocols?: readonly string[] | undefined;
   /** Whether the server speaks resume with clients that do. Default false. */
   readonly resume?: boolean | undefined;
@@ -38,7 +38,7 @@ export interface FakeServer<In = Payload, Out = In> {
   readonly WebSocket: FakeWebSocketClass;
   /** Every connection that was accepted, oldest first. */
   readonly connections: readonly FakeConnection<In, Out>[];
-  /** How often clients dialed, the dials that were refused or held back included. */
+  /** The number of dials, including those that were refused or held back. */
   readonly dials: number;
   /** Replaces `globalThis.WebSocket`, for code that takes no class, until the result is disposed of. */
   install(): FakeInstallation;
@@ -47,11 +47,11 @@ export interface FakeServer<In = Payload, Out = In> {
    * is there already or not. Rejects with ConnError `aborted`.
    */
   next(options?: { readonly signal?: AbortSignal | undefined }): Promise<FakeConnection<In, Out>>;
-  /** Leaves dials unanswered until the function that it returns is called. */
+  /** Leaves dials unanswered until the returned function is called. */
   hold(): () => void;
   /**
    * Refuses the next dials: with an HTTP status, as a network error, or with silence (`"hang"`). Default one dial, as a
-   * network error. 0 times takes an earlier call back. Browsers do not tell pages the status, and neither does the fake.
+   * network error. `times` of 0 undoes an earlier call. Browsers do not tell pages the status, and neither does the fake.
    *
    * @throws ConnError `bad-option`
    */
@@ -127,7 +127,7 @@ class MemoryServer<In, Out> implements FakeServer<In, Out> {
     const own = this.WebSocket;
     Object.defineProperty(scope, "WebSocket", { value: own, writable: true, configurable: true });
     const uninstall = () => {
-      // A class that somebody else put there since is theirs to remove.
+      // Not another class that was put there since, because its owner removes it.
       if (scope.WebSocket !== own) return;
       if (before) Object.defineProperty(scope, "WebSocket", before);
       else delete scope.WebSocket;

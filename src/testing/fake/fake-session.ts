@@ -13,7 +13,7 @@ import type { FakeCloseInfo, FakeLine, LineServer } from "./fake-line.ts";
 /** The server's end of one session, over the lines on which its client comes and goes. */
 export class FakeSession implements SessionOwner, LineServer {
   readonly record: SessionRecord;
-  /** Empty, because what comes is for the test at once. */
+  /** Always empty, because the test gets each message at once. */
   readonly inbox = { length: 0 };
   readonly #endpoint: Endpoint;
   #line: FakeLine | undefined;
@@ -31,21 +31,21 @@ export class FakeSession implements SessionOwner, LineServer {
     this.#endpoint = new Endpoint(this, { acksConsumed: false });
   }
 
-  /** Goes on over `line`; `back` is what a client that returned has shown not to have. */
-  attach(line: FakeLine, connection: LineServer, back: ResumePlan | undefined): void {
+  /** Continues the session over `line`; `plan` is what a client that returned has not received. */
+  attach(line: FakeLine, connection: LineServer, plan: ResumePlan | undefined): void {
     const { delivery } = this.record;
     this.#line = line;
     this.#connection = connection;
     line.serve(this);
-    if (back) {
-      this.#endpoint.sender.applyResume(back);
+    if (plan) {
+      this.#endpoint.sender.applyResume(plan);
       line.send(encode({ type: "A", rx: delivery.received }));
     }
-    this.#endpoint.open(toPort(line));
+    this.#endpoint.open(toTransport(line));
     this.#transport = this.#endpoint.attach(delivery);
-    if (back) this.#endpoint.resume(back);
+    if (plan) this.#endpoint.resume(plan);
     this.#endpoint.sender.activate();
-    this.#pump();
+    this.#drain();
   }
 
   onOutcome(): void {}
@@ -55,26 +55,26 @@ export class FakeSession implements SessionOwner, LineServer {
     this.#line?.leave(code);
   }
 
-  /** Takes a message, or answers false where the session is over. */
+  /** Sends a message, now or when there is a line. Returns false where the session is over. */
   send(payload: Payload): boolean {
     if (this.record.outcome || this.#closing) return false;
     this.#queue.push(payload);
-    this.#pump();
+    this.#drain();
     return true;
   }
 
   /** Closes the line after all that was sent, and ends the session. */
   close(body: CloseBody): void {
     this.#closing ??= body;
-    this.#pump();
+    this.#drain();
   }
 
-  /** Ends the session: a client that returns learns why. */
+  /** Ends the session. `outcome` answers a client that returns. */
   end(outcome: "ended" | SessionEndReason): void {
     if (this.record.outcome) return;
     this.record.outcome = outcome;
     this.#endpoint.dispose((payload) => this.createError("closed", "The session has ended.", payload), false);
-    // A client that returns late learns only how far the server had come.
+    // A client that returns late needs only the count of received messages.
     Object.assign(this.record.delivery, { retained: [], start: 0, cost: 0 });
   }
 
@@ -112,8 +112,8 @@ export class FakeSession implements SessionOwner, LineServer {
     return new ConnError(code, message, { payload });
   }
 
-  /** Writes what waits, as far as the client's window has room, and then closes if that was asked for. */
-  #pump(): void {
+  /** Writes the messages that wait, as far as the client's window has room, and then sends the close frame of `close()`. */
+  #drain(): void {
     const transport = this.#transport;
     while (transport && this.#queue.length > 0 && transport.bufferedAmount === 0) {
       if (!transport.write(this.#queue[0] as Payload)) return;
@@ -131,12 +131,12 @@ export class FakeSession implements SessionOwner, LineServer {
     this.#isDraining = true;
     transport.drain(0).then(() => {
       this.#isDraining = false;
-      this.#pump();
+      this.#drain();
     });
   }
 }
 
-function toPort(line: FakeLine): Transport {
+function toTransport(line: FakeLine): Transport {
   return {
     bufferedAmount: 0,
     write(payload) {

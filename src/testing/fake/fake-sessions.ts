@@ -33,44 +33,44 @@ export class FakeSessions implements SessionStore {
   /** Does nothing: a session of the fake has no setup, so its client can return at any time. */
   beforeResume(): void {}
 
-  /** Forgets all sessions, as a server does that has no memory of them. */
+  /** Forgets all sessions, as a server that restarts does. */
   clear(): void {
     this.#sessions.clear();
   }
 
-  /** Greets a client that speaks resume, and calls `onSession` when it has said which session it wants. */
+  /** Greets a client that speaks resume, and calls `onSession` when the client has taken a session or returned to one. */
   greet(line: FakeLine, { name = "", protocol, app }: SelectedProtocol, onSession: OnSession): void {
     const number = ++this.#issued;
     const issued = createSessionRecord({ sid: `fake-${number}`, secret: `secret-${number}` }, undefined, WINDOW_BYTES);
     this.#sessions.set(issued.sid, new FakeSession(issued));
-    const arrival = { issued, principal: undefined, protocol, app, isRefused: false };
-    line.accept({ onMessage: (payload) => this.#answer(line, arrival, payload, onSession), onEnd: () => {} }, name);
-    line.send(encode(greetingFrame(arrival, TTL_MS)));
+    const handshake = { issued, principal: undefined, protocol, app, isRefused: false };
+    line.accept({ onMessage: (payload) => this.#answer(line, handshake, payload, onSession), onEnd: () => {} }, name);
+    line.send(encode(greetingFrame(handshake, TTL_MS)));
   }
 
-  #answer(line: FakeLine, arrival: PendingHandshake, payload: Payload, onSession: OnSession): void {
-    const step = answerHandshake(arrival, payload, this);
-    switch (step.type) {
+  #answer(line: FakeLine, handshake: PendingHandshake, payload: Payload, onSession: OnSession): void {
+    const result = answerHandshake(handshake, payload, this);
+    switch (result.type) {
       case "reply":
-        return line.send(encode(step.frame));
+        return line.send(encode(result.frame));
       case "ended":
-        line.send(encode(step.frame));
+        line.send(encode(result.frame));
         return line.closeFromServer({ code: NORMAL, reason: "" });
       case "refuse":
-        line.closeFromServer({ code: step.code, reason: "" });
-        if (step.broken) this.#sessions.get(step.broken.sid)?.end("u");
+        line.closeFromServer({ code: result.code, reason: "" });
+        if (result.broken) this.#sessions.get(result.broken.sid)?.end("u");
         return;
       case "accepted":
-        return this.#attach(line, step.session, onSession, undefined);
+        return this.#attach(line, result.session, onSession, undefined);
       case "resumed":
-        this.#sessions.delete(arrival.issued.sid);
-        return this.#attach(line, step.session, onSession, step.plan);
+        this.#sessions.delete(handshake.issued.sid);
+        return this.#attach(line, result.session, onSession, result.plan);
     }
   }
 
-  #attach(line: FakeLine, { sid }: SessionRecord, onSession: OnSession, back: ResumePlan | undefined): void {
-    const own = this.#sessions.get(sid) as FakeSession;
-    own.detach(FENCED);
-    own.attach(line, onSession(own, back !== undefined), back);
+  #attach(line: FakeLine, { sid }: SessionRecord, onSession: OnSession, plan: ResumePlan | undefined): void {
+    const session = this.#sessions.get(sid) as FakeSession;
+    session.detach(FENCED);
+    session.attach(line, onSession(session, plan !== undefined), plan);
   }
 }

@@ -327,10 +327,23 @@ test("parameters that the codec can't send throw at the caller's line", async ()
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test.each([5, "x", null, true])("parameters of %j throw misuse", (params) => {
+test.each([
+  [5, "5"],
+  ["x", '"x"'],
+  [null, "null"],
+  [true, "true"],
+  [Symbol("x"), "Symbol(x)"],
+])("parameters that JSON-RPC has no form for throw misuse and are named: %s", (params, named) => {
   const { peer } = makePeer();
-  expect(thrown(() => peer.call("quote", params as unknown as object))).toMatchObject({ code: "misuse" });
-  expect(thrown(() => peer.notify("quote", params as unknown as object))).toMatchObject({ code: "misuse" });
+  const error = { code: "misuse", message: `params must be an object, an array or left out; got ${named}.` };
+  expect(thrown(() => peer.call("quote", params as unknown as object))).toMatchObject(error);
+  expect(thrown(() => peer.notify("quote", params as unknown as object))).toMatchObject(error);
+});
+
+test("a method that is no string throws misuse and is named", () => {
+  const { peer } = makePeer();
+  const error = { code: "misuse", message: "method must be a string; got Symbol(x)." };
+  expect(thrown(() => peer.call(Symbol("x") as unknown as "quote", {}))).toMatchObject(error);
 });
 
 test("a call beyond maxCalls rejects with unavailable, and there is room again after an answer", async () => {
