@@ -8,7 +8,7 @@ import type {
   WebSocketConstructor,
 } from "../../src/index.ts";
 import type { resume } from "../../src/resume/client/index.ts";
-import { SLACK_MS, show, until, within } from "./assert.ts";
+import { CASE_MS, SLACK_MS, show, until, within } from "./assert.ts";
 
 /** Where the contract server is, each as host and port. */
 export interface Urls {
@@ -73,9 +73,6 @@ export interface Log {
   headers: Readonly<Record<string, string>>;
 }
 
-/** A busy machine and a browser that holds back handshakes, while many are pending, may take seconds. */
-const DEADLINE_MS = 8_000;
-
 type Query = Readonly<Record<string, string | number>>;
 
 /** One case's part of the world. */
@@ -136,7 +133,7 @@ export class CaseContext {
       log = await this.log();
       return isThere(log);
     };
-    await until(what, look, DEADLINE_MS - SLACK_MS).catch((error) => {
+    await until(what, look, CASE_MS - SLACK_MS).catch((error) => {
       throw new Error(`${error.message} ${show(log)}`);
     });
     return log;
@@ -153,7 +150,7 @@ export function define(name: string, act: (context: CaseContext) => Promise<void
     async run(env) {
       const context = new CaseContext(env);
       try {
-        await within(DEADLINE_MS, "The case has not ended", act(context));
+        await within(CASE_MS, "The case has not ended", act(context));
       } finally {
         context.leave();
       }
@@ -178,7 +175,7 @@ export function next<In, Out, Name extends keyof ConnEvents<In>>(
   const promise = new Promise<ConnEvents<In>[Name]>((resolve) => {
     conn.on(name, resolve, { once: true });
   });
-  const timely = within(DEADLINE_MS - SLACK_MS, `No ${name}`, promise);
+  const timely = within(CASE_MS - SLACK_MS, `No ${name}`, promise);
   // It may be awaited late, or never where the case has failed before.
   timely.catch(() => {});
   return timely;

@@ -50,7 +50,7 @@ export const leaving: readonly Case[] = [
     await until("it dials", () => conn.state === "connecting");
     await moment();
     const info = conn.close();
-    between(0, await timed(info), 200);
+    between(0, await timed(info), SLACK_MS);
     matches(await info, { code: 1000, by: "local", unsent: ["one", Uint8Array.of(2)] });
     equal(await fate, "closed");
   }),
@@ -61,7 +61,7 @@ export const leaving: readonly Case[] = [
     await next(conn, "waiting");
     equal(conn.state, "waiting");
     const info = conn.close(4001, "enough");
-    between(0, await timed(info), 200);
+    between(0, await timed(info), SLACK_MS);
     matches(await info, { code: 4001, reason: "enough", by: "local", unsent: ["one"] });
   }),
 

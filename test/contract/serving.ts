@@ -4,7 +4,7 @@ import type * as Tautline from "../../src/index.ts";
 import type { resume } from "../../src/resume/client/index.ts";
 import type * as Server from "../../src/server/index.ts";
 import type { faultProxy } from "../../src/testing/index.ts";
-import { between, equal, matches, ok, until, within } from "./assert.ts";
+import { between, CASE_MS, equal, matches, ok, until, within } from "./assert.ts";
 import { numbered } from "./case-context.ts";
 
 // The server's half of the contract: `tautline/server` in the runtime that runs the cases, with clients in the same
@@ -26,7 +26,6 @@ export interface ServingCase {
 type CaseOptions = { readonly serve?: (conn: ServedConn) => unknown } & Server.HandlerOptions<string | Uint8Array>;
 type ServedConn = Server.ServerConn<string | Uint8Array>;
 
-const DEADLINE_MS = 10_000;
 const TEXT = 1;
 const CLOSE = 8;
 
@@ -172,7 +171,7 @@ function define(
       const stage = new Stage(env, serve, options);
       await stage.listen();
       try {
-        await within(DEADLINE_MS, "The case has not ended", act(stage));
+        await within(CASE_MS, "The case has not ended", act(stage));
       } finally {
         await stage.close();
       }

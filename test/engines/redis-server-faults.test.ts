@@ -16,6 +16,9 @@ import {
 } from "./redis-rig.ts";
 import { clientOf, isMissing, type RedisServer, sleep, startRedis, until } from "./redis-server.ts";
 
+/** The time that a busy machine may add to any other. */
+const SLACK_MS = 1_000;
+
 describe.skipIf(isMissing)("a server of Redis", () => {
   let redis: RedisServer;
 
@@ -85,7 +88,7 @@ describe.skipIf(isMissing)("a server of Redis", () => {
   test("a replica is not used until it is the master", async () => {
     const { replica } = await pair();
     const { engine, errors, states } = startNode(clientOf(replica.port), { timeoutMs: 300 });
-    await sleep(300);
+    await until(() => errors.length > 0);
     await expect(engine.publish("a", "1", { history: HISTORY })).rejects.toMatchObject({ code: "unavailable" });
     expect(errors[0]).toMatchObject({ code: "unavailable", message: expect.stringContaining("READONLY") });
     expect(states).toEqual([]);
@@ -208,7 +211,7 @@ describe.skipIf(isMissing)("a server of Redis", () => {
       proxy.blackhole();
       const start = performance.now();
       await until(async () => (await namesOf(near)) === "bob");
-      expect(performance.now() - start).toBeLessThan(600 + 300);
+      expect(performance.now() - start).toBeLessThan(600 + SLACK_MS);
       await proxy.heal();
       await until(async () => (await namesOf(near)) === "ann,bob");
       await far.engine.removeMember("a", "ann");
@@ -235,7 +238,7 @@ describe.skipIf(isMissing)("a server of Redis", () => {
       const start = performance.now();
       await until(() => near.others.length > 0);
       // A lease, a look, and what a busy machine adds.
-      expect(performance.now() - start).toBeLessThan(600 + 60 + 300);
+      expect(performance.now() - start).toBeLessThan(600 + 60 + SLACK_MS);
       expect(await namesOf(near)).toBe("bob,cid");
       await proxy.heal();
       await until(() => near.others.length > 1);
@@ -437,9 +440,8 @@ describe.skipIf(isMissing)("a server of Redis", () => {
     await engine.setMember("a", "ann", "");
     await engine.subscribe("a", HISTORY, () => {});
     await engine.close();
-    await sleep(50);
+    await until(() => own.command("INFO", "clients").includes("connected_clients:1\r"));
     expect(own.command("KEYS", "gone:node:*")).toBe("");
     expect(own.command("KEYS", "*:members:*")).toBe("");
-    expect(own.command("INFO", "clients")).toContain("connected_clients:1\r");
   });
 });
