@@ -26,10 +26,13 @@ describe.concurrent("whatever the user's functions do", () => {
     const all = await startScenario(context, { user: "confused" });
     const { away } = all;
     expect(await away.next("open")).toMatchObject({ attempt: 8 });
-    for (const each of away.history.filter(({ event }) => event === "disconnected")) {
+    const ends = away.history.filter(({ event }) => event === "disconnected");
+    for (const each of ends) {
       expect(each).toMatchObject({ code: 1006, clean: false, wasOpen: false, willRetry: true });
-      expect(each.cause.message).toBeTruthy();
+      expect(each.cause).toMatchObject({ code: "provider", cause: "bad-option" });
     }
+    const names = ends.map(({ cause }) => cause.message.split(" ")[0]);
+    expect(names).toEqual([...Array(6).fill("protocols"), ...Array(2).fill("headers")]);
     await talk(all);
     await hush(all);
     await leave(all);

@@ -217,9 +217,14 @@ describe("subscribe()", () => {
 
   test("accepts an observer without next", () => {
     const source = new FakeSource<number>();
-    collect(source).subscribe({});
+    const numbers = collect(source);
+    const seen: (readonly number[])[] = [];
+    const errors = uncaught();
+    numbers.subscribe({});
+    numbers.subscribe((value) => seen.push(value));
     source.emit(1);
-    expect(() => vi.runAllTimers()).not.toThrow();
+    vi.runAllTimers();
+    expect([seen, errors]).toEqual([[[], [1]], []]);
   });
 
   test("works without its object, as Svelte calls it", () => {
