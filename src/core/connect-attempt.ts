@@ -49,6 +49,8 @@ export interface ConnectionOwner extends SocketOwner {
   readonly session: Session;
   /** The connection that is in use. */
   readonly connection: ActiveConnection | undefined;
+  /** When the peer's last message or pong came, in milliseconds of `Date.now()`; 0 for never. */
+  lastReceivedAt: number;
   /** Takes a message that the session has seen already. */
   receive(payload: Payload): void;
   onDropped(payload: Payload, error: ConnError): void;
@@ -184,7 +186,9 @@ export class ConnectAttempt<In, Out> implements SocketOwner {
 
   onMessage(payload: Payload): void {
     if (this.#isRefused) return;
-    const message = this.#owner.flow.session.receive(payload);
+    const { flow } = this.#owner;
+    flow.lastReceivedAt = Date.now();
+    const message = flow.session.receive(payload);
     if (message === undefined) return;
     this.#hasReceived = true;
     this.#earlyInbox().push(message);

@@ -63,15 +63,20 @@ describe("conn.waiting", () => {
 describe("stats.lastReceivedAt", () => {
   test("is when the last message came, also one that is heartbeat or setup's", async () => {
     const heartbeat = { ping: () => "ping", isPong: (payload: unknown) => payload === "pong" };
-    const { conn, socket } = await openConn({ heartbeat });
+    const { conn, net } = createConn({ heartbeat, setup: async ({ receive }) => void (await receive()) });
+    await settleMicrotasks();
+    net.last.open();
+    await advance(100);
     expect(conn.stats.lastReceivedAt).toBeNull();
-    await advance(300);
-    socket.message("hello");
+    net.last.message("welcome");
     const first = Date.now();
+    await advance(200);
+    expect([conn.state, conn.stats.lastReceivedAt]).toEqual(["open", first]);
+    net.last.message("hello");
     await advance(700);
-    expect(conn.stats.lastReceivedAt).toBe(first);
-    socket.message("pong");
-    expect(conn.stats.lastReceivedAt).toBe(first + 700);
+    expect(conn.stats.lastReceivedAt).toBe(first + 200);
+    net.last.message("pong");
+    expect(conn.stats.lastReceivedAt).toBe(first + 900);
   });
 
   test("outlives its connection", async () => {
@@ -122,21 +127,27 @@ describe("an inbox that fills while nothing takes its messages", () => {
 });
 
 describe("a page that goes for good", () => {
-  test("ends the Conn with 1000 at once, from each state", async () => {
+  test.for([
+    ["connecting", {}],
+    ["open", { code: 1000 }],
+    ["waiting", undefined],
+    ["closing", { code: 4000 }],
+  ] as const)("ends a Conn that is %s at once, with the socket closed by %j", async ([state, closedWith]) => {
     const lifecycle = new FakeLifecycle();
     const { conn, net } = createConn({ lifecycle });
     await settleMicrotasks();
-    net.last.open();
+    net.answersClose = false;
+    if (state !== "connecting") net.last.open();
     await settleMicrotasks();
+    if (state === "waiting") net.last.drop();
+    if (state === "closing") conn.close(4000);
+    await settleMicrotasks();
+    expect(conn.state).toBe(state);
     lifecycle.emit("unload");
-    expect(net.last.closedWith).toEqual({ code: 1000 });
+    expect(net.last.closedWith).toEqual(closedWith);
     expect(conn.state).toBe("closed");
     expect(await conn.closed).toMatchObject({ code: 1000, by: "local", clean: false });
     expect(vi.getTimerCount()).toBe(0);
-    const waiting = await openConn({ lifecycle });
-    waiting.socket.drop();
-    lifecycle.emit("unload");
-    expect(waiting.conn.state).toBe("closed");
   });
 
   test("still reports what was not sent", async () => {
@@ -216,12 +227,12 @@ describe("errors say what happened", () => {
   });
 });
 
-test("a session that the page leaves for the cache is kept, and one that it leaves for good is ended", async () => {
+test("a Conn waits while its page is in the cache, and ends where the page goes from there for good", async () => {
   const lifecycle = new FakeLifecycle();
-  const kept = await openConn({ lifecycle });
-  const events = recordAll(kept.conn);
+  const { conn, socket } = await openConn({ lifecycle });
+  const events = recordAll(conn);
   lifecycle.emit("suspend");
-  expect(kept.socket.closedWith).toEqual({ code: 4001 });
+  expect(socket.closedWith).toEqual({ code: 4001 });
   lifecycle.emit("unload");
-  expect(events.at(-1)).toBe("closed");
+  expect(events).toEqual(["open>waiting", "waiting", "waiting>closed", "closed"]);
 });
