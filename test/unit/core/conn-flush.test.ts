@@ -15,13 +15,30 @@ useFakeTime();
 describe("flush()", () => {
   test("resolves at once when nothing is pending, in any state", async () => {
     const { conn, net } = createConn();
-    expect(await isSettled(conn.flush())).toBe(true);
+    const states: string[] = [];
+    const flushes = async () => {
+      states.push(conn.state);
+      expect(await isSettled(conn.flush()), conn.state).toBe(true);
+    };
+    await flushes();
+    await flushes();
     net.last.open();
     await conn.send("x");
-    expect(await isSettled(conn.flush())).toBe(true);
+    await flushes();
+    net.last.drop();
+    await flushes();
+    net.answersClose = false;
+    await advance(1_000);
+    net.last.open();
+    await settleMicrotasks();
+    conn.close();
+    await flushes();
+    await advance(2_000);
+    await flushes();
+    expect(states).toEqual(["idle", "connecting", "open", "waiting", "closing", "closed"]);
   });
 
-  test("waits until all sent so far is out, and for nothing sent later", async () => {
+  test("waits until all sent so far is out", async () => {
     const { conn, net } = await openConn();
     net.last.drop();
     conn.send("a");
@@ -45,13 +62,15 @@ describe("flush()", () => {
     expect(await isSettled(flushed)).toBe(true);
   });
 
-  test("resolves when the connection that took all has ended", async () => {
-    const { conn, socket } = await openConn();
+  test("resolves when the connection that took all has ended, and waits for nothing sent later", async () => {
+    const { conn, socket } = await openConn({ outbox: { highWaterMark: 10 } });
     socket.stall(100);
     conn.send("x");
     const flushed = conn.flush();
+    conn.send("later");
     socket.drop();
     expect(await isSettled(flushed)).toBe(true);
+    expect(conn.stats.outbox.messages).toBe(1);
   });
 
   test("rejects with closed when the Conn ends before", async () => {

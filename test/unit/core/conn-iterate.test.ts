@@ -111,7 +111,7 @@ describe("iteration", () => {
     const errors = record(conn, "error");
     for (const text of ["{", "}", "2"]) socket.message(text);
     expect(await conn[Symbol.asyncIterator]().next()).toEqual({ done: false, value: 2 });
-    expect(errors).toHaveLength(2);
+    expect(errors).toMatchObject(["{", "}"].map((payload) => ({ code: "unmarshal", payload })));
   });
 
   test("by two loops shares the messages, each to one", async () => {

@@ -182,8 +182,11 @@ test.for(["connect", "reconnect"] as const)(
 
 test("reconnect() while waiting dials at once, and once", async () => {
   const { conn, net, socket } = await openConn();
+  await advance(250);
   socket.drop();
   conn.reconnect();
+  await settleMicrotasks();
+  expect(net.sockets).toHaveLength(2);
   await advance(5_000);
   expect(net.sockets).toHaveLength(2);
 });
@@ -243,7 +246,7 @@ test("tells state, then lost, then closed, and settles promises after", async ()
   socket.drop(1008, "", true);
   expect(events).toEqual(["open>closed", "disconnected", "closed"]);
   await settleMicrotasks();
-  expect(events).toHaveLength(5);
+  expect(events.slice(3).sort()).toEqual(["settled closed", "settled receive"]);
 });
 
 test("tells of an end that it was final, and who ended it", async () => {

@@ -170,7 +170,7 @@ describe("after a refusal for want of authentication", () => {
     const ends = record(conn, "disconnected");
     net.last.drop();
     await advance(500);
-    expect(ends).toHaveLength(1);
+    expect(ends).toMatchObject([{ code: 1006, wasOpen: true }]);
     await advance(1_000);
     expect(net.last.sent).toEqual([]);
   });

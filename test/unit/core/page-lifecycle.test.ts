@@ -84,10 +84,14 @@ describe("a page", () => {
 
   test("emits no signal that it received before there is a listener", () => {
     const page = usePage();
-    const source = pageLifecycle;
     expect(page.listeners).toBe(0);
     expect(vi.getTimerCount()).toBe(0);
-    expect(source.isOnline()).toBe(true);
+    page.window.fire("offline");
+    page.document.fire("freeze");
+    const { heard } = listen();
+    expect(heard).toEqual([]);
+    page.window.fire("online");
+    expect(heard).toEqual(["online"]);
   });
 
   test("knows at any time whether it is online", () => {

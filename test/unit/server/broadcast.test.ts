@@ -48,9 +48,13 @@ test.each([
   ["several", (conns: ServerConn<unknown>[]) => conns.slice(0, 1)],
 ])("broadcast() leaves out %s", async (_what, choose) => {
   const { ws, connect } = await startServer();
-  await connect(3);
+  const clients = await connect(3);
   const except = choose([...ws.conns]);
   expect(await ws.broadcast("news", { except })).toBe(2);
+  await ws.broadcast("for all");
+  const forAll = '"for all"';
+  await until(() => expect(clients.map(({ received }) => received.at(-1))).toEqual([forAll, forAll, forAll]));
+  expect(clients.filter(({ received }) => received.includes('"news"'))).toHaveLength(2);
 });
 
 test("broadcast() skips a Conn that is closing", async () => {
