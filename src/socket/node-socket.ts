@@ -131,6 +131,7 @@ export class NodeSocket extends BaseSocket implements FrameReaderOwner {
 
   readonly #socket: WsSocket;
   readonly #maxPayloadBytes: number;
+  readonly #isServer: boolean;
   readonly #sharesBytes: boolean;
   #linger: Timer | undefined;
   #tcp: Tcp | undefined;
@@ -152,12 +153,10 @@ export class NodeSocket extends BaseSocket implements FrameReaderOwner {
     super(maxPayloadBytes, owner);
     this.#socket = socket;
     this.#maxPayloadBytes = maxPayloadBytes;
+    this.#isServer = tcp !== undefined;
     this.#sharesBytes = sharesBytes;
     this.#useTcp(tcp);
-    if (tcp) {
-      this.#useOwnFrames(false);
-      this.#readOwnFrames(true);
-    }
+    if (tcp) this.#readPastWs();
     attachAdapter(socket, this);
     listen(socket, tcp ? NodeSocket.#whileOpen : NodeSocket.#whileConnecting);
   }
@@ -174,7 +173,7 @@ export class NodeSocket extends BaseSocket implements FrameReaderOwner {
   }
 
   protected send(payload: Payload): void {
-    const frames = this.#frames;
+    const frames = this.#frames ?? this.#createWriter();
     if (frames?.write(payload)) return;
     frames?.cork();
     this.#socket.send(this.#mustCopy(payload) ? new Uint8Array(payload as Uint8Array) : payload);
@@ -264,9 +263,7 @@ export class NodeSocket extends BaseSocket implements FrameReaderOwner {
   #onOpen(): void {
     const socket = this.#socket;
     listen(socket, NodeSocket.#whileOpen, NodeSocket.#whileConnecting);
-    // A mask of the user's own is made by ws.
-    if (!this.#sharesBytes) this.#useOwnFrames(true);
-    this.#readOwnFrames(false);
+    this.#readPastWs();
     this.owner.onOpen(socket.protocol, socket.extensions);
   }
 
@@ -315,19 +312,27 @@ export class NodeSocket extends BaseSocket implements FrameReaderOwner {
     if (typeof tcp?.bytesRead !== "number" || typeof tcp.setKeepAlive !== "function") return;
     this.#tcp = tcp;
     tcp.setKeepAlive(true, KEEP_ALIVE_MS);
-    if (tcp.cork) this.#frames = new FrameWriter(tcp);
   }
 
-  /** Frames small messages here where nothing is to happen to them but what RFC 6455 asks for. */
-  #useOwnFrames(isClient: boolean): void {
+  /** Creates the writer for the first message, because idle connections need none. */
+  #createWriter(): FrameWriter | undefined {
+    const tcp = this.#tcp;
+    if (!tcp?.cork) return undefined;
+    const frames = new FrameWriter(tcp);
+    this.#frames = frames;
     const { extensions, send } = this.#socket;
-    if (extensions === "" && send === WS_SEND && !("bun" in process.versions)) this.#frames?.takeOver(isClient);
+    const hasOwnMask = this.#sharesBytes && !this.#isServer;
+    // Elsewhere more is to happen to a message than RFC 6455 asks for, and ws does it.
+    const isPlain = extensions === "" && send === WS_SEND && !hasOwnMask && !("bun" in process.versions);
+    if (isPlain) frames.takeOver(!this.#isServer);
+    return frames;
   }
 
   /** Reads messages that came whole past `ws`, where nobody else can be listening for them. */
-  #readOwnFrames(isServer: boolean): void {
+  #readPastWs(): void {
     const socket = this.#socket;
-    if (!this.#frames || socket.extensions !== "" || Object.getPrototypeOf(socket) !== WS) return;
-    this.#reader = FrameReader.takeOver(this.#tcp as Tcp, isServer, toMaxPayload(this.#maxPayloadBytes), this);
+    const tcp = this.#tcp;
+    if (!tcp?.cork || socket.extensions !== "" || Object.getPrototypeOf(socket) !== WS) return;
+    this.#reader = FrameReader.takeOver(tcp, this.#isServer, toMaxPayload(this.#maxPayloadBytes), this);
   }
 }

@@ -59,6 +59,14 @@ async function open(options: Parameters<typeof pair>[0] = {}) {
   return made;
 }
 
+/** The same after a first message, from which on a spy on `send()` changes nothing. */
+async function openAndWrite() {
+  const made = await open();
+  made.socket.write("first");
+  await until(() => expect(made.seen).toEqual(["text first"]));
+  return made;
+}
+
 /** Makes several frames of a server, in one piece. */
 function frames(...all: readonly (readonly [opcode: number, data: string])[]): Buffer {
   return Buffer.concat(
@@ -187,11 +195,11 @@ describe("ws frames each message", () => {
 });
 
 test("a turn's messages are one write, and ws makes none of them", async () => {
-  const { socket, seen, ws, clientTcp } = await open();
+  const { socket, seen, ws, clientTcp } = await openAndWrite();
   const send = vi.spyOn(ws, "send");
   const written = vi.spyOn(Object.getPrototypeOf(clientTcp()), "write");
   for (let n = 0; n < 100; n++) socket.write(`message ${n}`);
-  await until(() => expect(seen).toHaveLength(100));
+  await until(() => expect(seen).toHaveLength(101));
   const own = written.mock.contexts.filter((tcp) => tcp === clientTcp()).length;
   written.mockRestore();
   expect(own).toBe(1);
@@ -202,7 +210,7 @@ test.for<[string, Payload]>([
   ["text", "ü".repeat(50_000)],
   ["bytes", new Uint8Array(70_000).fill(7)],
 ])("a client's long %s is one write of this writer, and ws makes none of it", async ([, payload]) => {
-  const { socket, peer, ws, clientTcp } = await open();
+  const { socket, peer, ws, clientTcp } = await openAndWrite();
   const received = once(peer, "message");
   const send = vi.spyOn(ws, "send");
   const written = vi.spyOn(Object.getPrototypeOf(clientTcp()), "write");
