@@ -1,4 +1,5 @@
 import { ConnError } from "../base/errors.ts";
+import { describeBadOption } from "../base/option-rules.ts";
 import type { CloseInfo } from "../core/events.ts";
 import { rpc } from "../rpc/index.ts";
 import { ChannelsClient } from "./channels-client.ts";
@@ -51,7 +52,8 @@ export function channels(connOrPeer: ChannelsConn | ChannelsPeer, options: Chann
   const resolved = resolveChannelsOptions(options);
   const isPeer = typeof (connOrPeer as Partial<ChannelsPeer>)?.extend === "function";
   if (!isPeer && typeof (connOrPeer as Partial<ChannelsConn>)?.on !== "function") {
-    throw new ConnError("misuse", "channels() takes a Conn, or the peer that rpc() made of one.");
+    const range = "a Conn, or the peer that rpc() made of one";
+    throw new ConnError("misuse", describeBadOption("The argument of channels()", range, connOrPeer));
   }
   const peer = isPeer ? (connOrPeer as ChannelsPeer) : (rpc(connOrPeer as ChannelsConn) as ChannelsPeer);
   const client = new ChannelsClient(peer, resolved);

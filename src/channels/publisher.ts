@@ -136,6 +136,9 @@ export class Publisher {
   }
 
   #interrupted(): ConnError {
-    return new ConnError("interrupted", `The publish to ${this.channel} was not answered, and may have been appended.`);
+    return new ConnError(
+      "interrupted",
+      `The publish to ${this.channel} was not answered, and may be appended: give an id to repeat it safely.`,
+    );
   }
 }

@@ -88,7 +88,7 @@ export const message: Codec<Payload> = /* @__PURE__ */ new Codec<Payload>({
 /** Strings in text frames. A binary frame must hold valid UTF-8. */
 export const text: Codec<string> = /* @__PURE__ */ new Codec<string>({
   marshal: (value) => {
-    if (typeof value !== "string") throw new TypeError("Expected a string.");
+    if (typeof value !== "string") throw new TypeError(`text takes a string; got ${typeof value}.`);
     return value;
   },
   unmarshal: toText,
@@ -97,7 +97,7 @@ export const text: Codec<string> = /* @__PURE__ */ new Codec<string>({
 /** Bytes in binary frames. A text frame is decoded to its UTF-8 bytes. */
 export const bytes: Codec<Uint8Array> = /* @__PURE__ */ new Codec<Uint8Array>({
   marshal: (value) => {
-    if (!ArrayBuffer.isView(value)) throw new TypeError("Expected a Uint8Array.");
+    if (!ArrayBuffer.isView(value)) throw new TypeError(`bytes takes a Uint8Array; got ${typeof value}.`);
     return value;
   },
   unmarshal: (payload) => (typeof payload === "string" ? new TextEncoder().encode(payload) : payload),

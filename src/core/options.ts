@@ -1,5 +1,5 @@
 import { noop } from "../base/deferred.ts";
-import { badOption, failOption } from "../base/errors.ts";
+import { failOption } from "../base/errors.ts";
 import {
   flagRule,
   functionRule,
@@ -267,6 +267,6 @@ function takeOutbox(given: Partial<OutboxBounds>): OutboxBounds {
 }
 
 function takeHeartbeat(given: HeartbeatOptions): ResolvedHeartbeatOptions {
-  if (!given.ping !== !given.isPong) throw badOption("heartbeat", "with both ping and isPong", given);
+  if (!given.ping !== !given.isPong) throw failOption("heartbeat needs ping and isPong, or neither.");
   return group("heartbeat", HEARTBEAT_RULES, given);
 }

@@ -114,7 +114,7 @@ export class Supervisor<In, Out> implements AttemptOwner<In, Out>, FlowOwner<In,
   closedError(payload?: Payload): ConnError {
     const cause = this.#error;
     if (cause?.code === "aborted") return cause;
-    const message = cause && `The Conn is closed. ${cause.message} Make a new one to connect again.`;
+    const message = cause && `The Conn is closed. ${cause.message} Make a new Conn to connect again.`;
     return createRefusal("closed", { payload, cause }, message);
   }
 

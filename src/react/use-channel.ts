@@ -1,6 +1,6 @@
 import { useEffect, useState, useSyncExternalStore } from "react";
 import { ConnError, failOption } from "../base/errors.ts";
-import { type OptionRules, takeOptions, timeRule } from "../base/option-rules.ts";
+import { describeBadOption, type OptionRules, takeOptions, timeRule } from "../base/option-rules.ts";
 import { Timer } from "../base/timer.ts";
 import type { Channels, SubscribeOptions, Subscription, SubscriptionState } from "../channels/index.ts";
 import { useLatest } from "./use-box.ts";
@@ -74,10 +74,16 @@ export function useChannel<T = unknown>(
   const { lingerMs } = takeOptions<{ lingerMs: number }>("", RULES, { lingerMs: given }, failOption);
   const latest = useLatest("useChannel", { lingerMs, subscribing });
   if (live && typeof live.subscribe !== "function") {
-    throw new ConnError("misuse", "useChannel() takes what channels() returned.");
+    throw new ConnError(
+      "misuse",
+      describeBadOption("The first argument of useChannel()", "what channels() returned", live),
+    );
   }
   if (name !== null && typeof name !== "string") {
-    throw new ConnError("misuse", `useChannel() takes the name of a channel or null; got ${String(name)}.`);
+    throw new ConnError(
+      "misuse",
+      describeBadOption("The name for useChannel()", "the name of a channel or null", name),
+    );
   }
   const [all] = useState(() => new Set<Kept>());
   const [current, setCurrent] = useState<Kept | null>(null);

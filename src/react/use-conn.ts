@@ -1,6 +1,6 @@
 import { useEffect, useState } from "react";
 import { ConnError, failOption } from "../base/errors.ts";
-import { type OptionRules, takeOptions, timeRule } from "../base/option-rules.ts";
+import { describeBadOption, type OptionRules, takeOptions, timeRule } from "../base/option-rules.ts";
 import { Timer } from "../base/timer.ts";
 import { useLatest } from "./use-box.ts";
 
@@ -46,9 +46,11 @@ export function useConn<C extends ClosableConn>(
   const { lingerMs } = takeOptions<{ lingerMs: number }>("", RULES, options, failOption);
   const latest = useLatest("useConn", { make, lingerMs });
   if (key !== null && typeof key !== "string") {
-    throw new ConnError("misuse", `useConn() takes a string or null as its key; got ${String(key)}.`);
+    throw new ConnError("misuse", describeBadOption("The key of useConn()", "a string or null", key));
   }
-  if (typeof make !== "function") throw new ConnError("misuse", "useConn() takes a function that creates a Conn.");
+  if (typeof make !== "function") {
+    throw new ConnError("misuse", describeBadOption("make of useConn()", "a function that creates a Conn", make));
+  }
   const [all] = useState(() => new Map<string, Kept<C>>());
   const [current, setCurrent] = useState<Kept<C> | null>(null);
 
@@ -75,6 +77,8 @@ export function useConn<C extends ClosableConn>(
 
 function made<C extends ClosableConn>(make: (key: string) => C, key: string): C {
   const conn = make(key);
-  if (typeof conn?.close !== "function") throw new ConnError("misuse", "useConn()'s make() must return a Conn.");
+  if (typeof conn?.close !== "function") {
+    throw new ConnError("misuse", describeBadOption("The result of make() of useConn()", "a Conn", conn));
+  }
   return conn;
 }

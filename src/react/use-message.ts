@@ -1,6 +1,7 @@
 import { useEffect } from "react";
 import { Emitter } from "../base/emitter.ts";
 import { ConnError } from "../base/errors.ts";
+import { describeBadOption } from "../base/option-rules.ts";
 import type { MessageSource } from "../store/message-source.ts";
 import { useLatest } from "./use-box.ts";
 
@@ -34,9 +35,14 @@ function relayOf<In>(source: MessageSource<In>): Emitter<Messages<In>> {
 export function useMessage<In>(source: MessageSource<In> | null | undefined, listener: (message: In) => void): void {
   const latest = useLatest("useMessage", listener);
   if (source && typeof source.on !== "function") {
-    throw new ConnError("misuse", "useMessage() takes a Conn, or a source with on().");
+    throw new ConnError(
+      "misuse",
+      describeBadOption("The source of useMessage()", "a Conn, or an object with on()", source),
+    );
   }
-  if (typeof listener !== "function") throw new ConnError("misuse", "useMessage() takes a listener.");
+  if (typeof listener !== "function") {
+    throw new ConnError("misuse", describeBadOption("The listener of useMessage()", "a function", listener));
+  }
   useEffect(
     () => (source ? relayOf(source).on("message", (message) => latest.current(message)) : undefined),
     [source, latest],

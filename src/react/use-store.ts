@@ -1,5 +1,6 @@
 import { useEffect, useMemo, useSyncExternalStore } from "react";
 import { ConnError } from "../base/errors.ts";
+import { describeBadOption } from "../base/option-rules.ts";
 import type { Store } from "../store/observable.ts";
 import { useBox } from "./use-box.ts";
 
@@ -22,7 +23,12 @@ export function useStore<T, S>(
   isEqual: (a: S, b: S) => boolean = Object.is,
 ): S {
   const shown = useBox<{ readonly part: S } | undefined>("useStore", undefined);
-  if (typeof store?.onChange !== "function") throw new ConnError("misuse", "useStore() takes a store.");
+  if (typeof store?.onChange !== "function") {
+    throw new ConnError(
+      "misuse",
+      describeBadOption("The first argument of useStore()", "a store, made with store()", store),
+    );
+  }
   const [get, getInitial] = useMemo(() => {
     let last: { readonly value: T; readonly part: S } | undefined;
     const pick = (value: T): S => {

@@ -1,4 +1,5 @@
 import { ConnError } from "../base/errors.ts";
+import { describeBadOption } from "../base/option-rules.ts";
 import type { StateName } from "../core/state-machine.ts";
 import { createObservable, type Store } from "./observable.ts";
 
@@ -56,7 +57,8 @@ const stores = new WeakMap<StatusSource, Store<Status>>();
  * ```
  */
 export function status(conn: StatusSource): Store<Status> {
-  if (typeof conn?.on !== "function") throw new ConnError("misuse", "status() takes a Conn.");
+  if (typeof conn?.on !== "function")
+    throw new ConnError("misuse", describeBadOption("The argument of status()", "a Conn", conn));
   const known = stores.get(conn);
   if (known) return known;
 

@@ -1,6 +1,6 @@
 import { throwAsync } from "../base/emitter.ts";
 import { ConnError, failOption, textOf } from "../base/errors.ts";
-import { type OptionRules, rule, signalRule, takeOptions } from "../base/option-rules.ts";
+import { describeBadOption, type OptionRules, rule, signalRule, takeOptions } from "../base/option-rules.ts";
 import { MAX_TIMER_MS, Timer } from "../base/timer.ts";
 import type { MessageSource } from "./message-source.ts";
 import { createObservable, type Store } from "./observable.ts";
@@ -43,8 +43,12 @@ export function store<In, T>(
   reduce: (now: T, message: In) => T,
   options: StoreOptions = {},
 ): Store<T> {
-  if (typeof source?.on !== "function") throw new ConnError("misuse", "store() takes a Conn, or a source with on().");
-  if (typeof reduce !== "function") throw new ConnError("misuse", "store() takes a reducer: (now, message) => next.");
+  if (typeof source?.on !== "function") {
+    throw new ConnError("misuse", describeBadOption("The source of store()", "a Conn, or an object with on()", source));
+  }
+  if (typeof reduce !== "function") {
+    throw new ConnError("misuse", describeBadOption("The reducer of store()", "(now, message) => next", reduce));
+  }
   const { every, signal } = takeOptions<StoreOptions>("", RULES, options, failOption);
   const timer = new Timer();
   let value = initial;

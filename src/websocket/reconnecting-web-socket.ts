@@ -80,7 +80,7 @@ class ReconnectingLink implements Link {
     options: ReconnectingWebSocketOptions,
     owner: LinkOwner,
   ) {
-    const { shouldRetry = goesOn, ...rest } = splitOptions(options, { drops: 'Here it is "reopen".' }).rest;
+    const { shouldRetry = goesOn, ...rest } = splitOptions(options, { drops: 'it is always "reopen" here.' }).rest;
     this.#createConn = () => createConn(url, protocols, { ...rest, shouldRetry }, "reopen");
     this.#queue = options.queue ?? "always";
     this.#owner = owner;

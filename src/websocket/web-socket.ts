@@ -51,7 +51,7 @@ const RULES: OptionRules<OwnOptions> = {
  * ```
  */
 export function webSocket(options: WebSocketOptions = {}): WebSocketClass {
-  const { drops, queue, rest } = splitOptions(options, { autoConnect: "The constructor connects." });
+  const { drops, queue, rest } = splitOptions(options, { autoConnect: "the constructor connects." });
   if (drops === "hide" && !rest.resume) {
     throw failOption('drops: "hide" needs resume: without a session a drop can\'t be hidden.');
   }
@@ -103,7 +103,11 @@ export function splitOptions(
   refused: object,
 ): OwnOptions & { readonly rest: Omit<WebSocketOptions, "drops" | "queue"> } {
   if (!isObject(options)) throw badOption("options", "an object", options);
-  for (const [name, why] of Object.entries({ codec: CARRIES, protocols: "The constructor takes them.", ...refused })) {
+  for (const [name, why] of Object.entries({
+    codec: CARRIES,
+    protocols: "give them to the constructor.",
+    ...refused,
+  })) {
     if (options[name as never] !== undefined) throw failOption(`${name}: ${why}`);
   }
   const { drops, queue, ...rest } = options;

@@ -223,7 +223,7 @@ describe("giving up", () => {
     expect(await rejection(conn.send("x"))).toMatchObject({
       code: "closed",
       message:
-        "The Conn is closed. Ended by gave-up, 1006: connect ECONNREFUSED 127.0.0.1:1. Make a new one to connect again.",
+        "The Conn is closed. Ended by gave-up, 1006: connect ECONNREFUSED 127.0.0.1:1. Make a new Conn to connect again.",
     });
   });
 });

@@ -166,7 +166,7 @@ describe("errors say what happened", () => {
   test("calls on a Conn that ended name the ending", async () => {
     const { conn, socket } = await openConn();
     socket.drop(4404, "no such room", true);
-    const message = "The Conn is closed. Ended by policy, 4404: no such room. Make a new one to connect again.";
+    const message = "The Conn is closed. Ended by policy, 4404: no such room. Make a new Conn to connect again.";
     expect(await rejection(conn.send("x"))).toMatchObject({ code: "closed", message });
     expect(await rejection(conn.ready())).toMatchObject({ code: "closed", message });
     expect(() => conn.connect()).toThrow(message);

@@ -37,12 +37,27 @@ const source = new FakeSource<number>();
 const numbers = store(source, 0, (now) => now);
 
 const misuses: readonly (readonly [name: string, use: () => unknown, code: string, message: RegExp])[] = [
-  ["a key that is a number", () => useConn(7 as never, make), "misuse", /string or null as its key; got 7/],
+  [
+    "a key that is a number",
+    () => useConn(7 as never, make),
+    "misuse",
+    /key of useConn\(\) must be a string or null; got 7/,
+  ],
   ["a key that is undefined", () => useConn(undefined as never, make), "misuse", /; got undefined/],
-  ["a key that is an object", () => useConn({} as never, make), "misuse", /; got \[object Object\]/],
+  ["a key that is an object", () => useConn({} as never, make), "misuse", /; got an object/],
   ["a make that is no function", () => useConn("a", "b" as never), "misuse", /function that creates a Conn/],
-  ["a make that returns nothing", () => useConn("a", (() => {}) as never), "misuse", /make\(\) must return a Conn/],
-  ["a make that returns a promise", () => useConn("a", (async () => make("a")) as never), "misuse", /must return/],
+  [
+    "a make that returns nothing",
+    () => useConn("a", (() => {}) as never),
+    "misuse",
+    /The result of make\(\) of useConn\(\) must be a Conn; got undefined/,
+  ],
+  [
+    "a make that returns a promise",
+    () => useConn("a", (async () => make("a")) as never),
+    "misuse",
+    /must be a Conn; got an object/,
+  ],
   ...[-1, Number.NaN, "1"].map(
     (lingerMs) =>
       [
@@ -53,11 +68,31 @@ const misuses: readonly (readonly [name: string, use: () => unknown, code: strin
       ] as const,
   ),
   ["an option that is spelt wrong", () => useConn("a", make, { linger: 5 } as never), "bad-option", /use lingerMs/],
-  ["no store", () => useStore(undefined as never), "misuse", /useStore\(\) takes a store/],
-  ["a Conn instead of a store", () => useStore(source as never), "misuse", /useStore\(\) takes a store/],
-  ["what is no source", () => useMessage({} as never, () => {}), "misuse", /useMessage\(\) takes a Conn/],
-  ["no listener", () => useMessage(source, undefined as never), "misuse", /useMessage\(\) takes a listener/],
-  ["what is no Conn", () => useStatus({} as never), "misuse", /status\(\) takes a Conn/],
+  [
+    "no store",
+    () => useStore(undefined as never),
+    "misuse",
+    /useStore\(\) must be a store, made with store\(\); got undefined/,
+  ],
+  [
+    "a Conn instead of a store",
+    () => useStore(source as never),
+    "misuse",
+    /useStore\(\) must be a store, made with store\(\); got an object/,
+  ],
+  [
+    "what is no source",
+    () => useMessage({} as never, () => {}),
+    "misuse",
+    /useMessage\(\) must be a Conn, or an object with on\(\); got an object/,
+  ],
+  [
+    "no listener",
+    () => useMessage(source, undefined as never),
+    "misuse",
+    /The listener of useMessage\(\) must be a function; got undefined/,
+  ],
+  ["what is no Conn", () => useStatus({} as never), "misuse", /status\(\) must be a Conn; got an object/],
 ];
 
 describe("bad input", () => {

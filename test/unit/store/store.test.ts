@@ -334,7 +334,12 @@ describe("an hour of traffic", () => {
 describe("bad input", () => {
   const source = new FakeSource<number>();
   const bad: readonly (readonly [name: string, make: () => unknown, code: string, message: RegExp])[] = [
-    ["no source", () => store(null as never, 0, (now) => now), "misuse", /store\(\) takes a Conn/],
+    [
+      "no source",
+      () => store(null as never, 0, (now) => now),
+      "misuse",
+      /source of store\(\) must be a Conn, or an object with on\(\); got null/,
+    ],
     ["a source without on()", () => store({} as never, 0, (now) => now), "misuse", /with on\(\)/],
     ["no reducer", () => store(source, 0, undefined as never), "misuse", /reducer/],
     [

@@ -358,8 +358,8 @@ test("a full queue is an error event, and the socket goes on", async () => {
 
 test.each([
   [{ queue: "some" }, 'queue must be none or first or always; got "some".'],
-  [{ drops: "hide" }, 'drops: Here it is "reopen".'],
-  [{ protocols: ["v1"] }, "protocols: The constructor takes them."],
+  [{ drops: "hide" }, 'drops: it is always "reopen" here.'],
+  [{ protocols: ["v1"] }, "protocols: give them to the constructor."],
   [{ maxReconnectionDelay: 5_000 }, "maxReconnectionDelay is not an option: use one of codec,"],
   [null, "options must be an object; got null."],
 ])("the options %j are refused at the caller's line", (options, message) => {

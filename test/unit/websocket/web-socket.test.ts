@@ -242,8 +242,8 @@ test.each([
   [{ queue: true }, "queue must be none or first or always; got true."],
   [{ drops: "hide" }, 'drops: "hide" needs resume: without a session a drop can\'t be hidden.'],
   [{ codec: {} }, "codec: A WebSocket carries strings and bytes: take a Conn for messages of a codec."],
-  [{ protocols: ["v1"] }, "protocols: The constructor takes them."],
-  [{ autoConnect: false }, "autoConnect: The constructor connects."],
+  [{ protocols: ["v1"] }, "protocols: give them to the constructor."],
+  [{ autoConnect: false }, "autoConnect: the constructor connects."],
   [{ connectTimeout: 1 }, "connectTimeout is not an option: use connectTimeoutMs."],
   [null, "options must be an object; got null."],
 ])("webSocket(%j) is refused at the caller's line", (options, message) => {
