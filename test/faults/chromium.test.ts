@@ -7,7 +7,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { WebSocket } from "ws";
 import { CHROMIUM_ARGS, findChromium } from "../../scripts/browsers.mjs";
 import { type Away, journal, type News, now } from "./away.ts";
-import { end, hear, hush, leave, startScenario, talk, until } from "./fault-scenario.ts";
+import { end, hear, hush, leave, resetUnderThrowingListeners, startScenario, talk, until } from "./fault-scenario.ts";
 import { faults } from "./faults.ts";
 
 const executablePath = findChromium();
@@ -223,15 +223,7 @@ describe.skipIf(!executablePath)("a page in Chromium", () => {
 
   test("lets listeners throw, one by one", async (context) => {
     const all = await startScenario(context, { start, options, user: "clumsy" });
-    const { away, proxy } = all;
-    await talk(all);
-    proxy.reset();
-    await away.next("open", ({ reconnected }) => reconnected);
-    await hear(all);
-    await hush(all);
-    away.tell("close");
-    expect(await away.next("closed")).toMatchObject({ code: 1000, clean: true });
-    await end(all, { well: true, uncaught: ["state", "open", "message", "disconnected", "waiting", "closed"] });
+    await resetUnderThrowingListeners(all);
   });
 
   test("closes within closeTimeoutMs when the peer never answers", async (context) => {

@@ -131,6 +131,19 @@ export async function leave(scenario: FaultScenario): Promise<void> {
   await end(scenario, { well: true });
 }
 
+/** Resets the line under a program whose listeners all throw: the Conn goes on, and every error is reported. */
+export async function resetUnderThrowingListeners(scenario: FaultScenario): Promise<void> {
+  const { away, proxy } = scenario;
+  await talk(scenario);
+  proxy.reset();
+  await away.next("open", ({ reconnected }) => reconnected);
+  await hear(scenario);
+  await hush(scenario);
+  away.tell("close");
+  expect(await away.next("closed")).toMatchObject({ code: 1000, clean: true });
+  await end(scenario, { well: true, uncaught: ["state", "open", "message", "disconnected", "waiting", "closed"] });
+}
+
 /** Checks that each end is emitted before the events that follow from it, with the right values. */
 function expectTold(history: readonly News[]): void {
   const told = history.filter(({ event }) => ["open", "disconnected", "waiting", "closed"].includes(event));

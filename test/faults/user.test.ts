@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { end, hear, hush, leave, startScenario, talk } from "./fault-scenario.ts";
+import { hush, leave, resetUnderThrowingListeners, startScenario, talk } from "./fault-scenario.ts";
 
 describe.concurrent("whatever the user's functions do", () => {
   test("a url that throws, hangs or is nonsense fails the attempt, and the next one is asked for", async (context) => {
@@ -40,14 +40,6 @@ describe.concurrent("whatever the user's functions do", () => {
 
   test("listeners that throw are reported, one by one, and disturb nobody", async (context) => {
     const all = await startScenario(context, { user: "clumsy" });
-    const { away, proxy } = all;
-    await talk(all);
-    proxy.reset();
-    await away.next("open", ({ reconnected }) => reconnected);
-    await hear(all);
-    await hush(all);
-    away.tell("close");
-    expect(await away.next("closed")).toMatchObject({ code: 1000, clean: true });
-    await end(all, { well: true, uncaught: ["state", "open", "message", "disconnected", "waiting", "closed"] });
+    await resetUnderThrowingListeners(all);
   });
 });

@@ -19,3 +19,8 @@ export async function advance(ms: number): Promise<void> {
 
 /** Lets everything happen that needs no time. */
 export const settleMicrotasks = (): Promise<void> => advance(0);
+
+/** The clock of a Conn, for `vi.useFakeTimers()`. Sockets that are real need the other timers of Node. */
+export const CONN_CLOCK: Parameters<typeof vi.useFakeTimers>[0] = {
+  toFake: ["setTimeout", "clearTimeout", "performance"],
+};

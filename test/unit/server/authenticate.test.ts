@@ -10,6 +10,7 @@ import {
   refuse,
   type ServerConn,
 } from "../../../src/server/index.ts";
+import { CONN_CLOCK } from "../../support/fake-time.ts";
 import { clientFrame, dial, rawSocket, site, statusOf, until, upgradeRequest } from "../../support/ws-server.ts";
 
 afterEach(() => {
@@ -119,7 +120,7 @@ describe("authenticate", () => {
   test("that hangs refuses with 503 after authenticateTimeoutMs, and its signal is aborted", async () => {
     const { authenticate, signals } = held();
     const { url, errors } = await startServer(authenticate, { authenticateTimeoutMs: 10_000 });
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    vi.useFakeTimers(CONN_CLOCK);
     const status = statusOf(url());
     await until(() => expect(signals).toHaveLength(1));
     await vi.advanceTimersByTimeAsync(9_000);

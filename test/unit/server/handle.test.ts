@@ -5,6 +5,7 @@ import { connect as connectTls } from "node:tls";
 import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { handle, handler } from "../../../src/server/index.ts";
 import { certificate } from "../../runtimes/certificate.ts";
+import { CONN_CLOCK } from "../../support/fake-time.ts";
 import { dial, rawSocket, site, statusOf, until, upgradeRequest } from "../../support/ws-server.ts";
 
 /** Sends its name, so that it is known who serves. */
@@ -257,7 +258,7 @@ describe("an upgrade that no listener answers", () => {
   });
 
   test("is ended after 10 s, unless somebody has written to it", async () => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    vi.useFakeTimers(CONN_CLOCK);
     const seen: unknown[] = [];
     const { port } = await site((server) => {
       handle(server, "/ws", named("ws"));

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { Conn, ConnError, json, type Payload } from "../../../src/index.ts";
 import { resume } from "../../../src/resume/client/index.ts";
 import { type Handler, type HandlerOptions, handle, handler, type ServerConn } from "../../../src/server/index.ts";
+import { CONN_CLOCK } from "../../support/fake-time.ts";
 import {
   clientFrame,
   dial,
@@ -42,9 +43,6 @@ async function serving(serve: Serve = () => {}, options: HandlerOptions = {}): P
 const echo: Serve = async (conn) => {
   for await (const message of conn) conn.send(message);
 };
-
-/** The clock of a Conn. Sockets are real, and need the other timers of Node. */
-const CLOCK: Parameters<typeof vi.useFakeTimers>[0] = { toFake: ["setTimeout", "clearTimeout", "performance"] };
 
 afterEach(() => {
   vi.useRealTimers();
@@ -150,7 +148,7 @@ describe("the connection", () => {
   });
 
   test("notices a dead client within intervalMs + timeoutMs, and abandons it", async () => {
-    vi.useFakeTimers(CLOCK);
+    vi.useFakeTimers(CONN_CLOCK);
     const { url, conn, ws, errors } = await serving(echo, { heartbeat: { intervalMs: 100, timeoutMs: 200 } });
     await dial(url(), { autoPong: false });
     const it = await conn();
@@ -162,7 +160,7 @@ describe("the connection", () => {
   });
 
   test("keeps a quiet client that answers pings", async () => {
-    vi.useFakeTimers(CLOCK);
+    vi.useFakeTimers(CONN_CLOCK);
     const { url, conn } = await serving(echo, { heartbeat: { intervalMs: 10_000, timeoutMs: 200 } });
     await dial(url());
     const it = await conn();
@@ -425,7 +423,7 @@ describe("a Conn that is closing", () => {
   test("refuses send() and write() with a quiet rejection", async () => {
     const { ws } = await silentClients(1);
     const [conn] = [...ws.conns] as [ServerConn];
-    vi.useFakeTimers(CLOCK);
+    vi.useFakeTimers(CONN_CLOCK);
     conn.close(4001, "kicked");
     await expect(conn.send("late")).rejects.toMatchObject({ code: "closed", payload: "late" });
     conn.write("ignored");
@@ -437,7 +435,7 @@ describe("a Conn that is closing", () => {
   test("is still waited for by shutdown", async () => {
     const { ws } = await silentClients(1);
     const [conn] = [...ws.conns] as [ServerConn];
-    vi.useFakeTimers(CLOCK);
+    vi.useFakeTimers(CONN_CLOCK);
     conn.close();
     const shutdown = ws.shutdown({ timeoutMs: 50 });
     await vi.advanceTimersByTimeAsync(49);
@@ -702,7 +700,7 @@ describe("shutdown", () => {
     const { port, ws } = await serving(forever);
     const client = rawSocket(port, upgradeRequest("/ws"));
     await until(() => expect(ws.conns.size).toBe(1));
-    vi.useFakeTimers(CLOCK);
+    vi.useFakeTimers(CONN_CLOCK);
     const ended = vi.fn();
     const shutdown = ws.shutdown({ timeoutMs: 200 }).then(ended);
     await vi.advanceTimersByTimeAsync(199);

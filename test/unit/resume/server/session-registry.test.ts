@@ -9,6 +9,7 @@ import {
   type ServerConn,
   type SessionOptions,
 } from "../../../../src/server/index.ts";
+import { CONN_CLOCK } from "../../../support/fake-time.ts";
 import { dial, rawSocket, site, statusOf, until, upgradeRequest } from "../../../support/ws-server.ts";
 import {
   acceptControl,
@@ -24,8 +25,16 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** The clock of a Conn. Sockets are real, and need the other timers of Node. */
-const CLOCK: Parameters<typeof vi.useFakeTimers>[0] = { toFake: ["setTimeout", "clearTimeout", "performance"] };
+/** Tries to return to the session of `first`, with a wrong secret and as another principal, whose client is returned. */
+async function failToTake(first: RawClient, url: string): Promise<RawClient> {
+  const guess = await rawClient(url, { "x-user": "ada" });
+  guess.send(resumeControl(first, { secret: guess.secret }));
+  await until(() => expect(guess.read()).toEqual([{ type: "X", why: "u" }]));
+  const thief = await rawClient(url, { "x-user": "eve" });
+  thief.send(resumeControl(first));
+  await until(() => expect(thief.read()).toEqual([{ type: "X", why: "p" }]));
+  return thief;
+}
 
 describe("a session", () => {
   test("begins with the greeting, and the function runs when a client takes the session", async () => {
@@ -180,12 +189,7 @@ describe("a client that returns", () => {
     const server = await serving({ principal: ({ headers }) => headers["x-user"] as string });
     const first = await rawClient(server.url(), { "x-user": "ada" });
     first.send(acceptControl);
-    const guess = await rawClient(server.url(), { "x-user": "ada" });
-    guess.send(resumeControl(first, { secret: guess.secret }));
-    await until(() => expect(guess.read()).toEqual([{ type: "X", why: "u" }]));
-    const thief = await rawClient(server.url(), { "x-user": "eve" });
-    thief.send(resumeControl(first));
-    await until(() => expect(thief.read()).toEqual([{ type: "X", why: "p" }]));
+    const thief = await failToTake(first, server.url());
     thief.send(acceptControl);
     first.send("mine");
     await until(() => expect(server.received).toEqual(["mine"]));
@@ -200,18 +204,13 @@ describe("a client that returns", () => {
     const server = await serving({ principal }, { setup });
     const first = await rawClient(server.url(), { "x-user": "ada" });
     first.send(acceptControl);
-    const guess = await rawClient(server.url(), { "x-user": "ada" });
-    guess.send(resumeControl(first, { secret: guess.secret }));
-    await until(() => expect(guess.read()).toEqual([{ type: "X", why: "u" }]));
-    const thief = await rawClient(server.url(), { "x-user": "eve" });
-    thief.send(resumeControl(first));
-    await until(() => expect(thief.read()).toEqual([{ type: "X", why: "p" }]));
+    await failToTake(first, server.url());
     first.send("login", "hello");
     await until(() => expect(server.received).toEqual(["hello"]));
   });
 
   test("too late learns why, and how many messages the server had received", async () => {
-    vi.useFakeTimers(CLOCK);
+    vi.useFakeTimers(CONN_CLOCK);
     const server = await serving({ ttlMs: 90_000 });
     const first = await openSession(server, "one", "two");
     const [conn] = server.conns;
@@ -309,7 +308,7 @@ describe("a breach of the protocol", () => {
 
   test("a client that stays silent is closed with 4408 after ten seconds", async () => {
     const server = await serving();
-    vi.useFakeTimers(CLOCK);
+    vi.useFakeTimers(CONN_CLOCK);
     const socket = dial(server.url(), { protocols: ["resume.v1"] });
     const { closed, received } = await socket;
     await vi.waitFor(() => expect(received).toHaveLength(1), { interval: 5 });
@@ -577,7 +576,7 @@ describe("admission", () => {
   });
 
   test("keeps a session beyond its ttlMs until a client that was asked to wait can be back", async () => {
-    vi.useFakeTimers(CLOCK);
+    vi.useFakeTimers(CONN_CLOCK);
     const server = await serving({ ttlMs: 500 }, { admission: { perSecond: 4, burst: 2 } });
     const client = await openSession(server, "one");
     const [conn] = server.conns;
@@ -606,7 +605,7 @@ describe("admission", () => {
   });
 
   test("admits a client of ours in its slot", async () => {
-    vi.useFakeTimers(CLOCK);
+    vi.useFakeTimers(CONN_CLOCK);
     const server = await serving({}, { admission: { perSecond: 0.1, burst: 1 } });
     await dial(server.url());
     const conn = new Conn(server.url(), { resume: resume() });
