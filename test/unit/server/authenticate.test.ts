@@ -123,9 +123,9 @@ describe("authenticate", () => {
     vi.useFakeTimers(CONN_CLOCK);
     const status = statusOf(url());
     await until(() => expect(signals).toHaveLength(1));
-    await vi.advanceTimersByTimeAsync(9_000);
+    await vi.advanceTimersByTimeAsync(9_999);
     expect(signals[0]?.aborted).toBe(false);
-    await vi.advanceTimersByTimeAsync(1_000);
+    await vi.advanceTimersByTimeAsync(1);
     expect(await status).toBe(503);
     expect(signals[0]?.reason).toMatchObject({ code: "timeout" });
     expect(errors).toMatchObject([{ code: "timeout", message: expect.stringContaining("10000 ms") }]);

@@ -269,10 +269,10 @@ describe("an upgrade that no listener answers", () => {
     });
     const unserved = rawSocket(port, upgradeRequest("/unserved"));
     const slow = rawSocket(port, upgradeRequest("/slow"));
-    await vi.waitFor(() => expect([...seen].sort()).toEqual(["/slow", "/unserved"]), { interval: 5 });
-    await vi.advanceTimersByTimeAsync(9_900);
+    await until(() => expect([...seen].sort()).toEqual(["/slow", "/unserved"]));
+    await vi.advanceTimersByTimeAsync(9_999);
     expect(unserved.input()).toBe("");
-    await vi.advanceTimersByTimeAsync(100);
+    await vi.advanceTimersByTimeAsync(1);
     vi.useRealTimers();
     await until(() => expect(unserved.isClosed()).toBe(true));
     expect(unserved.input()).toMatch(/^HTTP\/1\.1 404 /);

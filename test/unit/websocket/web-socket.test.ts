@@ -2,6 +2,7 @@ import { expect, test, vi } from "vitest";
 import { resume } from "../../../src/resume/client/index.ts";
 import { webSocket } from "../../../src/websocket/index.ts";
 import { advance, settleMicrotasks, useFakeTime } from "../../support/fake-time.ts";
+import { until } from "../../support/ws-server.ts";
 import { record, serve, URL, WAIT_MS } from "./sockets.ts";
 
 useFakeTime();
@@ -112,7 +113,7 @@ test("a message longer than maxSendBytes throws at the caller's line, and a Blob
   expect(() => socket.send("x".repeat(11))).toThrow(expect.objectContaining({ code: "too-large" }));
   socket.send(new Blob(["x".repeat(11)]));
   vi.useRealTimers();
-  await vi.waitFor(() => expect(events).toHaveLength(2));
+  await until(() => expect(events).toHaveLength(2));
   const error = "error The message is longer than maxSendBytes, 10. in 3";
   expect(events).toEqual([error, "close 1006 false in 3"]);
 });
