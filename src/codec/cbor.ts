@@ -57,7 +57,7 @@ class BoundedTokenizer extends Tokenizer {
 }
 
 /**
- * CBOR (RFC 8949) in binary frames; a text frame is refused. The types are not checked: wrap the codec in
+ * Creates the codec of CBOR (RFC 8949) in binary frames; a text frame is refused. The types are not checked: wrap the codec in
  * `validated()` for that.
  *
  * Both ways: null, `undefined`, booleans, numbers, strings, arrays, plain objects, `Uint8Array` as byte string, `Date`

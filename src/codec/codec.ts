@@ -79,13 +79,27 @@ export class Codec<In, Out = In> implements CodecLike<In, Out> {
   }
 }
 
-/** Text and bytes as they are: `string` for a text frame, `Uint8Array` for a binary one. */
+/**
+ * Text and bytes as they are: `string` for a text frame, `Uint8Array` for a binary one.
+ *
+ * @example
+ * ```ts
+ * await message.send(conn, new Uint8Array([1, 2, 3]));
+ * ```
+ */
 export const message: Codec<Payload> = /* @__PURE__ */ new Codec<Payload>({
   marshal: (value) => value,
   unmarshal: (payload) => payload,
 });
 
-/** Strings in text frames. A binary frame must hold valid UTF-8. */
+/**
+ * Strings in text frames. A binary frame must hold valid UTF-8.
+ *
+ * @example
+ * ```ts
+ * const conn = new Conn("wss://example.com/log", { codec: text });
+ * ```
+ */
 export const text: Codec<string> = /* @__PURE__ */ new Codec<string>({
   marshal: (value) => {
     if (typeof value !== "string") throw new TypeError(`text takes a string; got ${typeof value}.`);
@@ -94,7 +108,14 @@ export const text: Codec<string> = /* @__PURE__ */ new Codec<string>({
   unmarshal: toText,
 });
 
-/** Bytes in binary frames. A text frame is decoded to its UTF-8 bytes. */
+/**
+ * Bytes in binary frames. A text frame is decoded to its UTF-8 bytes.
+ *
+ * @example
+ * ```ts
+ * const conn = new Conn("wss://example.com/audio", { codec: bytes });
+ * ```
+ */
 export const bytes: Codec<Uint8Array> = /* @__PURE__ */ new Codec<Uint8Array>({
   marshal: (value) => {
     if (!ArrayBuffer.isView(value)) throw new TypeError(`bytes takes a Uint8Array; got ${typeof value}.`);
@@ -123,8 +144,9 @@ const JSON_RULES: OptionRules<JsonOptions> = {
 };
 
 /**
- * JSON (RFC 8259) in text frames. A binary frame must hold valid UTF-8. The types are what the two ends agreed on and
- * are not checked: wrap the codec in `validated()` for that. `undefined` and functions have no JSON and are refused.
+ * Creates the codec of JSON (RFC 8259) in text frames. A binary frame must hold valid UTF-8. The types are what the two ends
+ * agreed on and are not checked: wrap the codec in `validated()` for that. `undefined` and functions have no JSON and are
+ * refused.
  *
  * @throws ConnError `bad-option`
  *
@@ -207,8 +229,10 @@ export function iterate<T>(
             return { done: false, value: await receive(controller.signal) };
           } catch (error) {
             const code = error instanceof ConnError ? error.code : undefined;
+            // The codec refused this message only, and the Conn has emitted the error.
             if (code === "unmarshal") continue;
             if (code === "closed" && !(await closed).error) return end();
+            // Aborted by return(), and not by the caller's signal, whose error is thrown.
             if (code === "aborted" && controller.signal.aborted && !signal?.aborted) return end();
             throw error;
           }

@@ -12,9 +12,9 @@ const ARRAY_16 = 0xdc;
 const MAP_16 = 0xde;
 
 /**
- * Walks over the heads of one MessagePack value before it is decoded. The decoder makes room for as many elements as a
- * head claims, and keeps a record for each level: five bytes could cost 32 GiB. Each element takes a byte at least, so
- * no more of them may be outstanding than bytes are left.
+ * Reads the heads of one MessagePack value before it is decoded. The decoder allocates as many elements as a head claims, and
+ * a record for each level: five bytes could cost 32 GiB. Each element takes a byte at least, so no more of them may be
+ * outstanding than bytes are left.
  *
  * @param bigints Whether integers that a number can't hold exactly may pass.
  * @throws RangeError for what is truncated, beyond the bounds of `counter`, or no exact number
@@ -28,6 +28,7 @@ export function checkMsgpack(bytes: Uint8Array, bigints: boolean, counter: Eleme
     const head = view.getUint8(at++);
     outstanding--;
     let count = 0;
+    // In order: a small number, a small map, a small array, a short string, and all else by the tables.
     if (head < 0x80 || head >= 0xe0) count = 0;
     else if (head < 0x90) count = 2 * (head & 0x0f);
     else if (head < 0xa0) count = head & 0x0f;

@@ -33,8 +33,8 @@ class Extensions extends ExtensionCodec {
 }
 
 /**
- * [MessagePack](https://github.com/msgpack/msgpack/blob/master/spec.md) in binary frames; a text frame is refused. The
- * types are not checked: wrap the codec in `validated()` for that.
+ * Creates the codec of [MessagePack](https://github.com/msgpack/msgpack/blob/master/spec.md) in binary frames; a text frame is
+ * refused. The types are not checked: wrap the codec in `validated()` for that.
  *
  * Both ways: null, booleans, numbers, strings, arrays, plain objects, `Uint8Array` as bin, `Date` as timestamp. One way:
  * an `undefined` property is left out, `undefined` elsewhere becomes null, other views become their bytes. Refused when

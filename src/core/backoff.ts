@@ -48,6 +48,11 @@ const RULES: OptionRules<{ firstMs: number; maxMs: number; factor: number; rando
  * spread over the whole bound. Drawn at each call, after the cap, so that clients at the cap are spread too.
  *
  * @throws ConnError `bad-option`
+ *
+ * @example
+ * ```ts
+ * const conn = new Conn("wss://example.com/live", { backoff: exponential({ firstMs: 500, maxMs: 10_000 }) });
+ * ```
  * @see Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015
  */
 export function exponential(options: ExponentialOptions = {}): (attempt: number) => number {

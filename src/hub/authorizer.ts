@@ -1,6 +1,6 @@
 import type { RefusalCode } from "../channels/protocol/refusals.ts";
 
-/** The right that a client asks for: to get the messages of a channel, to publish to it, or to be and see its members. */
+/** The right that a client asks for: to get the messages of a channel, to publish to it, or to be a member and see the others. */
 export type ChannelAction = "subscribe" | "publish" | "presence";
 
 /** A question for `authorize`. */

@@ -99,7 +99,7 @@ export class MemberList {
     if (isConcerned) this.reload();
   }
 
-  /** Writes to the watchers in {@link GATHER_MS}, so that many changes make one frame. */
+  /** Writes to the watchers in `GATHER_MS`, so that many changes make one frame. */
   refresh(): void {
     if (this.#isGathering || this.#state !== "ready") return;
     this.#isGathering = true;
@@ -183,9 +183,8 @@ export class MemberList {
   #apply({ node, client, info }: MemberChange): void {
     const known = this.#members.get(client);
     if (info !== undefined) {
-      const nodes = known ? known.nodes && [...known.nodes.filter((other) => other !== node), node] : [node];
       if (known?.info !== info) this.#note(client, known?.info);
-      this.#members.set(client, { info, nodes });
+      this.#members.set(client, { info, nodes: nodesWith(known, node) });
     } else if (known) {
       // Read again, because another node may have the same member.
       if (!known.nodes) return this.reload();
@@ -247,4 +246,10 @@ export class MemberList {
   #list(): Member[] {
     return [...this.#members].map(([client, { info }]) => [client, JSON.parse(info)] as const);
   }
+}
+
+/** Returns the nodes of a member after it joined on `node`; undefined where the nodes before are not known. */
+function nodesWith(known: KnownMember | undefined, node: string): readonly string[] | undefined {
+  if (!known) return [node];
+  return known.nodes && [...known.nodes.filter((other) => other !== node), node];
 }

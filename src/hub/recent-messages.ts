@@ -21,7 +21,7 @@ export class RecentMessages {
   /** Messages at the start of the array that were dropped. */
   #dropped = 0;
   #bytes = 0;
-  /** For each position the number of the message that follows: its index in the array plus {@link #cut}. */
+  /** For each position the number of the message that follows: its index in the array plus `#cut`. */
   readonly #next = new Map<Position, number>();
   /** Messages that were cut off the array so far. */
   #cut = 0;

@@ -58,7 +58,8 @@ const onNever = () => () => {};
 /**
  * Subscribes to a channel while the component is shown, and renders again when its state, members or gaps change. Messages
  * do not render: give `channel` to `useMessage()` or to a store. A component that is mounted twice, hidden and shown again,
- * or edited keeps its subscription. The options of the render that subscribes hold, `load` is that of the newest one.
+ * or edited keeps its subscription. Options are those of the render that subscribes, except `load`, which is always that of
+ * the newest render.
  *
  * @throws ConnError `misuse`, `bad-option`
  *
@@ -117,6 +118,7 @@ function subscribe(
   options: SubscribeOptions,
   load: () => SubscribeOptions["load"],
 ): Kept {
+  // Calls the `load` of the newest render, because the props that it uses may have changed.
   const loading = options.load && {
     load: (context: Parameters<NonNullable<SubscribeOptions["load"]>>[0]) => load()?.(context),
   };

@@ -30,8 +30,8 @@ const RULES: OptionRules<{ lingerMs: number }> = { lingerMs: timeRule(0, 1_000) 
 /**
  * Returns the Conn that `make` creates for `key`: null before the first effect, on a server, and while `key` is null. A
  * component that is mounted twice, hidden and shown again, or edited keeps its Conn. When `key` changes, the new Conn is
- * made at once, and the old one is flushed and closed after `lingerMs`. Each component that calls it has one of its own:
- * to share it, pass it on.
+ * made at once, and the old one is flushed and closed after `lingerMs`. Each component that calls the hook has a Conn of its
+ * own: pass the Conn on to share it.
  *
  * @throws ConnError `misuse`, `bad-option`
  *

@@ -165,7 +165,7 @@ export class Sender {
     this.#settleFlushes();
   }
 
-  /** Writes again what the peer has not counted; with a message under suspicion only after a pong: see {@link onPong}. */
+  /** Writes again what the peer has not counted; with a message under suspicion only after a pong: see `onPong()`. */
   resume({ resend, isSuspect }: ResumePlan): void {
     if (isSuspect && this.#connection) {
       this.#connection.held = [...resend];

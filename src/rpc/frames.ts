@@ -15,11 +15,11 @@ export interface RequestFrame {
 
 /** The reason why a request failed (JSON-RPC 2.0, section 5.1). */
 export interface ErrorObject {
-  /** Says what went wrong, for programs. */
+  /** The reason, for programs. */
   readonly code: number;
-  /** Says what went wrong, for people. */
+  /** The reason, for people. */
   readonly message: string;
-  /** Whatever the server adds. */
+  /** Details that the other end adds. */
   readonly data?: unknown;
 }
 

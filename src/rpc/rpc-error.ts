@@ -1,4 +1,4 @@
-/** The request is no valid one (JSON-RPC 2.0, section 5.1). */
+/** The request is not valid (JSON-RPC 2.0, section 5.1). */
 export const INVALID_REQUEST = -32600;
 /** There is no such method (JSON-RPC 2.0, section 5.1). */
 export const METHOD_NOT_FOUND = -32601;
@@ -12,13 +12,23 @@ export const BUSY = -32001;
 export const CANCELLED = -32800;
 
 /**
- * An error object of JSON-RPC 2.0 (section 5.1): a call rejects with the one that the other end sent, and a handler
- * throws one to have exactly this code, message and data sent.
+ * An error object of JSON-RPC 2.0 (section 5.1). A call rejects with the one that the other end sent; a handler throws one to
+ * send exactly this code, message and data.
+ *
+ * @example
+ * ```ts
+ * const handlers = {
+ *   search({ words }) {
+ *     if (words === "") throw new RpcError(4, "Give at least one word.", { field: "words" });
+ *     return find(words);
+ *   },
+ * };
+ * ```
  */
 export class RpcError extends Error {
-  /** Says what went wrong, for programs: -32768 to -32000 are reserved by JSON-RPC, all else is the application's. */
+  /** The reason, for programs. JSON-RPC reserves -32768 to -32000; all other codes are the application's. */
   readonly code: number;
-  /** Whatever the other end adds; its type is not checked. Default none. */
+  /** Details that the other end adds; their type is not checked. Default none. */
   readonly data: unknown;
 
   /** `code` is an integer, `message` is for people, and `data` anything that the Conn's codec can send. */

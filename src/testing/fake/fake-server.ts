@@ -76,6 +76,14 @@ interface Refusal {
  * happens in microtasks; with `resume` acknowledgements take one `setTimeout`.
  *
  * @throws ConnError `bad-option`
+ *
+ * @example
+ * ```ts
+ * const server = fakeServer<Command, Quote>({ codec: json() });
+ * const conn = new Conn<Quote, Command>("wss://example.com/live", { codec: json(), WebSocket: server.WebSocket });
+ * const connection = await server.next();
+ * connection.send({ symbol: "ROPE", price: 12.5 });
+ * ```
  */
 export function fakeServer<In = Payload, Out = In>(options: FakeServerOptions<In, Out> = {}): FakeServer<In, Out> {
   return new MemoryServer(takeOptions("", RULES, options, failOption) as Required<FakeServerOptions<In, Out>>);
