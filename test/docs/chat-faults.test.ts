@@ -8,14 +8,14 @@ import { type FaultProxy, faultProxy } from "tautline/testing";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { chat } from "./chat.ts";
 
-let heard: string[];
+let received: string[];
 let proxy: FaultProxy;
 let stop: () => Promise<void>;
 
 beforeEach(async () => {
-  heard = [];
+  received = [];
   const server = createServer();
-  const serve = handler<string>((conn) => conn.on("message", (line) => heard.push(line)), {
+  const serve = handler<string>((conn) => conn.on("message", (line) => received.push(line)), {
     codec: json<string>(),
     resume: {},
   });
@@ -40,7 +40,7 @@ test("what is said while the line is cut arrives once, and in order", async () =
     if (n === 20) proxy.reset();
   }
   await conn.flush();
-  expect(heard).toEqual(["join ropes", ...Array.from({ length: 30 }, (_, n) => `line ${n}`)]);
+  expect(received).toEqual(["join ropes", ...Array.from({ length: 30 }, (_, n) => `line ${n}`)]);
   await conn.close();
 });
 
