@@ -25,6 +25,7 @@ const MAX_HEADER_BYTES = 10 + KEY_BYTES;
 /** A shorter chunk is unmasked byte by byte, because a view of its words takes as long as some 60 bytes do (Node 20). */
 const MIN_BYTES_FOR_WORDS = 128;
 const NO_BYTES = Buffer.alloc(0);
+const NO_CHUNKS: Buffer[] = [];
 
 /**
  * Reads the messages that came whole, and leaves all other frames to `ws`.
@@ -44,7 +45,10 @@ export class FrameReader {
   /** The mask bit that each frame of the peer must have (RFC 6455, section 5.1). */
   readonly #maskBit: number;
   readonly #maxBytes: number;
-  /** Whether `ws` emits messages at once. Unknown before the first one, because its option is not public. */
+  /**
+   * Whether `ws` emitted the last message at once, and can have refused nothing since. Unknown before the first one, because
+   * its option is not public.
+   */
   #isPrompt = false;
   /** Whether `ws` has a part of a message, and not its last frame. */
   #isInParts = false;
@@ -54,7 +58,9 @@ export class FrameReader {
   /** Bytes to come of the frame that `ws` was passed the beginning of. */
   #bytesLeft = 0;
   /** The bytes that `ws` was passed of a frame whose header is not complete. */
-  #partialHeader = NO_BYTES;
+  #partialHeader: Buffer = NO_BYTES;
+  /** Chunks that came while one is read; undefined while none is. */
+  #waiting: Buffer[] | undefined;
 
   /** Reads `tcp` in place of `ws`. Returns undefined, and does nothing, where something else listens for its data. */
   static takeOver(tcp: Tcp, isMasked: boolean, maxBytes: number, owner: FrameReaderOwner): FrameReader | undefined {
@@ -78,16 +84,41 @@ export class FrameReader {
     this.#hasEmitted = true;
   }
 
-  /** Reads nothing more, and leaves the connection as it is. */
+  /** Reads no more messages, as if a frame without an end had begun. */
   stop(): void {
+    this.#bytesLeft = Number.POSITIVE_INFINITY;
     this.#tcp.removeListener("data", onData);
   }
 
+  /** Reads a chunk, behind the one that is being read, because a stream in this process may emit data on the reader's stack. */
   read(chunk: Buffer): void {
+    if (this.#waiting) {
+      if (this.#waiting === NO_CHUNKS) this.#waiting = [];
+      this.#waiting.push(chunk);
+      return;
+    }
+    this.#waiting = NO_CHUNKS;
+    let isRead = false;
+    try {
+      this.#readChunk(chunk);
+      for (const next of this.#waiting) this.#readChunk(next);
+      isRead = true;
+    } finally {
+      this.#waiting = undefined;
+      // The end of the chunk is lost, and the next one may begin in the midst of a frame.
+      if (!isRead) this.#tcp.destroy();
+    }
+  }
+
+  #readChunk(chunk: Buffer): void {
     const { length } = chunk;
     const keyBytes = this.#maskBit === 0 ? 0 : KEY_BYTES;
     let words: Int32Array | undefined;
-    let at = this.#bytesLeft > 0 || this.#partialHeader.length > 0 ? this.#passFrame(chunk, 0) : 0;
+    let at = 0;
+    // Frames for ws that lie side by side are passed in one piece, because each call takes longer than a ping.
+    let passedTo = 0;
+    // Because ws may refuse a frame for its many chunks, and reports that later.
+    if (this.#isInFrame) this.#isPrompt = false;
     while (at < length) {
       const first = chunk[at];
       // More than any length, where the header is not whole or its mask bit is wrong.
@@ -96,40 +127,50 @@ export class FrameReader {
       const start = at + keyBytes + (code === LENGTH_16 ? 4 : 2);
       const end = start + bytes;
       const isMessage = (first === WHOLE_TEXT || first === WHOLE_BINARY) && this.#isPrompt && !this.#isInParts;
-      if (!isMessage || code >= LENGTH_64 || end > length || bytes > this.#maxBytes) {
-        at = this.#passFrame(chunk, at);
+      if (isMessage && code < LENGTH_64 && end <= length && bytes <= this.#maxBytes) {
+        if (passedTo < at) this.#pass(chunk, passedTo, at);
+        if (keyBytes > 0) {
+          if (length >= MIN_BYTES_FOR_WORDS) words ??= wordsOf(chunk);
+          unmask(chunk, words, start, end);
+        }
+        this.#owner.onFrame(chunk, start, end, first === WHOLE_BINARY);
+        at = end;
+        passedTo = end;
         continue;
       }
-      if (keyBytes > 0) {
-        if (length >= MIN_BYTES_FOR_WORDS) words ??= wordsOf(chunk);
-        unmask(chunk, words, start, end);
+      at = this.#skipFrame(chunk, at);
+      if (this.#isMessageDue && !this.#isInFrame) {
+        this.#isMessageDue = false;
+        this.#pass(chunk, passedTo, at);
+        passedTo = at;
+        this.#isPrompt = this.#hasEmitted;
+        if (!this.#hasEmitted) this.#leaveToWs();
       }
-      this.#owner.onFrame(chunk, start, end, first === WHOLE_BINARY);
-      at = end;
     }
+    if (passedTo < length) this.#pass(chunk, passedTo, length);
   }
 
-  /** Passes `ws` what `chunk` has of the frame that begins at `at`, or goes on there. Returns where the next one begins. */
-  #passFrame(chunk: Buffer, at: number): number {
+  /** Whether `ws` was passed the beginning of a frame, and not its end. */
+  get #isInFrame(): boolean {
+    return this.#bytesLeft > 0 || this.#partialHeader.length > 0;
+  }
+
+  /** Goes over what `chunk` has of a frame for `ws`, which begins at `at` or goes on there. Returns where the next one begins. */
+  #skipFrame(chunk: Buffer, at: number): number {
     if (this.#bytesLeft === 0) {
       const passed = this.#partialHeader.length;
-      const head = Buffer.concat([this.#partialHeader, chunk.subarray(at, at + MAX_HEADER_BYTES - passed)]);
-      const bytes = frameBytes(head);
-      if (bytes === undefined) {
-        this.#partialHeader = head;
-        this.#pass(chunk, at, chunk.length);
-        return chunk.length;
-      }
-      this.#partialHeader = NO_BYTES;
-      if (!this.#isExpected(head)) return this.#leaveToWs(chunk, at);
-      this.#bytesLeft = bytes - passed;
+      const rest =
+        passed > 0 || chunk.length - at < MAX_HEADER_BYTES ? chunk.subarray(at, at + MAX_HEADER_BYTES) : undefined;
+      const head = rest ? Buffer.concat([this.#partialHeader, rest]) : chunk;
+      const headAt = rest ? 0 : at;
+      const bytes = frameBytes(head, headAt);
+      this.#partialHeader = bytes === undefined ? head : NO_BYTES;
+      if (bytes === undefined) return chunk.length;
+      if (this.#isExpected(head[headAt] as number, head[headAt + 1] as number)) this.#bytesLeft = bytes - passed;
+      else this.#leaveToWs();
     }
     const end = Math.min(at + this.#bytesLeft, chunk.length);
     this.#bytesLeft -= end - at;
-    this.#pass(chunk, at, end);
-    if (this.#bytesLeft > 0 || !this.#isMessageDue) return end;
-    if (!this.#hasEmitted) return this.#leaveToWs(chunk, end);
-    this.#isPrompt = true;
     return end;
   }
 
@@ -137,9 +178,7 @@ export class FrameReader {
    * Whether `ws` may be passed a frame with this header without leaving it all that follows. Notes what the frame means for
    * the next ones. A part of a message that has no place here is found by the message that `ws` does not emit then.
    */
-  #isExpected(head: Buffer): boolean {
-    const first = head[0] as number;
-    const second = head[1] as number;
+  #isExpected(first: number, second: number): boolean {
     const opcode = first & OPCODE;
     const isLast = first >= FIN;
     if ((first & EXTENSION_BITS) !== 0 || (second & MASKED) !== this.#maskBit) return false;
@@ -150,11 +189,10 @@ export class FrameReader {
     return opcode <= BINARY;
   }
 
-  #leaveToWs(chunk: Buffer, at: number): number {
+  /** Leaves all that follows to `ws`. */
+  #leaveToWs(): void {
     this.stop();
     this.#tcp.on("data", this.#ws);
-    if (at < chunk.length) this.#pass(chunk, at, chunk.length);
-    return chunk.length;
   }
 
   #pass(chunk: Buffer, start: number, end: number): void {
@@ -167,17 +205,18 @@ function onData(this: ReadTcp, chunk: Buffer): void {
   this[READER].read(chunk);
 }
 
-/** Returns the bytes of a frame, its header included; undefined where the header is not complete. */
-function frameBytes(head: Buffer): number | undefined {
-  if (head.length < 2) return undefined;
-  const second = head[1] as number;
+/** Returns the bytes of the frame at `at`, its header included; undefined where the header is not complete. */
+function frameBytes(bytes: Buffer, at: number): number | undefined {
+  const left = bytes.length - at;
+  if (left < 2) return undefined;
+  const second = bytes[at + 1] as number;
   const code = second & ~MASKED;
   const lengthBytes = code === LENGTH_64 ? 8 : code === LENGTH_16 ? 2 : 0;
   const headerBytes = 2 + lengthBytes + (second & MASKED ? KEY_BYTES : 0);
-  if (head.length < headerBytes) return undefined;
+  if (left < headerBytes) return undefined;
   if (lengthBytes === 0) return headerBytes + code;
-  if (lengthBytes === 2) return headerBytes + head.readUInt16BE(2);
-  return headerBytes + Number(head.readBigUInt64BE(2));
+  if (lengthBytes === 2) return headerBytes + bytes.readUInt16BE(at + 2);
+  return headerBytes + Number(bytes.readBigUInt64BE(at + 2));
 }
 
 /** Returns the memory of `chunk` as words, or undefined where it does not begin with one. */

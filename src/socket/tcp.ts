@@ -7,6 +7,7 @@ export interface Tcp {
   readonly _handle?: (WriteQueue & { readonly _parent?: WriteQueue }) | null;
   write(data: string | Uint8Array, done?: () => void): boolean;
   end(): unknown;
+  destroy(): unknown;
   cork?(): void;
   uncork?(): void;
   setKeepAlive(enable: boolean, initialDelayMs: number): void;

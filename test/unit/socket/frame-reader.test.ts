@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { EventEmitter } from "node:events";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import * as allOfWs from "ws";
 import { FrameReader } from "../../../src/socket/frame-reader.ts";
 import type { Tcp } from "../../../src/socket/tcp.ts";
+import { BINARY, CLOSE, encode, type Frame, frameStreams, PING, PONG, text } from "../../support/frames.ts";
 
 /** The parser of `ws`, which its types leave out. */
 const { Receiver } = allOfWs as unknown as {
@@ -12,43 +13,13 @@ const { Receiver } = allOfWs as unknown as {
 };
 
 const MAX_BYTES = 60_000;
-const TEXT = 1;
-const BINARY = 2;
-const CLOSE = 8;
-const PING = 9;
-const PONG = 10;
-
-interface Frame {
-  readonly opcode: number;
-  readonly payload: Buffer;
-  readonly isLast?: boolean;
-  readonly extensionBits?: number;
-  /** The other mask bit than the peer's frames must have. */
-  readonly isMaskWrong?: boolean;
-  /** A longer form of the length than is needed. */
-  readonly lengthBytes?: 0 | 2 | 8;
+interface Options {
+  readonly isServer: boolean;
+  readonly allowSynchronousEvents?: boolean;
+  readonly maxFragments?: number;
+  readonly maxBufferedChunks?: number;
 }
 
-type Options = { readonly isServer: boolean; readonly allowSynchronousEvents?: boolean };
-
-function encode(frame: Frame, isServer: boolean): Buffer {
-  const { opcode, payload, isLast = true, extensionBits = 0, isMaskWrong = false } = frame;
-  const { length } = payload;
-  const needed = length > 65_535 ? 8 : length > 125 ? 2 : 0;
-  const lengthBytes = Math.max(needed, frame.lengthBytes ?? 0);
-  const isMasked = isServer !== isMaskWrong;
-  const code = lengthBytes === 8 ? 127 : lengthBytes === 2 ? 126 : length;
-  const header = Buffer.alloc(2 + lengthBytes);
-  header[0] = (isLast ? 0x80 : 0) | extensionBits | opcode;
-  header[1] = (isMasked ? 0x80 : 0) | code;
-  if (lengthBytes === 2) header.writeUInt16BE(length, 2);
-  if (lengthBytes === 8) header.writeBigUInt64BE(BigInt(length), 2);
-  if (!isMasked) return Buffer.concat([header, payload]);
-  const key = Buffer.from([7, 0, 251, length & 0xff]);
-  return Buffer.concat([header, key, payload.map((byte, i) => byte ^ (key[i & 3] as number))]);
-}
-
-const text = (content: string): Frame => ({ opcode: TEXT, payload: Buffer.from(content) });
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /** A message as one line, short where the message is long. */
@@ -58,7 +29,7 @@ function describeMessage(data: Buffer, isBinary: boolean): string {
 }
 
 /** A TCP socket that `ws` reads, and all that was received from it: by `ws` alone, or by a reader too. */
-function connection({ isServer, ...options }: Options, hasReader: boolean) {
+function connection({ isServer, ...options }: Options, hasReader: boolean, onSeen = (_: string) => {}) {
   const seen: string[] = [];
   const byReader: string[] = [];
   const receiver = new Receiver({ isServer, maxPayload: MAX_BYTES, skipUTF8Validation: true, ...options });
@@ -69,11 +40,13 @@ function connection({ isServer, ...options }: Options, hasReader: boolean) {
     const message = describeMessage(chunk.subarray(start, end), isBinary);
     seen.push(message);
     byReader.push(message);
+    onSeen(message);
   };
   const reader = hasReader ? FrameReader.takeOver(tcp as unknown as Tcp, isServer, MAX_BYTES, { onFrame }) : undefined;
   receiver.on("message", (data: Buffer, isBinary: boolean) => {
     reader?.onMessageOfWs();
     seen.push(describeMessage(data, isBinary));
+    onSeen(describeMessage(data, isBinary));
   });
   for (const event of ["ping", "pong"])
     receiver.on(event, (data: Buffer) => seen.push(`${event} ${data.toString("hex")}`));
@@ -130,63 +103,26 @@ async function expectSame(
   return both.byReader;
 }
 
-const payload = fc.oneof(
-  { weight: 8, arbitrary: fc.uint8Array({ maxLength: 200 }) },
-  {
-    weight: 1,
-    arbitrary: fc.integer({ min: 55_000, max: 61_000 }).map((length) => new Uint8Array(length).fill(length)),
-  },
-);
-const message = fc.record({
-  opcode: fc.constantFrom(TEXT, BINARY),
-  payload: payload.map((bytes) => Buffer.from(bytes)),
-});
-const control = fc.record({
-  opcode: fc.constantFrom(PING, PONG),
-  payload: fc.uint8Array({ maxLength: 125 }).map((bytes) => Buffer.from(bytes)),
-});
-/** A message in parts, with a ping between them. */
-const parts = fc
-  .tuple(message, fc.array(payload, { maxLength: 3 }), control)
-  .map(([first, rest, ping]): Frame[] => [
-    { ...first, isLast: rest.length === 0 },
-    ping,
-    ...rest.map((bytes, i) => ({ opcode: 0, payload: Buffer.from(bytes), isLast: i === rest.length - 1 })),
-  ]);
-/** Frames of which most break RFC 6455. */
-const oddFrame = fc.record(
-  {
-    opcode: fc.nat(15),
-    payload: fc.uint8Array({ maxLength: 130 }).map((bytes) => Buffer.from(bytes)),
-    isLast: fc.boolean(),
-    extensionBits: fc.constantFrom(0, 0, 0, 0x10, 0x20, 0x40),
-    isMaskWrong: fc.constantFrom(false, false, true),
-    lengthBytes: fc.constantFrom(0, 2, 8) as fc.Arbitrary<0 | 2 | 8>,
-  },
-  { requiredKeys: ["opcode", "payload"] },
-);
-const close = fc.record({
-  opcode: fc.constant(CLOSE),
-  payload: fc.constantFrom(Buffer.alloc(0), Buffer.from("\x03\xe8", "latin1"), Buffer.from("\x03\xe8bye", "latin1")),
-});
-const some = fc.oneof(
-  { weight: 12, arbitrary: message.map((frame): Frame[] => [frame]) },
-  { weight: 3, arbitrary: control.map((frame): Frame[] => [frame]) },
-  { weight: 2, arbitrary: parts },
-  { weight: 1, arbitrary: oddFrame.map((frame): Frame[] => [frame]) },
-  { weight: 1, arbitrary: close.map((frame): Frame[] => [frame]) },
-);
-const stream = fc.array(some, { minLength: 1, maxLength: 12 }).map((all) => all.flat());
+const stream = frameStreams(MAX_BYTES);
 const lengths = fc.oneof(
   fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 5 }).filter((all) => Math.max(...all) > 6),
   fc.array(fc.integer({ min: 50, max: 70_000 }), { minLength: 1, maxLength: 5 }),
 );
 
+const options = fc.record(
+  {
+    isServer: fc.boolean(),
+    maxFragments: fc.constantFrom(1, 2, 3),
+    maxBufferedChunks: fc.constantFrom(1, 2, 3, 8),
+  },
+  { requiredKeys: ["isServer"] },
+);
+
 describe("a reader and ws receive what ws receives alone, in the same order,", () => {
   test("of any frames, cut anywhere", async () => {
     await fc.assert(
-      fc.asyncProperty(stream, lengths, fc.boolean(), fc.boolean(), async (frames, cuts, isServer, oneTurn) => {
-        await expectSame(frames, { isServer }, cuts, oneTurn || cuts[0] === undefined || cuts[0] < 50);
+      fc.asyncProperty(stream, lengths, options, fc.boolean(), async (frames, cuts, given, oneTurn) => {
+        await expectSame(frames, given, cuts, oneTurn || cuts[0] === undefined || cuts[0] < 50);
       }),
       { numRuns: 400 },
     );
@@ -228,6 +164,15 @@ describe("a reader", () => {
     expect(await expectSame(broken, { isServer: false })).toEqual([]);
   });
 
+  test("reads nothing behind a ping in more chunks than ws may keep", async () => {
+    const frames = [text("first"), { opcode: PING, payload: Buffer.alloc(0) }, text("behind")];
+    const options = { isServer: true, maxBufferedChunks: 1 };
+    // The first message, one byte of the ping, and all that follows.
+    expect(await expectSame(frames, options, [12, 100])).toEqual([]);
+    expect(await expectSame(frames, { isServer: true }, [12, 100])).toEqual([]);
+    expect(await expectSame([...frames, text("read")], { isServer: true }, [12, 100])).toEqual([hex("read")]);
+  });
+
   test.for<[string, Frame]>([
     ["is too long", { opcode: BINARY, payload: Buffer.alloc(MAX_BYTES + 1) }],
     ["has no opcode of RFC 6455", { opcode: 3, payload: Buffer.alloc(1) }],
@@ -260,5 +205,41 @@ describe("a reader", () => {
     expect(tcp.listeners("data")).not.toContain(listener);
     tcp.emit("data", encode({ opcode: 3, payload: Buffer.alloc(0) }, false));
     expect(tcp.listeners("data")).toEqual([listener]);
+  });
+
+  test("passes ws frames that lie side by side in one piece", () => {
+    const passed: number[] = [];
+    const tcp = new EventEmitter();
+    tcp.on("data", (chunk: Buffer) => passed.push(chunk.length));
+    FrameReader.takeOver(tcp as unknown as Tcp, false, MAX_BYTES, { onFrame() {} });
+    const pong = encode({ opcode: PONG, payload: Buffer.from("p") }, false);
+    const part = encode({ ...text(""), isLast: false }, false);
+    const next = encode({ opcode: 0, payload: Buffer.alloc(0), isLast: false }, false);
+    tcp.emit("data", Buffer.concat([...Array(100).fill(pong), part, ...Array(99).fill(next)]));
+    expect(passed).toEqual([500]);
+  });
+
+  test.for([true, false])("reads data that a message causes at once behind the rest of its chunk: %j", (hasReader) => {
+    const bytes = Buffer.concat(["question", "second", "third", "answer"].map((it) => encode(text(it), false)));
+    const { tcp, seen } = connection({ isServer: false }, hasReader, (message) => {
+      if (message === hex("question")) tcp.emit("data", bytes.subarray(20));
+    });
+    tcp.emit("data", encode(text("first"), false));
+    tcp.emit("data", bytes.subarray(0, 20));
+    expect(seen).toEqual(["first", "question", "second", "third", "answer"].map(hex));
+  });
+
+  test("ends the connection where its owner throws, because the rest of the chunk is lost", () => {
+    const destroy = vi.fn();
+    const { tcp, seen } = connection({ isServer: false }, true, (message) => {
+      if (message === hex("second")) throw new Error("thrown");
+    });
+    Object.assign(tcp, { destroy });
+    tcp.emit("data", encode(text("first"), false));
+    expect(destroy).not.toHaveBeenCalled();
+    const chunk = Buffer.concat(["second", "third"].map((content) => encode(text(content), false)));
+    expect(() => tcp.emit("data", chunk)).toThrow("thrown");
+    expect(seen).toEqual(["first", "second"].map(hex));
+    expect(destroy).toHaveBeenCalledOnce();
   });
 });
