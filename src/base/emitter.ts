@@ -146,7 +146,7 @@ class Subscription<T> {
 
   notify(payload: T): void {
     const { listener } = this;
-    // Checked, because eventemitter3 goes on through the listeners that were there when it began.
+    // Checked, because eventemitter3 also calls listeners that were removed while it emits.
     if (!listener) return;
     this.off?.();
     try {
@@ -158,7 +158,7 @@ class Subscription<T> {
   }
 }
 
-/** Reports `error` as uncaught, in a microtask, so that the caller goes on. */
+/** Reports `error` as uncaught, in a microtask, so that the caller is not interrupted. */
 export function throwAsync(error: unknown): void {
   queueMicrotask(() => {
     throw error;

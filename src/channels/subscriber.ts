@@ -20,7 +20,7 @@ export interface SubscriberFeed {
   readonly owner: SubscriberOwner;
   readonly list: MemberList;
   remove(subscriber: Subscriber): void;
-  /** Asks for the channel again where a subscription that reads is not at the feed's place. */
+  /** Called when a subscription takes messages again: the feed serves it if it is at another place. */
   serve(): void;
 }
 
@@ -43,7 +43,7 @@ export class Subscriber implements Subscription<unknown> {
   readonly #ready = deferred<void>();
   readonly #retry: Retry;
   #queue: Queued[] = [];
-  /** Whether the queue is full, so that what follows it is left in the log until the reader has read it. */
+  /** Whether the queue is full, so that later messages are left in the log until the queue has been read. */
   #isLagging = false;
   #load: AbortController | undefined;
   #error: Error | undefined;

@@ -21,11 +21,11 @@ export type SubscriptionState = "attaching" | "attached" | "closed";
 export interface SubscriptionEvents<T> {
   /** Emitted for each message, in order. Those that came before the first listener are emitted in a microtask. */
   message: ChannelMessage<T>;
-  /** Emitted when messages were missed and the log does not hold them any more: what follows comes after `position`. */
+  /** Emitted when messages were missed and the log does not hold them any more: the next ones come after `position`. */
   gap: {
     /** The position of the last message before the gap that was delivered. */
     readonly after: string | null;
-    /** The position after which the subscription goes on. */
+    /** The position after which the subscription continues. */
     readonly position: string | null;
   };
   /** Emitted when members changed. After a return, with the difference to those that were known before. */

@@ -4,7 +4,7 @@ import type { DisconnectInfo, PreviousEnd } from "./disconnect-info.ts";
 /** How many failures of providers are kept. */
 const MAX_FAILURES = 10;
 
-/** The past of a Conn, as far as it decides what comes next. */
+/** The earlier connections and attempts of a Conn, as far as decisions depend on them. */
 export class ConnectionHistory {
   /** Connections that became usable. */
   opens = 0;

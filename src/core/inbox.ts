@@ -6,7 +6,7 @@ import { Queue } from "../base/queue.ts";
 /** Bytes that a binary message counts besides its own. Measured by test/faults/memory.test.ts. */
 export const BINARY_COST_BYTES = 256;
 
-/** Bounds of what waits to be received. */
+/** Bounds of the messages that wait to be received. */
 export interface InboxBounds {
   /** Bytes of waiting messages from which the peer is paused, where the platform can (Node). Default 1 MiB. */
   readonly highWaterMark: number;
@@ -48,7 +48,7 @@ export class Inbox {
   #end: ConnError | undefined;
   /** Whether a message was ever pulled. */
   isUsed = false;
-  /** Bytes of what waits, with the cost of each message. */
+  /** Bytes of the messages that wait, with the cost of each. */
   bytes = 0;
   /** Whether the peer should be paused: from the high-water mark on, until half of it is left. */
   isUnderPressure = false;
@@ -92,7 +92,7 @@ export class Inbox {
     return call.promise;
   }
 
-  /** Called when a listener was added: rejects the pulls, which would wait for ever, and pushes what waits in a microtask. */
+  /** Called when a listener was added: rejects the pulls, which would wait for ever, and pushes waiting messages in a microtask. */
   onListenerAdded(): void {
     if (this.#pulls?.size) this.#rejectPulls(new ConnError("misuse"));
     queueMicrotask(() => {

@@ -28,8 +28,7 @@ export interface FlowOwner<In, Out> {
 }
 
 /**
- * The data of a Conn: what waits in the outbox and the inbox, and the connection that it flows over, while there is
- * one. Owns these parts and implements their callbacks itself, because a closure per callback dominated memory
+ * The data of a Conn: the messages that wait in the outbox and the inbox, and the connection, while there is one. Owns these parts and implements their callbacks itself, because a closure per callback dominated memory
  * (`npm run bench -- --only memory`).
  */
 export class MessageFlow<In, Out> implements ConnectionOwner, InboxOwner, OutboxOwner, HeartbeatOwner, SessionOwner {

@@ -78,9 +78,12 @@ export interface ConnOptions<In = Payload, Out = In> {
   readonly maxPayloadBytes?: number | undefined;
   /** Bytes of the longest message sent; a longer one throws `too-large`. At least 0; default no limit. */
   readonly maxSendBytes?: number | undefined;
-  /** Bounds of what waits to be written: see {@link OutboxBounds}. */
+  /** Bounds of the messages that wait to be written: see {@link OutboxBounds}. */
   readonly outbox?: Partial<OutboxBounds> | undefined;
-  /** Bounds of what waits to be received; `false` discards messages that no call waits for, and counts them in `stats`. */
+  /**
+   * Bounds of the messages that wait to be received: see {@link InboxBounds}. `false` discards messages that no call waits
+   * for, and counts them in `stats`.
+   */
   readonly inbox?: Partial<InboxBounds> | false | undefined;
   /**
    * How a dead connection is detected. In a browser this needs `ping` and `isPong`, or `resume` with a server that speaks

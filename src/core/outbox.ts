@@ -4,7 +4,7 @@ import { byteLength, type Payload } from "../base/payload.ts";
 import type { SendOptions, SendOutcome } from "../base/send-options.ts";
 import { Timer } from "../base/timer.ts";
 
-/** Bounds of what waits to be written. */
+/** Bounds of the messages that wait to be written. */
 export interface OutboxBounds {
   /** Bytes that may wait while no connection takes them. At least 0; default 16 MiB. */
   readonly maxBytes: number;
@@ -45,7 +45,7 @@ export interface OutboxOwner {
   onOutcome(listener: SendOptions["onOutcome"], outcome: SendOutcome, error?: ConnError): void;
   /** Called when the connection has room again, and nothing waits. */
   onDrained(): void;
-  /** Called when what waits has grown or shrunk by so many bytes. */
+  /** Called when the messages that wait have grown or shrunk by `bytes`. */
   onQueueChange(bytes: number): void;
 }
 
@@ -137,7 +137,7 @@ export class Outbox {
     return this.#transport !== undefined && !this.#pressure && this.length === 0;
   }
 
-  /** Takes a connection into use: what waits is written to it, in order. */
+  /** Uses a connection from now on, and writes the messages that wait, in order. */
   attach(transport: Transport): void {
     this.#transport = transport;
     this.#updatePressure(transport);
@@ -164,7 +164,7 @@ export class Outbox {
     await this.#transport?.drain(0);
   }
 
-  /** Ends the outbox: rejects what waits, and returns it. */
+  /** Ends the outbox: rejects the messages that wait, and returns them. */
   end(error: ConnError): Payload[] {
     this.#end = error;
     const unsent: Payload[] = [];
@@ -261,7 +261,7 @@ export class Outbox {
     }
   }
 
-  /** Returns whether the connection took the message. One that takes none is about to end: what follows waits. */
+  /** Returns whether the connection took the message. Detaches a connection that does not, because it is about to end. */
   #write(payload: Payload, options: DeliveryOptions): boolean {
     const transport = this.#transport;
     if (!transport?.write(payload, options)) {
@@ -273,7 +273,7 @@ export class Outbox {
     return true;
   }
 
-  /** Lets what follows wait while the connection is above the high-water mark. */
+  /** Lets later messages wait while the connection is above the high-water mark. */
   #updatePressure(transport: Transport): void {
     if (transport.bufferedAmount <= this.#bounds.highWaterMark) return;
     this.#pressure = transport.drain(this.#bounds.highWaterMark).then(() => {

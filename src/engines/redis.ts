@@ -43,7 +43,7 @@ export type { RedisClientLike, RedisMessageListener } from "./redis/connection.t
 export type { RedisEngineOptions } from "./redis/options.ts";
 
 /**
- * Makes an engine on Redis, for a hub in each of many processes. It connects at once, and goes on connecting.
+ * Creates an engine on Redis, for a hub in each of many processes. The engine connects at once, and again after each loss.
  *
  * @throws ConnError `bad-option`
  * @example

@@ -131,7 +131,7 @@ export class Delivery {
     return newest && newest.position === feed.head ? [newest] : undefined;
   }
 
-  /** Returns whether to go on: not if the client can't take more at the moment. */
+  /** Writes messages in order. Returns false where the client takes no more at the moment. */
   #writeAll(subscription: Subscription, feed: SubscribedFeed, messages: readonly ChannelMessage[]): boolean {
     const { client } = subscription;
     for (const message of messages) {

@@ -8,7 +8,7 @@ import { useLatest } from "./use-box.ts";
 export interface ClosableConn {
   /** Where it is in its life: one that is `"closed"` is not used again. */
   readonly state?: string;
-  /** Sends what waits, and ends. */
+  /** Sends the messages that wait, and ends the Conn. */
   close(): unknown;
 }
 

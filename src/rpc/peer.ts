@@ -15,7 +15,7 @@ import { METHOD_NOT_FOUND, RpcError } from "./rpc-error.ts";
 /** Milliseconds without a free place after which a paused peer reads on, because its handlers may wait for a message. */
 const STALL_MS = 1_000;
 
-/** Joins the two halves of a peer to its Conn: sorts what comes in, and stops reading while there is no room. */
+/** Joins the two halves of a peer to its Conn: sorts incoming messages, and stops reading while there is no room. */
 export class PeerCore implements CallerOwner, ResponderOwner {
   readonly conn: RpcConn;
   readonly caller: Caller;
@@ -181,7 +181,7 @@ export class PeerCore implements CallerOwner, ResponderOwner {
     this.#pause ??= this.conn.on("message", (value) => this.#receive(value));
   }
 
-  /** Stops reading at the bound, so that the network holds the other end back, and goes on when there is a reason to. */
+  /** Stops reading at the bound, so that the network holds the other end back, and reads on where it must or can. */
   #updateReading(): void {
     if (this.#hasEnded) return;
     const mayPause = this.#responder.isFull && this.caller.size === 0 && this.#layers.size === 0 && !this.#isStalled;

@@ -39,7 +39,7 @@ function parseEntry(entry: unknown): string {
   throw badOption("Each of origins", `an origin without a path, ${nearest}`, entry);
 }
 
-/** The origin as a browser sends it, or `undefined` for a text that is no origin. */
+/** Returns the origin as a browser sends it, or `undefined` for a text that is no origin. */
 function normalise(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined;
   const { protocol, host, username, password, pathname, search, hash, origin } = new URL(text);

@@ -34,7 +34,7 @@ export function replayAsRequest(
   server.emit("encrypted" in socket ? "secureConnection" : "connection", socket);
 }
 
-/** The tokens of a Connection header that do not concern the upgrade. */
+/** Returns the tokens of a Connection header that do not concern the upgrade. */
 function withoutUpgrade(value: string): string {
   const tokens = value.split(",").map((token) => token.trim());
   return tokens.filter((token) => !UPGRADE_HEADERS.has(token.toLowerCase())).join(", ");

@@ -66,7 +66,12 @@ const HOST = /^(?:\[[\da-f:.]+\]|[^\s/?#@\\:[\]]+)(?::\d+)?$/i;
 /** The most characters of a foreign text that an error quotes. */
 const MAX_QUOTED = 100;
 
-/** Decides which upgrades are accepted, and answers the others with an HTTP status or a close code. */
+/**
+ * Decides which upgrades are accepted, and answers the others with an HTTP status or a close code. Each upgrade passes
+ * `upgrade()`, the checks of `ws`, `#verify()` (the application's `verifyClient`), `#decide()` (origin, rate, identity) and
+ * `#settle()`, which lets `ws` complete it. Then the callback of `upgrade()` hands the connection on, or closes it where a
+ * page was refused.
+ */
 export class Upgrader {
   readonly #options: UpgraderOptions;
   readonly #owner: UpgraderOwner;

@@ -71,7 +71,7 @@ export function status(conn: StatusSource): Store<Status> {
     const isOpen = state === "open";
     // `resumed` belongs to one connection, and the event `open` sets it after that has begun.
     if (!isOpen) resumed = undefined;
-    // A dial goes on with the number of the wait before it.
+    // A dial has the number of the wait before it.
     const dialing = { attempt: state === "connecting" ? now.attempt : 0, retryAt: undefined };
     const { attempt, retryAt } = conn.waiting ?? dialing;
     const next: Status = {

@@ -64,7 +64,7 @@ export function webSocket(options: WebSocketOptions = {}): WebSocketClass {
   return WebSocket as unknown as WebSocketClass;
 }
 
-/** Creates the Conn of a socket: one that goes on after a drop only as far as the socket does. */
+/** Creates the Conn of a socket. After a drop the Conn reconnects only where the socket does. */
 export function createConn(
   url: Provider<Url>,
   protocols: Provider<string | readonly string[]>,

@@ -28,7 +28,7 @@ export interface LinkOwner {
   isClosing(): boolean;
   /** Called when the connection has ended, or could not be established. */
   onEnd(end: LinkEnd): void;
-  /** Called when a link that reconnects by itself has lost its connection, or a try at one, and goes on. */
+  /** Called when a link that reconnects has lost its connection or an attempt, and tries again. `end` says how, where it is known. */
   onDisconnected(end: LinkEnd | undefined): void;
   /** Called when a message was given up, and nothing else ends with it. */
   onError(failure: LinkFailure): void;

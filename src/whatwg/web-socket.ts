@@ -258,7 +258,7 @@ export class StandardWebSocket extends SocketEventTarget<SocketEvents> {
     if (this.#waiting.length === 1) this.#transmitWaiting();
   }
 
-  /** Hands on what waits, in order. A Blob must be read first, and what was sent after it waits meanwhile. */
+  /** Transmits the messages that wait, in order. A Blob must be read first, and later messages wait meanwhile. */
   async #transmitWaiting(): Promise<void> {
     const waiting = this.#waiting;
     try {

@@ -4,7 +4,7 @@ export const SUBSCRIBE = "$/subscribe";
 export const UNSUBSCRIBE = "$/unsubscribe";
 /** Request of a client: publishes a message. Its parameters are {@link PublishParams}, its result {@link PublishResult}. */
 export const PUBLISH = "$/publish";
-/** Notification of a server: a channel goes on after a position. Its parameters are {@link AttachedParams}. */
+/** Notification of a server: a channel continues after a position. Its parameters are {@link AttachedParams}. */
 export const ATTACHED = "$/attached";
 /** Notification of a server: a channel is not attached, or not any more. Its parameters are {@link RefusedParams}. */
 export const REFUSED = "$/refused";

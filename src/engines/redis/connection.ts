@@ -43,7 +43,7 @@ export class RedisConnection {
   #onLost: (error: unknown) => void;
   #isReady = false;
 
-  /** `onLost` is called once, with the cause. */
+  /** @param onLost called once, with the cause */
   constructor(pattern: RedisClientLike, onLost: (error: unknown) => void) {
     this.#onLost = onLost;
     this.#client = pattern.duplicate(OVERRIDES);

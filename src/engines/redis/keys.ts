@@ -13,37 +13,37 @@ export class Keys {
     this.#prefix = prefix;
   }
 
-  /** The last position of a log and the time until which its entries are kept, as a string. */
+  /** Returns the key of a log's last position and of the time until which its entries are kept, a string. */
   head(channel: string): string {
     return this.#of("head", channel);
   }
 
-  /** The entries of a log, as a stream. */
+  /** Returns the key of a log's entries, a stream. */
   log(channel: string): string {
     return this.#of("log", channel);
   }
 
-  /** The channel of Redis to which entries are published. */
+  /** Returns the name of the channel of Redis to which entries are published. */
   feed(channel: string): string {
     return this.#of("feed", channel);
   }
 
-  /** The members of a channel, as a hash with a field for each node and client. */
+  /** Returns the key of a channel's members, a hash with a field for each node and client. */
   members(channel: string): string {
     return this.#of("members", channel);
   }
 
-  /** The result of the first publish of an id. The length keeps apart names and ids that join to the same text. */
+  /** Returns the key of the result of an id's first publish. With the length, because other names and ids may join to the same text. */
   publishId(channel: string, id: string): string {
     return this.#of("id", channel, `${channel.length}:${channel}:${id}`);
   }
 
-  /** A key that never exists, for a write that changes nothing. */
+  /** Returns a key that never exists, for a write that changes nothing. */
   nothing(channel: string): string {
     return this.#of("nothing", channel, "");
   }
 
-  /** The sign of life of a node. */
+  /** Returns the key of a node's lease, which lasts while the node renews it. */
   lease(node: string): string {
     return this.leasePrefix + node;
   }

@@ -38,7 +38,7 @@ export class Link {
     return this.#upSince !== undefined;
   }
 
-  /** Connects. */
+  /** Connects, and prepares the connection within the time for a call. */
   start(): void {
     const lost = (error: unknown) => this.#connection === connection && this.replace(error);
     const connection = new RedisConnection(this.#pattern, lost);

@@ -12,7 +12,7 @@ export async function checkServer(connection: RedisConnection): Promise<ConnErro
   try {
     info = textOf(await connection.send(["INFO"])) ?? "";
   } catch (error) {
-    // Some providers forbid INFO. Each call then finds out by itself.
+    // Some providers forbid INFO. The calls then find out whether the server can serve them.
     if (isReply(error) && error.message.startsWith("NOPERM")) return undefined;
     throw error;
   }

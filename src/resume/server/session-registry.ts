@@ -171,7 +171,7 @@ export class SessionRegistry implements PendingSocketOwner, ServerSessionOwner {
   }
 }
 
-/** Returns what is kept for a client that is away, in both directions, and the request that it came with. */
+/** Returns the bytes that are kept for a client that is away: messages of both directions, and its request. */
 function bytesOf({ session, conn }: ActiveSession): number {
   const { outbox, inbox } = conn.stats;
   return session.bytes + outbox.bytes + inbox.bytes + requestBytes(conn.request);

@@ -17,7 +17,7 @@ export interface FakeConnection<In, Out> {
   readonly protocol: string;
   /** Whether the connection continues a session of an earlier one. */
   readonly resumed: boolean;
-  /** Whether the connection is there, as far as the server knows. */
+  /** Whether the connection is open, as far as the server knows. */
   readonly isOpen: boolean;
   /** Resolves when the connection has ended, with how it ended. */
   readonly closed: Promise<FakeCloseInfo>;

@@ -10,7 +10,7 @@ import type { SessionRecord } from "../../resume/server/server-handshake.ts";
 import type { CloseBody } from "../../whatwg/arguments.ts";
 import type { FakeCloseInfo, FakeLine, LineServer } from "./fake-line.ts";
 
-/** The server's end of one session, over the lines on which its client comes and goes. */
+/** The server's end of one session, over the lines on which its client connects and returns. */
 export class FakeSession implements SessionOwner, LineServer {
   readonly record: SessionRecord;
   /** Always empty, because the test gets each message at once. */
