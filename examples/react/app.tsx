@@ -8,9 +8,7 @@ import { rpc } from "tautline/rpc";
 import { store } from "tautline/store";
 
 type Line = { text: string };
-interface ServerApi {
-  say(params: { id: string; text: string }): void;
-}
+type ServerApi = { say(params: { id: string; text: string }): void };
 
 /** A Conn, and the lines of the room, which go on where they were after each break. `useConn()` closes it. */
 function connect(path: string) {
@@ -23,7 +21,6 @@ function connect(path: string) {
 
 function Room({ conn, peer, lines: all }: ReturnType<typeof connect>) {
   const lines = useStore(all);
-  const { state } = useStatus(conn);
   const [text, setText] = useState("");
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -32,7 +29,7 @@ function Room({ conn, peer, lines: all }: ReturnType<typeof connect>) {
   };
   return (
     <main>
-      <output>{state}</output>
+      <output>{useStatus(conn).state}</output>
       <form onSubmit={submit}>
         <input aria-label="Message" value={text} onChange={({ target }) => setText(target.value)} />
         <button type="submit">Send</button>
@@ -50,5 +47,4 @@ function App() {
   const room = useConn("/chat", connect);
   return room ? <Room {...room} /> : null;
 }
-
 createRoot(document.getElementById("root") as HTMLElement).render(<App />);

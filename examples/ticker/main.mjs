@@ -8,7 +8,6 @@ import { store } from "tautline/store";
 
 const SYMBOLS = ["ROPE", "SAIL", "MAST"];
 const PRICES = new Map(SYMBOLS.map((symbol) => [symbol, 100]));
-
 // A channel for each symbol. "newest": a client that can't follow gets the latest price, and not all those before it.
 const topics = hub({
   channels: { "prices:*": { history: { size: 1, ttlMs: 60_000 }, deliver: "newest" } },
@@ -19,13 +18,12 @@ const served = handler((conn) => topics.serve(conn), { codec: json() });
 handle(server, "/prices", served);
 await new Promise((resolve) => server.listen(process.env.PORT ?? 0, "127.0.0.1", resolve));
 
-function change() {
+const timer = setInterval(() => {
   const symbol = SYMBOLS[Math.floor(Math.random() * SYMBOLS.length)];
   const price = Math.max(1, PRICES.get(symbol) + Math.round(Math.random() * 10 - 5));
   PRICES.set(symbol, price);
   topics.publish(`prices:${symbol}`, { symbol, price });
-}
-const timer = setInterval(change, 10);
+}, 10);
 
 // The client keeps a table that any view can read, from the three channels together.
 const conn = new Conn(`ws://127.0.0.1:${server.address().port}/prices`, { codec: json() });
@@ -42,14 +40,11 @@ let shown = 0;
 table.subscribe((prices) => {
   if (shown === 5 || Object.keys(prices).length < SYMBOLS.length) return;
   console.log(JSON.stringify(prices));
-  shown++;
-  if (shown === 5) stop();
+  if (++shown === 5) stop();
 });
 
 async function stop() {
   clearInterval(timer);
-  await conn.close();
-  await served.shutdown();
-  await topics.close();
+  await Promise.all([conn.close(), served.shutdown(), topics.close()]);
   server.close();
 }

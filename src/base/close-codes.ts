@@ -13,6 +13,8 @@ export const POLICY_VIOLATION = 1008;
 export const MESSAGE_TOO_BIG = 1009;
 export const INTERNAL_ERROR = 1011;
 export const TRY_AGAIN_LATER = 1013;
+/** Never on the wire: the close frame had no code. */
+export const NO_STATUS = 1005;
 /** Never on the wire: the server's certificate was refused. Only Node exposes it; pages see 1006. */
 export const BAD_CERTIFICATE = 1015;
 

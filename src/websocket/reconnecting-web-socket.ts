@@ -1,4 +1,4 @@
-import { NORMAL } from "../base/close-codes.ts";
+import { NO_STATUS, NORMAL } from "../base/close-codes.ts";
 import type { Payload } from "../base/payload.ts";
 import type { Conn } from "../core/conn.ts";
 import type { DisconnectInfo } from "../core/disconnect-info.ts";
@@ -16,8 +16,6 @@ export interface ReconnectingWebSocketOptions
   /** Default `"always"`: a message that is sent while there is no connection goes out on the next one. */
   readonly queue?: WebSocketOptions["queue"];
 }
-
-const NO_STATUS = 1005;
 
 /**
  * A WebSocket that opens again after each drop, as reconnecting-websocket and partysocket do: a close event, CONNECTING,

@@ -1,4 +1,4 @@
-import { ABNORMAL } from "../../base/close-codes.ts";
+import { ABNORMAL, NO_STATUS } from "../../base/close-codes.ts";
 import { byteLength, type Payload } from "../../base/payload.ts";
 import type { CloseBody, SocketTarget } from "../../whatwg/arguments.ts";
 import type { Link, LinkEnd, LinkOwner } from "../../whatwg/link.ts";
@@ -31,7 +31,6 @@ type Frame =
 
 type State = "dialing" | "accepted" | "over";
 
-const NO_STATUS = 1005;
 const DROPPED: FakeCloseInfo = { code: ABNORMAL, reason: "", wasClean: false };
 const IGNORED: LineServer = { onMessage() {}, onEnd() {} };
 
