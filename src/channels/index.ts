@@ -27,9 +27,11 @@ export interface Channels {
   subscribe<T = unknown>(channel: string, options?: SubscribeOptions): Subscription<T>;
   /**
    * Publishes to a channel, subscribed or not. Publishes of one channel go in order. Resolves with the position (null
-   * without history) once it is appended. Rejects with `denied` or `revoked`; `interrupted` if it may have been appended;
-   * `aborted`, `closed`, `outbox-full`, `marshal` or `too-large` if it was not. Do not change `data` before it settles.
+   * without history) once the message is appended. Rejects with `denied` or `revoked`. Rejects with `interrupted`, or with
+   * `aborted` by its signal, if it may have been appended; with `aborted` by `detach()`, `closed`, `outbox-full`, `marshal`,
+   * `too-large` or `unsupported` if it was not. Do not change `data` before it settles.
    *
+   * @example const position = await live.publish("chat:7", { name: "Ida", text: "hello" });
    * @throws ConnError `bad-option`
    */
   publish(channel: string, data: unknown, options?: PublishOptions): Promise<string | null>;

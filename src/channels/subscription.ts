@@ -70,7 +70,11 @@ export interface Subscription<T> {
   readonly memberCount: number;
   /** Publishes to the channel: see `Channels.publish()`. @throws ConnError `bad-option` */
   publish(data: unknown, options?: PublishOptions): Promise<string | null>;
-  /** Calls `listener` on each event, and returns an unsubscribe function. A `message` listener gets every message. */
+  /**
+   * Calls `listener` on each event, and returns an unsubscribe function. A `message` listener gets every message.
+   *
+   * @throws ConnError `misuse` for an event that does not exist, and for a listener that is no function
+   */
   on<Name extends keyof SubscriptionEvents<T>>(
     event: Name,
     listener: (payload: SubscriptionEvents<T>[Name]) => void,

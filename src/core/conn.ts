@@ -161,6 +161,8 @@ export class Conn<In = Payload, Out = In> {
   /**
    * Resolves when the Conn is open, now or next, and starts an idle one. Rejects with `closed` or `aborted`.
    *
+   * @throws ConnError `bad-option` at once
+   *
    * @example
    * ```ts
    * await conn.ready({ signal: AbortSignal.timeout(5_000) });
@@ -208,7 +210,11 @@ export class Conn<In = Payload, Out = In> {
     return tryWriting(supervisor, marshal(supervisor.options.codec, value));
   }
 
-  /** Writes `payload` as it is, past the codec, now or not at all: see `trySend()`. @throws ConnError `marshal`, `too-large` */
+  /**
+   * Writes `payload` as it is, past the codec, now or not at all: see `trySend()`. `as` is the frame, as for `write()`.
+   *
+   * @throws ConnError `marshal`, `too-large`, `bad-option`
+   */
   tryWrite(payload: Payload, { as }: Pick<WriteOptions, "as"> = {}): boolean {
     return tryWriting(supervisorOf(this), toFrame(payload, as, this.payloadType));
   }
@@ -230,6 +236,8 @@ export class Conn<In = Payload, Out = In> {
    * Resolves when all messages sent so far have left, or the connection that took them has ended; with `resume`, when the
    * peer has acknowledged them. Resolves at once when nothing is pending. Rejects with `closed` when the Conn ends before,
    * with `aborted`, and with `session-lost`.
+   *
+   * @throws ConnError `bad-option` at once
    */
   flush(options: ReceiveOptions = {}): Promise<void> {
     const signal = signalOf(options);
@@ -241,7 +249,9 @@ export class Conn<In = Payload, Out = In> {
 
   /**
    * Resolves with the next message. Rejects with `unmarshal` if it can't be decoded (then the message after it is the
-   * next), with `closed` when there will be none, with `misuse` while a `message` listener is attached.
+   * next), with `closed` when there will be none, with `aborted`, and with `misuse` while a `message` listener is attached.
+   *
+   * @throws ConnError `bad-option` at once
    *
    * @example
    * ```ts
@@ -275,6 +285,8 @@ export class Conn<In = Payload, Out = In> {
   /**
    * Calls `listener` on every `event`, and returns an unsubscribe function. A `message` listener gets every message, also
    * those that came before it. An error that a listener throws is reported as uncaught; the other listeners still run.
+   *
+   * @throws ConnError `misuse` for an event that does not exist, and for a listener that is no function; `bad-option`
    *
    * @example
    * ```ts

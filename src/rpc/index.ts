@@ -55,7 +55,12 @@ export interface Peer<Remote = AnyContract, Local = AnyContract> {
     method: Method,
     ...args: CallArguments<Remote[Method], SendOptions>
   ): Promise<void>;
-  /** Calls `listener` with the parameters of each notification of this name; returns an unsubscribe function. */
+  /**
+   * Calls `listener` with the parameters of each notification of this name; returns an unsubscribe function. Notifications
+   * whose parameters do not fit the schema of this name are left out.
+   *
+   * @throws ConnError `bad-option` for a name that begins with `$/`
+   */
   on<Method extends MethodName<Local>>(
     method: Method,
     listener: (params: ParamsOf<Local[Method]>) => void,
