@@ -169,6 +169,8 @@ describe.for([false, true])("with resume: %s", (isResumed) => {
       joined.push(record(line.live.subscribe<number>("log:a", n % 2 ? { from: position } : {})));
       await new Promise((resolve) => setTimeout(resolve, 3));
     }
+    // A subscription that is attached after the last message would see none.
+    await until(() => expect(joined.filter(({ seen }) => seen.length === 0)).toEqual([]));
     const count = await stop();
     await until(() => expect(joined.map(({ seen }) => seen.at(-1))).toEqual(joined.map(() => count)));
     for (const [n, { seen, gaps }] of joined.entries()) {
