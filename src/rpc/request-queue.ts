@@ -27,7 +27,7 @@ export class RequestQueue {
   }
 
   push(request: IncomingRequest): void {
-    const bytes = weigh(request.frame, this.#maxBytes);
+    const bytes = estimateBytes(request.frame, this.#maxBytes);
     this.#bytes += bytes;
     this.#waiting.push({ request, bytes });
   }
@@ -48,7 +48,7 @@ export class RequestQueue {
  * Estimates the memory that a decoded value takes, in bytes; stops counting at `limit`. It neither recurses nor copies,
  * because the peer decides how deep and how long a value is.
  */
-export function weigh(value: unknown, limit: number): number {
+export function estimateBytes(value: unknown, limit: number): number {
   const left = [value];
   let bytes = 0;
   while (left.length > 0 && bytes < limit) {

@@ -180,6 +180,7 @@ export class Responder {
     const { batch, frame, isOrphaned, key, places } = request;
     this.#unanswered.delete(key);
     const message = frame.id === undefined || isOrphaned ? undefined : this.#complete(answer, batch);
+    // An answer that was written at once frees its place now, without a look at its promise.
     const sent = message && this.#send(message, this.#session.options, frame.method);
     if (!sent || this.#isWritten) return this.#release(places);
     const release = () => this.#release(places);
