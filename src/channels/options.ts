@@ -69,7 +69,7 @@ export interface PublishOptions {
    * without control characters. Default a random one.
    */
   readonly id?: string | undefined;
-  /** Rejects the publish with `aborted`, and stops repeating it. It may have been appended by then. Default none. */
+  /** Rejects the publish with `aborted`, and stops repeating it. The message may have been appended by then. Default none. */
   readonly signal?: AbortSignal | undefined;
 }
 

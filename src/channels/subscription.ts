@@ -19,7 +19,7 @@ export type SubscriptionState = "attaching" | "attached" | "closed";
 
 /** The payload of each event of a subscription, by its name. */
 export interface SubscriptionEvents<T> {
-  /** Emitted for each message, in order. Those that came before the first listener are emitted in a microtask. */
+  /** Emitted for each message, in order. Messages that came before the first listener are emitted in a microtask. */
   message: ChannelMessage<T>;
   /** Emitted when messages were missed and the log does not hold them any more: the next ones come after `position`. */
   gap: {

@@ -18,7 +18,7 @@ export interface DecodeLimits {
 export interface CodecLike<In, Out = In> {
   /** Returns the payload of `value`: a string travels as text, bytes as a binary frame. */
   marshal(value: Out): Payload;
-  /** Returns the value of `payload`. It may throw on anything, because the peer decides what comes. */
+  /** Returns the value of `payload`. May throw on any payload, because the peer decides what it sends. */
   unmarshal(payload: Payload, limits?: DecodeLimits): In;
 }
 

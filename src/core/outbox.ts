@@ -49,7 +49,7 @@ export interface OutboxOwner {
   onQueueChange(bytes: number): void;
 }
 
-/** One message that waits, or that is to be confirmed. Those that wait are a linked list, oldest first. */
+/** One message that waits, or that is to be confirmed. Messages that wait are a linked list, oldest first. */
 interface Entry extends DeliveryOptions {
   /** The promise that `send()` returned. */
   readonly call: Deferred<void>;
@@ -78,7 +78,7 @@ const NO_OPTIONS: SendOptions = {};
 const NOT_KEPT: DeliveryOptions = { volatile: true };
 
 /**
- * Holds payloads until they are written. They wait in order while there is no connection, or while the connection buffers
+ * Holds payloads until they are written. Payloads wait in order while there is no connection, or while the connection buffers
  * more than the high-water mark; otherwise they pass through.
  */
 export class Outbox {

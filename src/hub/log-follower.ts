@@ -152,7 +152,7 @@ export class LogFollower {
       }
     } catch {
       this.#mustReadAgain = true;
-      // The engine is away. It may be back before its state says so.
+      // By a timer too, because the engine may be back before its state says so.
       this.#retry.start(RETRY_MS, () => this.catchUp(), true);
     }
     // No await since the conditions were checked, so that no request to read again is missed.

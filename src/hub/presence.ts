@@ -67,7 +67,7 @@ export class Presence {
   remove(subscription: Subscription, { memberId }: MemberIdentity, isAtOnce: boolean): void {
     const { channel } = subscription;
     const list = this.#lists.get(channel);
-    // It may not have come so far.
+    // Not a watcher where the subscription ended before it was attached.
     if (!list?.watchers.delete(subscription)) return;
     this.#memberships.leave(channel, memberId, isAtOnce);
     if (list.watchers.size > 0) return;

@@ -51,7 +51,7 @@ export class Sender {
   /** The state of the session; `undefined` without one. */
   delivery: DeliveryState | undefined;
   #connection: Outgoing | undefined;
-  /** Messages of lost sessions. They go ahead of the outbox, as far as the window has room, once setup is over. */
+  /** Messages of lost sessions, which go ahead of the outbox, as far as the window has room, once setup is over. */
   #carriedOver: SentMessage[] = [];
   #ordinal = 0;
   /** The ordinal of the last message whose acknowledgement a call waits for. */

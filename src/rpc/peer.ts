@@ -201,7 +201,7 @@ export class PeerCore implements CallerOwner, ResponderOwner {
   }
 
   #endSession(settleCalls: () => void): void {
-    // While nothing was read, requests of the lost session have piled up in the Conn. They come in a microtask from now.
+    // While nothing was read, requests of the lost session have piled up in the Conn, and come in a microtask from now.
     this.#isStale = !this.#pause;
     this.#responder.endSession();
     settleCalls();

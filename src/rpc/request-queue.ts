@@ -45,7 +45,7 @@ export class RequestQueue {
 }
 
 /**
- * Estimates the memory that a decoded value takes, in bytes; stops counting at `limit`. It neither recurses nor copies,
+ * Estimates the memory that a decoded value takes, in bytes; stops counting at `limit`. Neither recurses nor copies,
  * because the peer decides how deep and how long a value is.
  */
 export function estimateBytes(value: unknown, limit: number): number {

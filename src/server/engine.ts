@@ -36,7 +36,7 @@ export type ReadFrom =
       readonly last: number;
     };
 
-/** How much one read returns at most. It always returns at least one entry where there is one. */
+/** How much one read returns at most. A read returns at least one entry where there is one. */
 export interface ReadLimit {
   /** Entries. */
   readonly messages: number;

@@ -56,7 +56,7 @@ interface PendingUpgrade {
   readonly isPage: boolean;
   /** The decision; undefined until it is made. */
   decision: { readonly principal: string | undefined } | Refusal | undefined;
-  /** Tells `ws` to complete the upgrade. */
+  /** Makes `ws` complete the upgrade. */
   complete(): void;
 }
 

@@ -1,7 +1,7 @@
 import type { ConnError } from "../base/errors.ts";
 
 /**
- * Emits messages: a Conn, a channel, or anything with such an `on()`. It is known by its members alone, so a fake or a
+ * Emits messages: a Conn, a channel, or anything with such an `on()`. A source is known by its members alone, so a fake or a
  * Conn of another copy of the package fits.
  */
 export interface MessageSource<In> {

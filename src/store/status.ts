@@ -46,7 +46,7 @@ const INITIAL: Status = Object.freeze({ state: "idle", attempt: 0, retryAt: unde
 const stores = new WeakMap<StatusSource, Store<Status>>();
 
 /**
- * Returns the store of the state of `conn`: the same store each time. It changes at once, and not at the end of a turn. Its
+ * Returns the store of the state of `conn`: the same store each time. The store changes at once, and not at the end of a turn. Its
  * initial value is that of an idle Conn, in any state, so that it matches HTML that a server rendered.
  *
  * @throws ConnError `misuse`

@@ -41,7 +41,7 @@ export interface FaultProxy {
   hang(): void;
   /** Answers the next `times` upgrades itself, with an HTTP status and headers. Default 1 time and no headers. */
   respond(status: number, headers?: Readonly<Record<string, string>>, times?: number): void;
-  /** Refuses connections. Those that are open stay. */
+  /** Refuses new connections. Open connections stay. */
   refuse(): Promise<void>;
   /**
    * Ends all faults. A connection that lost bytes in a black hole passes nothing on until one side ends it; the other side
@@ -76,7 +76,7 @@ const GARBAGE_BYTES = 64;
 const FINE = { delayMs: 0, bytesPerSecond: Number.POSITIVE_INFINITY } as const;
 
 /**
- * Creates a proxy to `port`, by default on loopback. It causes no fault before a command.
+ * Creates a proxy to `port`, by default on loopback, which causes no fault before a command.
  *
  * @throws ConnError `bad-option`
  *

@@ -16,7 +16,7 @@ export interface Link {
   close(body: CloseBody): void;
 }
 
-/** The callbacks of a link. None is called before the function that made the link has returned. */
+/** The callbacks of a link. No callback is called before the function that made the link has returned. */
 export interface LinkOwner {
   /** Called when the connection is established. */
   onOpen(protocol: string, extensions: string): void;

@@ -34,7 +34,7 @@ const COMMAND_OPTIONS = { typeMapping: { 36: Buffer }, timeout: undefined };
 /** The events of a lost connection. A Sentinel client emits the last two for its nodes. */
 const LOSSES = ["error", "end", "client-error", "topology-change"];
 
-/** One connection to Redis, from its first attempt to its loss. It is never connected again. */
+/** One connection to Redis, from its first attempt to its loss. A connection is never connected again. */
 export class RedisConnection {
   /** When something was last received, by `performance.now()`. */
   receivedAt = performance.now();

@@ -18,7 +18,7 @@ interface Feed {
 }
 
 /**
- * The subscriptions of a node, on one connection, each by the name of its channel in Redis. They outlive connections: a
+ * The subscriptions of a node, on one connection, each by the name of its channel in Redis. Subscriptions outlive connections: a
  * new one is prepared with all of them.
  */
 export class Feeds {

@@ -3,7 +3,7 @@ const HASH_START = 0x811c9dc5;
 const HASH_PRIME = 0x01000193;
 
 /**
- * The names of keys and of feeds in Redis. Those of one channel share one of 128 hash tags, so that a Redis Cluster could
+ * The names of keys and of feeds in Redis. All names of one channel share one of 128 hash tags, so that a Redis Cluster could
  * hold them together one day without new names.
  */
 export class Keys {

@@ -30,7 +30,7 @@ export interface RedisEngineOptions {
    */
   readonly leaseMs?: number | undefined;
   /**
-   * Milliseconds without a message after which the feed's connection is probed. It is replaced when two probes in a row, so
+   * Milliseconds without a message after which the feed's connection is probed. The connection is replaced when two probes in a row, so
    * many milliseconds apart, do not arrive. At least 10; default 5 seconds.
    */
   readonly probeMs?: number | undefined;

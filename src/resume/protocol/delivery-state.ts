@@ -118,7 +118,7 @@ export function noteAckSent(state: DeliveryState, n: number): void {
   state.ackSent = n;
 }
 
-/** Gives `message` the next number. It is kept until it is acknowledged. */
+/** Gives `message` the next number, and keeps the message until it is acknowledged. */
 export function retain(state: DeliveryState, message: SentMessage): void {
   state.sent++;
   state.retained.push(message);

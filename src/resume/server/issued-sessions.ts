@@ -22,7 +22,7 @@ export const RECORD_BYTES = 1_024;
 export const SOCKET_BYTES = 5_120;
 const HEADER_BYTES = 32;
 
-/** The sessions that were issued with a greeting. They are the first to be evicted, because they have no messages. */
+/** The sessions that were issued with a greeting: the first to be evicted, because they have no messages. */
 export class IssuedSessions {
   readonly #sessions: TtlMap<IssuedSession>;
   #bytes = 0;

@@ -21,7 +21,7 @@ const TTL_MS = 120_000;
 /** Makes the connection of a session on a line. */
 type OnSession = (session: FakeSession, resumed: boolean) => LineServer;
 
-/** The sessions of a fake server. They last until they end or are forgotten, because the fake has no timers. */
+/** The sessions of a fake server, which last until they end or are forgotten, because the fake has no timers. */
 export class FakeSessions implements SessionStore {
   readonly #sessions = new Map<string, FakeSession>();
   #issued = 0;
