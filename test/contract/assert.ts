@@ -1,12 +1,9 @@
 // Assertions and patience for cases that know no test runner.
 
 /** The time that a busy machine may add to any other. */
-export const SLACK_MS = 1_000;
-/**
- * A case takes no longer, however busy the machine. Chromium may hold back each of two dials for 5 s: it counts the ones
- * that are pending, and those of the last minutes that failed (services/network/websocket_throttler.cc).
- */
-export const CASE_MS = 16_000;
+export const SLACK_MS = 3_000;
+/** A case takes no longer, however busy the machine. */
+export const CASE_MS = 11_000;
 /** Timers may fire a little early. */
 const EARLY_MS = 5;
 const POLL_MS = 10;

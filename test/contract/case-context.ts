@@ -51,7 +51,15 @@ export interface Env extends Urls, Platform {
   readonly WebSocket?: WebSocketConstructor | undefined;
   /** Asks the other end, where HTTP does not lead there. */
   ask?(url: string): Promise<Log>;
+  /** Milliseconds that a case has at most. Default `CASE_MS`. */
+  readonly caseMs?: number;
 }
+
+/**
+ * Chromium may hold back each of two dials for 5 s, where many of the page are pending or have failed in the last minutes
+ * (services/network/websocket_throttler.cc).
+ */
+export const CHROMIUM_CASE_MS = CASE_MS + 10_000;
 
 export interface Case {
   /** A fact that could be false. */
@@ -133,7 +141,7 @@ export class CaseContext {
       log = await this.log();
       return isThere(log);
     };
-    await until(what, look, CASE_MS - SLACK_MS).catch((error) => {
+    await until(what, look, (this.env.caseMs ?? CASE_MS) - SLACK_MS).catch((error) => {
       throw new Error(`${error.message} ${show(log)}`);
     });
     return log;
@@ -150,7 +158,7 @@ export function define(name: string, act: (context: CaseContext) => Promise<void
     async run(env) {
       const context = new CaseContext(env);
       try {
-        await within(CASE_MS, "The case has not ended", act(context));
+        await within(env.caseMs ?? CASE_MS, "The case has not ended", act(context));
       } finally {
         context.leave();
       }

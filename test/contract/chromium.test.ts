@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { beforeAll, describe } from "vitest";
 import { CHROMIUM_ARGS, findChromium } from "../../scripts/browsers.mjs";
+import { CHROMIUM_CASE_MS } from "./case-context.ts";
 import type { Result } from "./contract.ts";
 import { contractPages, type Way } from "./pages.ts";
 import { report } from "./report.ts";
@@ -19,7 +20,7 @@ describe.skipIf(!executablePath)("Chromium", () => {
     const server = await contractServer({ origins: [pages.origin] });
     const browser = await chromium.launch({ executablePath: executablePath as string, args: CHROMIUM_ARGS });
     try {
-      const env = { ...server, isNode: false, knowsStatus: false };
+      const env = { ...server, isNode: false, knowsStatus: false, caseMs: CHROMIUM_CASE_MS };
       const open = async (url: string) => void (await (await browser.newPage()).goto(url));
       await Promise.all(BUILDS.map(async (way) => results.set(way, await pages.run(way, env, open))));
     } finally {

@@ -4,7 +4,7 @@ import type * as Tautline from "../../src/index.ts";
 import type { resume } from "../../src/resume/client/index.ts";
 import type * as Server from "../../src/server/index.ts";
 import type { faultProxy } from "../../src/testing/index.ts";
-import { between, CASE_MS, equal, matches, ok, until, within } from "./assert.ts";
+import { between, CASE_MS, equal, matches, ok, SLACK_MS, until, within } from "./assert.ts";
 import { numbered } from "./case-context.ts";
 
 // The server's half of the contract: `tautline/server` in the runtime that runs the cases, with clients in the same
@@ -252,7 +252,7 @@ export const serving: readonly ServingCase[] = [
       const served = await stage.conn();
       const start = performance.now();
       matches(await served.closed, { code: 1006, clean: false });
-      between(200, performance.now() - start, 3_000);
+      between(200, performance.now() - start, 400 + SLACK_MS);
       await until("the socket is ended", () => client.isOver);
     },
     { heartbeat: QUICK },

@@ -3,7 +3,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
-import type { Platform } from "../contract/case-context.ts";
+import { CASE_MS } from "../contract/assert.ts";
+import { CHROMIUM_CASE_MS, type Platform } from "../contract/case-context.ts";
 import type { Result } from "../contract/contract.ts";
 import { contractPages, type Pages, type Way } from "../contract/pages.ts";
 import { type ContractServer, contractServer } from "../contract/server.ts";
@@ -62,7 +63,8 @@ if (isChosen("workerd")) {
 for (const { name, advice, start } of engines) {
   if (!isChosen(name)) continue;
   const platform = { isNode: false, knowsStatus: false, ...HIDES[name] };
-  const on = (from: ContractServer) => ({ ...from, ...platform });
+  const caseMs = name === "Chromium" ? CHROMIUM_CASE_MS : CASE_MS;
+  const on = (from: ContractServer) => ({ ...from, ...platform, caseMs });
   const within = (engine: Engine, results: Promise<Result[]>) =>
     results.then((all) => ({ version: engine.version, results: all }));
 
