@@ -33,7 +33,7 @@ describe.skipIf(!executablePath)("the fake server in Chromium", () => {
         await page.addScriptTag({ content: readFileSync(join(ROOT, `dist/${name}.min.js`), "utf8") });
       }
       await page.addScriptTag({ content: outputFiles[0]?.text ?? "" });
-      results = (await page.evaluate("Program.run()")) as Result[];
+      results = (await page.evaluate(`Program.run(${JSON.stringify(Object.keys(NOT_ON_THE_FAKE))})`)) as Result[];
       followed = (await page.evaluate(`Program.follow(${JSON.stringify(Object.keys(NO_STEPS))})`)) as Result[];
     } finally {
       await browser.close();
