@@ -11,6 +11,7 @@ import { invalidUtf8Error, isInvalidUtf8, toUint8Array } from "./decode.ts";
 import { FrameReader, type FrameReaderOwner } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { attachAdapter, createListeners, listen } from "./listeners.ts";
+import { guardReceiver, type ReceiverClass } from "./receiver-guard.ts";
 import type { ConnectionEnd, Socket, SocketOptions, SocketOwner, Target, WebSocketConstructor } from "./socket.ts";
 import type { Tcp } from "./tcp.ts";
 import { turnTime } from "./turn-clock.ts";
@@ -61,6 +62,9 @@ type SocketError = Error & { readonly code?: string };
 /** The methods of `ws`. A class that extends it, or a tool that follows messages, may have others. */
 const WS = (Platform as unknown as { readonly prototype?: WsSocket } | undefined)?.prototype;
 const WS_SEND = WS?.send;
+/** The parser of `ws`, which substitutes lack. */
+const { Receiver: WS_RECEIVER } = (Platform ?? {}) as unknown as { readonly Receiver?: ReceiverClass };
+if (WS_RECEIVER) guardReceiver(WS_RECEIVER);
 const CONNECTING = 0;
 const OPEN = 1;
 const KEEP_ALIVE_MS = 15_000;

@@ -21,6 +21,7 @@ const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 interface Options {
   readonly maxFragments?: number;
   readonly maxBufferedChunks?: number;
+  readonly allowSynchronousEvents?: boolean;
   readonly autoPong?: boolean;
 }
 
@@ -260,6 +261,7 @@ const plans: fc.Arbitrary<Plan> = fc
           {
             maxFragments: fc.constantFrom(1, 2),
             maxBufferedChunks: fc.constantFrom(1, 2, 3),
+            allowSynchronousEvents: fc.boolean(),
             autoPong: fc.boolean(),
           },
           { requiredKeys: [] },
