@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import { GOING_AWAY, SERVER_CODES } from "../base/close-codes.ts";
 import type { ConnectionSource } from "../core/connect-attempt.ts";
@@ -19,13 +19,13 @@ export class AcceptedSource implements ServerSource {
   onListenerError: ((error: unknown) => void) | undefined;
   readonly retryReason = false;
   readonly closeCodes = SERVER_CODES;
-  readonly #request: IncomingMessage;
+  readonly #tcp: Duplex;
   /** The connection, until the Conn has taken it. */
   #webSocket: WebSocket | undefined;
 
-  constructor(webSocket: WebSocket, request: IncomingMessage) {
+  constructor(webSocket: WebSocket, tcp: Duplex) {
     this.#webSocket = webSocket;
-    this.#request = request;
+    this.#tcp = tcp;
     // Messages that came with the upgrade would be emitted before the Conn listens.
     webSocket.pause();
   }
@@ -33,7 +33,7 @@ export class AcceptedSource implements ServerSource {
   open(_target: Target, { maxPayloadBytes }: SocketOptions, owner: SocketOwner): Socket {
     const webSocket = this.#webSocket as WebSocket;
     this.#webSocket = undefined;
-    const tcp = this.#request.socket as Tcp;
+    const tcp = this.#tcp as unknown as Tcp;
     const socket = new NodeSocket(webSocket as unknown as WsSocket, maxPayloadBytes, owner, tcp);
     webSocket.resume();
     queueMicrotask(() => owner.onOpen(webSocket.protocol, webSocket.extensions));

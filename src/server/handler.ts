@@ -162,7 +162,7 @@ class ConnServer<In, Out> implements UpgraderOwner {
     if (this.#sessions && speaksResume(webSocket.protocol)) {
       return this.#sessions.greet(webSocket, upgrade, this.#upgrader.select(upgrade.request));
     }
-    this.#open(upgrade, new AcceptedSource(webSocket, upgrade.request));
+    this.#open(upgrade, new AcceptedSource(webSocket, upgrade.socket));
   }
 
   onDelayed(slot: Slot): void {

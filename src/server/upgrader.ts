@@ -27,10 +27,12 @@ export interface UpgraderOptions {
   readonly serverOptions: object;
 }
 
-/** The request of a connection that is accepted, and the client's identity. */
+/** The request and the stream of a connection that is accepted, and the client's identity. */
 export interface AcceptedUpgrade {
   readonly url: string;
   readonly request: IncomingMessage;
+  /** The stream that `ws` reads and writes. The application may have put it around the socket of the request. */
+  readonly socket: Duplex;
   readonly principal: string | undefined;
 }
 
@@ -126,7 +128,7 @@ export class Upgrader {
       releaseErrors(socket);
       const { decision } = pending;
       if (decision instanceof Refusal) closeAtOnce(webSocket, decision);
-      else this.#owner.onAccepted(webSocket, { url, request, principal: decision?.principal });
+      else this.#owner.onAccepted(webSocket, { url, request, socket, principal: decision?.principal });
     });
   }
 

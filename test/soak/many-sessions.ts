@@ -2,6 +2,7 @@
 // Sockets are made of memory: a million real ones would take their time, and what is measured is not theirs.
 import { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 import { setTimeout as pause } from "node:timers/promises";
 import type { WebSocket } from "ws";
 import type { Conn } from "../../src/core/conn.ts";
@@ -55,11 +56,11 @@ const sessions = new SessionRegistry({ ttlMs: TTL_MS, maxSessions: 1_000 }, 2 **
   const { request, principal } = upgrade;
   return Object.assign(conn, { request, principal });
 });
-const request = { socket: {}, headers: {}, rawHeaders: [] as string[] } as IncomingMessage;
+const request = { headers: {}, rawHeaders: [] as string[] } as IncomingMessage;
 
 function arrive(): Accepted {
   const accepted = new Accepted();
-  const upgrade = { url: "ws://x.test/", request, principal: undefined };
+  const upgrade = { url: "ws://x.test/", request, socket: {} as Duplex, principal: undefined };
   sessions.greet(accepted as unknown as WebSocket, upgrade, { name: "resume.v1", protocol: "", app: 0 });
   return accepted;
 }

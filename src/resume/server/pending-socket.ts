@@ -63,7 +63,7 @@ export class PendingSocket implements SocketOwner {
       webSocket as unknown as WsSocket,
       maxPayloadBytes,
       this,
-      upgrade.request.socket as Tcp,
+      upgrade.socket as unknown as Tcp,
     );
     this.#socket.write(encode(greetingFrame(handshake, ttlMs)));
     this.#timer.start(ANSWER_MS, () => this.leave(HANDSHAKE_TIMEOUT), true);
