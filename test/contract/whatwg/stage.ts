@@ -1,4 +1,4 @@
-import { CASE_MS, until, within } from "../assert.ts";
+import { until, within } from "../assert.ts";
 import type { Log, Urls } from "../case-context.ts";
 
 /** The class to be judged, and where the contract server is. */
@@ -14,6 +14,9 @@ export interface StepCase {
   readonly name: string;
   run(env: StepEnv): Promise<void>;
 }
+
+/** A step that a class does not follow may wait for so long, one after another. */
+const STEP_MS = 4_000;
 
 /** One case's part of the world. */
 export class StepStage {
@@ -81,7 +84,7 @@ export function step(name: string, act: (stage: StepStage) => Promise<void> | vo
     async run(env) {
       const stage = new StepStage(env);
       try {
-        await within(CASE_MS, "The case has not ended", Promise.resolve(act(stage)));
+        await within(STEP_MS, "The case has not ended", Promise.resolve(act(stage)));
       } finally {
         stage.leave();
       }
