@@ -3,7 +3,7 @@ import type { Payload } from "../base/payload.ts";
 import type { Transport } from "../core/outbox.ts";
 import type { SessionOwner, Undelivered } from "../core/session.ts";
 import { AckScheduler } from "./ack-scheduler.ts";
-import { type ControlFrame, type Counts, decode, encode, isControl, unescaped } from "./protocol/control.ts";
+import { type ControlFrame, type Counts, decode, encode, unescaped } from "./protocol/control.ts";
 import type { DeliveryState, ResumePlan } from "./protocol/delivery-state.ts";
 import { Sender } from "./sender.ts";
 import { GatedTransport, type SessionControls, SessionTransport } from "./session-transport.ts";
@@ -70,10 +70,10 @@ export class Endpoint implements SessionControls {
   receive(payload: Payload): Payload | undefined {
     const connection = this.#connection;
     if (!this.isInForce || !connection?.transport || connection.isClosing) return undefined;
-    const message = isControl(payload) ? undefined : unescaped(payload);
+    const message = unescaped(payload);
     const isAllowed =
       !connection.finalCounts &&
-      (message === undefined ? this.#onControl(decode(payload as string)) : this.#receiver.receive(message));
+      (message === undefined ? this.#onControl(decode(payload)) : this.#receiver.receive(message));
     if (isAllowed) return message;
     this.#owner.onProtocolError("The peer broke the rules of resume.v1.");
     return undefined;

@@ -101,7 +101,7 @@ export function onOpen(handshake: ClientHandshake, isSelected: boolean): ClientH
 
 /** Handles a message that comes before the session is in use. */
 export function onMessage(handshake: ClientHandshake, payload: Payload): ClientHandshakeStep {
-  const frame = isControl(payload) ? decode(payload) : undefined;
+  const frame = decode(payload);
   if (handshake.phase === "greeting") {
     if (frame?.type === "H" && takeProtocol(handshake, frame)) return onGreeting(handshake, frame);
     // Control, a malformed H with its secret included, never reaches the application.

@@ -90,11 +90,12 @@ export function encode(frame: ControlFrame): string {
   return (MARK + frame.type + SHAPES[frame.type].replace(/[(:?)\\]/g, "").replace(/[a-z]+/g, write)).trimEnd();
 }
 
-/** Returns the frame that travelled as `text`; `undefined` for anything malformed or unknown. */
-export function decode(text: string): ControlFrame | undefined {
-  const type = text[1] as string;
-  const pattern = text.length <= MAX_LENGTH && isControl(text) ? patterns.get(type) : undefined;
-  const match = pattern?.expression.exec(text.slice(2));
+/** Reads `payload`. Returns `undefined` for an application's message, and for control that is malformed or unknown. */
+export function decode(payload: Payload): ControlFrame | undefined {
+  if (!isControl(payload) || payload.length > MAX_LENGTH) return undefined;
+  const type = payload[1] as string;
+  const pattern = patterns.get(type);
+  const match = pattern?.expression.exec(payload.slice(2));
   if (!pattern || !match) return undefined;
   const frame: Record<string, unknown> = { type };
   for (const [index, name] of pattern.names.entries()) {
@@ -106,7 +107,7 @@ export function decode(text: string): ControlFrame | undefined {
 
 /** Whether `payload` is control, well formed or not, rather than an application's message. */
 export function isControl(payload: Payload): payload is string {
-  return isMarked(payload) && payload.charCodeAt(1) !== MARK_CODE;
+  return unescaped(payload) === undefined;
 }
 
 /** Returns an application's message in the form in which it travels, so that no peer takes it for control. */
@@ -114,9 +115,10 @@ export function escaped(payload: Payload): Payload {
   return isMarked(payload) ? MARK + payload : payload;
 }
 
-/** Returns the message that travelled as `payload`. */
-export function unescaped(payload: Payload): Payload {
-  return isMarked(payload) ? payload.slice(1) : payload;
+/** Returns the message that travelled as `payload`; `undefined` for control. */
+export function unescaped(payload: Payload): Payload | undefined {
+  if (!isMarked(payload)) return payload;
+  return payload.charCodeAt(1) === MARK_CODE ? payload.slice(1) : undefined;
 }
 
 function isMarked(payload: Payload): payload is string {

@@ -4,7 +4,6 @@ import {
   type ControlFrame,
   type Counts,
   decode,
-  isControl,
   type ResumeFrame,
   type SessionEndReason,
 } from "../protocol/control.ts";
@@ -79,7 +78,7 @@ export function greetingFrame({ issued, app }: PendingHandshake, ttlMs: number):
 
 /** Decides on the client's answer to the greeting, or to X. Writes to the records of the sessions that are concerned. */
 export function answerHandshake(handshake: PendingHandshake, payload: Payload, store: SessionStore): HandshakeResult {
-  const frame = isControl(payload) ? decode(payload) : undefined;
+  const frame = decode(payload);
   if (frame?.type === "N") {
     const { issued } = handshake;
     issued.isAccepted = true;

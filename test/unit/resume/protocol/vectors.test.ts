@@ -70,7 +70,7 @@ describe("dialogues", () => {
         }
         expected.push(loose(text));
         const isNew = !isControl(text) && !net.sockets.some(({ sent }) => sent.includes(text));
-        if (isNew) conn.send(unescaped(text));
+        if (isNew) conn.send(unescaped(text) as string);
       }
       expect(net.last.sent.map(loose)).toEqual(expected);
     }
@@ -94,7 +94,7 @@ describe("dialogues", () => {
       for (const [who, text = ""] of lines.slice(1)) {
         if (who === "client" && bound && !isControl(text)) {
           count(bound.delivery, text);
-          got.push(unescaped(text));
+          got.push(unescaped(text) as string);
         } else if (who === "client" && !bound) {
           const step = answerHandshake(arrival, text, { get: (sid) => sessions.get(sid), beforeResume() {} });
           if (step.type === "refuse") throw new Error(step.type);
