@@ -206,7 +206,7 @@ async function perform(plan: Plan, dial: Connect, attach: Attach) {
     if (act === "pause") nextTurn().then(nextTurn).then(end?.resume);
   };
   const chunks = cut(Buffer.concat(plan.frames.map((frame) => encode(frame, isServer))), plan.lengths);
-  const early = plan.isFirstEarly ? (chunks.shift() as Buffer) : Buffer.alloc(0);
+  const early = (plan.isFirstEarly && chunks.shift()) || Buffer.alloc(0);
   const { peer, tcp, earlyBytes, ended } = await dial(early, options, (socket, known) => {
     ws = socket;
     end = attach(socket, known, onEvent);
