@@ -48,12 +48,12 @@ export class Emitter<Events extends object> {
   ): () => void {
     if (signal?.aborted) return () => {};
     const subscription = new Subscription(listener, this.#owner);
-    let removeListener = () => {};
+    let removeListener: (() => void) | undefined;
     const off = () => {
       subscription.listener = undefined;
       this.#listeners.off(event, subscription.notify, subscription);
       this.#signalled?.delete(off);
-      removeListener();
+      removeListener?.();
     };
     if (once) subscription.off = off;
     this.#listeners.on(event, subscription.notify, subscription);

@@ -64,7 +64,8 @@ export class Heartbeat {
   #transport: Pingable | undefined;
   #pingedAt = Number.NEGATIVE_INFINITY;
   #isAnswered = true;
-  #isProbing = false;
+  /** There from a ping on, until it is known whether the connection is alive. */
+  #wait: PingWait | undefined;
 
   constructor(options: ResolvedHeartbeatOptions, owner: HeartbeatOwner) {
     this.#options = options;
@@ -81,7 +82,7 @@ export class Heartbeat {
 
   /** Pings now, unless a ping has just been sent. Returns whether there is a connection to ping. */
   probe(): boolean {
-    if (this.#target && !this.#isProbing && performance.now() - this.#pingedAt >= FRESH_MS)
+    if (this.#target && !this.#wait?.isProbe && performance.now() - this.#pingedAt >= FRESH_MS)
       this.#pingAndWait(PROBE_MS, true);
     return this.#target !== undefined;
   }
@@ -90,13 +91,12 @@ export class Heartbeat {
   setPaused(on: boolean): void {
     if (!this.#target) return;
     if (on) this.#sendPongs();
-    else this.#schedulePing(Math.max(0, this.#pingedAt + FRESH_MS - performance.now()));
+    else this.#scheduleNextPing(FRESH_MS);
   }
 
   stop(): void {
     this.#timer.stop();
-    this.#target = this.#transport = undefined;
-    this.#isProbing = false;
+    this.#target = this.#transport = this.#wait = undefined;
     this.#isAnswered = true;
   }
 
@@ -112,13 +112,15 @@ export class Heartbeat {
   onPong(): void {
     if (this.#isAnswered) return;
     this.#isAnswered = true;
+    // At once, so that one timer fires for a ping, and not one more to see the pong (`npm run bench -- --only idle`).
+    if (this.#wait) this.#scheduleNextPing(this.#options.intervalMs);
     this.#owner.onLatency(performance.now() - this.#pingedAt);
   }
 
   /** Sends unsolicited pongs, often enough that a peer with the same options sees one in each of its waits. */
   #sendPongs(): void {
     const { intervalMs, timeoutMs } = this.#options;
-    this.#isProbing = false;
+    this.#wait = undefined;
     this.#timer.start(
       Math.min(intervalMs, timeoutMs) / 2,
       () => {
@@ -130,8 +132,13 @@ export class Heartbeat {
   }
 
   #schedulePing(ms: number): void {
-    this.#isProbing = false;
+    this.#wait = undefined;
     this.#timer.start(ms, (lateMs) => this.#pingAfter(lateMs), true);
+  }
+
+  /** Schedules the next ping so many milliseconds after the last one. */
+  #scheduleNextPing(ms: number): void {
+    this.#schedulePing(Math.max(0, this.#pingedAt + ms - performance.now()));
   }
 
   /** Pings with the wait that suits a timer which was `lateMs` late. */
@@ -142,10 +149,10 @@ export class Heartbeat {
   #pingAndWait(timeoutMs: number, isProbe: boolean): void {
     const target = this.#target as HeartbeatTarget;
     const checks = Math.min(Math.max(MIN_CHECKS, Math.ceil(timeoutMs / this.#options.intervalMs)), MAX_CHECKS);
-    this.#isProbing = isProbe;
     this.#pingedAt = performance.now();
     this.#isAnswered = false;
-    this.#scheduleCheck({ baseline: target.activity(), stepMs: timeoutMs / checks, checks, isProbe, checked: 0 });
+    this.#wait = { baseline: target.activity(), stepMs: timeoutMs / checks, checks, isProbe, checked: 0 };
+    this.#scheduleCheck(this.#wait);
     // Last, because a `ping` of the user's may end the connection.
     this.#ping(target);
   }
@@ -156,9 +163,9 @@ export class Heartbeat {
 
   #check(wait: PingWait, lateMs: number): void {
     wait.checked++;
-    switch (decide(wait, this.#isAnswered, (this.#target as HeartbeatTarget).activity(), lateMs)) {
+    switch (decide(wait, (this.#target as HeartbeatTarget).activity(), lateMs)) {
       case "alive":
-        return this.#schedulePing(Math.max(0, this.#options.intervalMs - wait.stepMs * wait.checked));
+        return this.#scheduleNextPing(this.#options.intervalMs);
       case "late":
         return this.#pingAfter(lateMs);
       case "dead":
@@ -192,18 +199,17 @@ interface PingWait {
  *
  * | result | when | then |
  * |---|---|---|
- * | alive | a pong came, or there was other traffic | rest until the next ping |
+ * | alive | there was traffic, though no pong, which ends the wait at once | rest until the next ping |
  * | late | no traffic, but the timer was late (for a probe: later than a sleep) | ping again, because a throttled tab or a machine that slept had no chance to receive |
  * | dead | no traffic until the end of the last step | the connection ends |
  * | undecided | no traffic so far | wait for another step |
  */
 function decide(
   { baseline, checks, isProbe, checked }: PingWait,
-  isAnswered: boolean,
   activity: number,
   lateMs: number,
 ): "alive" | "late" | "dead" | "undecided" {
-  if (isAnswered || activity !== baseline) return "alive";
+  if (activity !== baseline) return "alive";
   // A probe allows more, because a throttled tab would otherwise ping for ever.
   if (lateMs > (isProbe ? SLEEP_MS : LATE_MS)) return "late";
   return checked === checks ? "dead" : "undecided";

@@ -1,7 +1,8 @@
 import { describe, expect, test, vi } from "vitest";
-import type { HeartbeatOptions, Payload } from "../../../src/index.ts";
+import { Conn, type HeartbeatOptions, type Payload } from "../../../src/index.ts";
 import { advance, createConn, openConn, record, recordAll, settleMicrotasks, useFakeTime } from "../../support/conn.ts";
 import { FakeLifecycle } from "../../support/fake-lifecycle.ts";
+import { FakeWs } from "../../support/fake-ws.ts";
 
 useFakeTime();
 
@@ -22,6 +23,37 @@ test("asks once an interval, from open on", async () => {
   await advance(60_000);
   expect(socket.sent.length).toBeGreaterThanOrEqual(6);
   expect(socket.sent.length).toBeLessThanOrEqual(7);
+});
+
+test("pings one interval after the last ping, with no other timer after a pong that took its time", async () => {
+  const { socket } = await openConn({ heartbeat: BEAT });
+  await advance(10_000);
+  const pingedAt = performance.now();
+  await advance(900);
+  socket.message("pong");
+  await vi.advanceTimersToNextTimerAsync();
+  expect(performance.now() - pingedAt).toBe(10_000);
+  expect(socket.sent).toEqual(["ping", "ping"]);
+});
+
+test("sends pongs and no ping while reading is paused, also after the pong of the last ping", async () => {
+  const conn = new Conn("wss://example.com/", {
+    WebSocket: FakeWs.class,
+    heartbeat: { intervalMs: 10_000, timeoutMs: 4_000 },
+    inbox: { highWaterMark: 1 },
+  });
+  await settleMicrotasks();
+  const socket = FakeWs.last;
+  socket.open();
+  await advance(10_000);
+  socket.message("fills the inbox");
+  expect(socket.isPaused).toBe(true);
+  socket.emit("pong");
+  await advance(20_000);
+  expect(socket).toMatchObject({ pings: 1, pongs: 10 });
+  await conn.receive();
+  await advance(1);
+  expect(socket).toMatchObject({ isPaused: false, pings: 2, pongs: 10 });
 });
 
 test("asks once an interval, also where that is much shorter than the timeout", async () => {
