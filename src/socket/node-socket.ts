@@ -62,6 +62,7 @@ type SocketError = Error & { readonly code?: string };
 /** The methods of `ws`. A class that extends it, or a tool that follows messages, may have others. */
 const WS = (Platform as unknown as { readonly prototype?: WsSocket } | undefined)?.prototype;
 const WS_SEND = WS?.send;
+const EVENTS = EventEmitter.prototype;
 /** The parser of `ws`, which substitutes lack. */
 const { Receiver: WS_RECEIVER } = (Platform ?? {}) as unknown as { readonly Receiver?: ReceiverClass };
 if (WS_RECEIVER) guardReceiver(WS_RECEIVER);
@@ -336,7 +337,10 @@ export class NodeSocket extends BaseSocket implements FrameReaderOwner {
   #readPastWs(): void {
     const socket = this.#socket;
     const tcp = this.#tcp;
-    if (!tcp?.cork || socket.extensions !== "" || Object.getPrototypeOf(socket) !== WS) return;
+    const { emit, on } = socket as unknown as EventEmitter;
+    // Otherwise a tool follows messages by the methods that it replaced.
+    const isPlain = Object.getPrototypeOf(socket) === WS && emit === EVENTS.emit && on === EVENTS.on;
+    if (!tcp?.cork || socket.extensions !== "" || !isPlain) return;
     this.#reader = FrameReader.takeOver(tcp, this.#isServer, toMaxPayload(this.#maxPayloadBytes), this);
   }
 }

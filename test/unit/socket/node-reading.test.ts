@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import type { Payload } from "../../../src/base/payload.ts";
 import { NodeSocket, type WsSocket } from "../../../src/socket/node-socket.ts";
@@ -48,6 +48,18 @@ describe("messages behind the first one", () => {
     for (const data of ["1", "2", "3"]) peer.send(data);
     await until(() => expect(received).toEqual(["1", "2", "3"]));
     expect(followed).toEqual(["1", "2", "3"]);
+  });
+
+  test.for(["emit", "on"] as const)("go through ws where a tool has replaced its %s()", async (method) => {
+    const original = WebSocket.prototype[method] as (...given: unknown[]) => unknown;
+    // A spy calls the original, and counts as another method.
+    vi.spyOn(WebSocket.prototype, method).mockImplementation(function (this: WebSocket, ...given: unknown[]) {
+      return original.apply(this, given) as never;
+    });
+    const { peer, received, emitted } = await client();
+    for (const data of ["1", "2", "3"]) peer.send(data);
+    await until(() => expect(received).toEqual(["1", "2", "3"]));
+    expect(emitted).toEqual(received);
   });
 
   test("go through ws where an extension was agreed on", async () => {
