@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { EventEmitter } from "node:events";
-import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import * as allOfWs from "ws";
 import { FrameReader } from "../../../src/socket/frame-reader.ts";
 import type { Tcp } from "../../../src/socket/tcp.ts";
 import { BINARY, CLOSE, encode, type Frame, frameStreams, PING, PONG, text } from "../../support/frames.ts";
+import fc from "../../support/fuzz.ts";
 
 /** The parser of `ws`, which its types leave out. */
 const { Receiver } = allOfWs as unknown as {

@@ -3,13 +3,13 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import type { Payload } from "../../../src/base/payload.ts";
 import { NodeSocket, type WsSocket } from "../../../src/socket/node-socket.ts";
 import type { ConnectionEnd } from "../../../src/socket/socket.ts";
 import { CLOSE, encode, type Frame, frameStreams } from "../../support/frames.ts";
+import fc from "../../support/fuzz.ts";
 import { site, upgradeRequest } from "../../support/ws-server.ts";
 
 /** Few, so that a paused stream of Node takes all bytes of a run. */
@@ -291,6 +291,6 @@ test("an adapter receives and answers what ws does alone, whatever the peer send
       const connectTo = dial[`${plan.isServer}`];
       expect(await perform(plan, connectTo, adapted)).toEqual(await perform(plan, connectTo, alone));
     }),
-    { numRuns: 150 },
+    { numRuns: 200 },
   );
 });
