@@ -1,6 +1,6 @@
 import type { ListenOptions } from "../base/emitter.ts";
-import { ConnError } from "../base/errors.ts";
-import { describeBadOption, isObject } from "../base/option-rules.ts";
+import { badOption, ConnError } from "../base/errors.ts";
+import { describeBadOption, isFunction, isObject } from "../base/option-rules.ts";
 import type { SendOptions } from "../base/send-options.ts";
 import type { CloseInfo } from "../core/events.ts";
 import type { AnyContract, CallArguments, Contract, LayerMethods, MethodName, ParamsOf, ResultOf } from "./contract.ts";
@@ -87,6 +87,7 @@ export function rpc<Remote extends Contract<Remote> = AnyContract, Local extends
   conn: RpcConn,
   options: RpcOptions<NoInfer<Local>> = {},
 ): Peer<Remote, Local> {
+  if (!isFunction(conn?.on)) throw badOption("conn", "a Conn", conn);
   const resolved = resolveRpcOptions(options as RpcOptions<AnyContract>);
   const core = new PeerCore(conn, resolved);
   const peer: Peer = {
@@ -119,6 +120,6 @@ function checkParamsType(method: string, params: unknown): void {
   if (typeof method === "string" && isSound) return;
   const text = isSound
     ? describeBadOption("method", "a string", method)
-    : describeBadOption("params", "an object, an array or left out", params);
+    : describeBadOption("params", "an object or an array", params);
   throw new ConnError("misuse", text);
 }

@@ -57,8 +57,7 @@ export class PeerCore implements CallerOwner, ResponderOwner {
   extend(methods: LayerMethods): () => void {
     const names = Object.keys(methods) as (keyof LayerMethods)[];
     for (const name of names) {
-      if (this.#layers.has(name))
-        throw new ConnError("misuse", `${name} is taken: a peer takes each layer once, such as channels().`);
+      if (this.#layers.has(name)) throw new ConnError("misuse", `${name} is taken: use each layer once.`);
     }
     for (const name of names) this.#layers.set(name, methods[name] as LayerMethods[keyof LayerMethods]);
     this.#updateReading();
@@ -69,7 +68,7 @@ export class PeerCore implements CallerOwner, ResponderOwner {
   }
 
   detach(): void {
-    this.#end(() => this.caller.detach(new ConnError("aborted", "The peer was detached from its Conn.")));
+    this.#end(() => this.caller.detach(new ConnError("aborted", "The peer was detached.")));
   }
 
   invoke(request: IncomingRequest): unknown {

@@ -98,7 +98,7 @@ export class Responder {
   /** Called when answers can't reach their callers any more: forgets all requests, and aborts their handlers. */
   endSession(): void {
     this.#waiting.clear();
-    const reason = new ConnError("interrupted", "The connection on which the request came has ended.");
+    const reason = new ConnError("interrupted", "The connection of the request has ended.");
     for (const request of this.#unanswered.values()) {
       request.isOrphaned = true;
       request.cancel(reason);

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { badOption, ConnError } from "../base/errors.ts";
-import { isFunction } from "../base/option-rules.ts";
+import { isFunction, isObject } from "../base/option-rules.ts";
 import { Timer } from "../base/timer.ts";
 import { rejectUpgrade } from "./reject-upgrade.ts";
 import { type ConnectionEmitter, replayAsRequest } from "./replay-request.ts";
@@ -49,8 +49,8 @@ const servers = new WeakMap<UpgradeServer, ServedPaths>();
  * requests that they also are. Where no other listener for requests exists, ordinary requests are answered with 426 for a
  * path that has a handler, and with 404 for others.
  *
- * @throws ConnError `bad-option` for a path that no request can have, or something that is no handler; `misuse` for a path
- * that has a handler
+ * @throws ConnError `bad-option` for a path that no request can have, and for something that is no server or no handler;
+ * `misuse` for a path that has a handler
  *
  * @example
  * ```ts
@@ -59,6 +59,10 @@ const servers = new WeakMap<UpgradeServer, ServedPaths>();
  * ```
  */
 export function handle(server: UpgradeServer, path: string, handler: UpgradeHandler): () => void {
+  // Not a function, because an app of Express has on() and no upgrades.
+  if (!isObject(server) || !isFunction(server.on) || !isFunction(server.listeners)) {
+    throw badOption("server", "a server of node:http or node:https, such as createServer(app)", server);
+  }
   checkPath(path);
   if (!isFunction(handler?.upgrade)) throw badOption("handler", "what handler() returned", handler);
   const paths = servers.get(server) ?? new ServedPaths(server);

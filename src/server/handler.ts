@@ -4,7 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import type { WebSocket } from "ws";
 import { GOING_AWAY } from "../base/close-codes.ts";
 import { badOption, type ConnError, failOption } from "../base/errors.ts";
-import { isObject, type OptionRules, takeOptions, timeRule } from "../base/option-rules.ts";
+import { isFunction, isObject, type OptionRules, takeOptions, timeRule } from "../base/option-rules.ts";
 import type { Payload } from "../base/payload.ts";
 import { Timer } from "../base/timer.ts";
 import { marshal } from "../codec/codec.ts";
@@ -58,6 +58,7 @@ export function handler<In = Payload, Out = In>(
   serve: Serve<In, Out>,
   options: HandlerOptions<In, Out> = {},
 ): Handler<In, Out> {
+  if (!isFunction(serve)) throw badOption("serve", "a function, called with each Conn", serve);
   const server = new ConnServer(serve, options);
   return {
     upgrade: (request, socket, head) => server.upgrade(request, socket, head),

@@ -10,8 +10,8 @@ export type Origins = readonly string[] | ((origin: string, request: IncomingMes
 /** Whether the page behind an upgrade may connect. */
 export type AllowOrigin = (origin: string, request: IncomingMessage) => boolean;
 
-const RANGE =
-  'a list of origins such as "https://example.com", or a function; () => true allows any origin, with the cookies of any user';
+const ANY = "() => true allows any origin, with the cookies of any user";
+const RANGE = `a list of origins such as "https://example.com", or a function; ${ANY}`;
 
 /**
  * Makes the check of the `Origin` header (RFC 6455, section 10.2). Browsers let any page connect to any server, cookies
@@ -34,6 +34,7 @@ function parseEntry(entry: unknown): string {
   if (entry === "null") return entry;
   const normal = typeof entry === "string" && !entry.includes("*") ? normalise(entry) : undefined;
   if (normal !== undefined) return normal;
+  if (entry === "*") throw badOption("Each of origins", `an origin; instead of the list, ${ANY}`, entry);
   const nearest =
     typeof entry === "string" && URL.canParse(entry) ? `such as ${new URL(entry).origin}` : "or the word null";
   throw badOption("Each of origins", `an origin without a path, ${nearest}`, entry);

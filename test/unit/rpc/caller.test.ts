@@ -335,7 +335,7 @@ test.each([
   [Symbol("x"), "Symbol(x)"],
 ])("parameters that JSON-RPC has no form for throw misuse and are named: %s", (params, named) => {
   const { peer } = makePeer();
-  const error = { code: "misuse", message: `params must be an object, an array or left out; got ${named}.` };
+  const error = { code: "misuse", message: `params must be an object or an array; got ${named}.` };
   expect(thrown(() => peer.call("quote", params as unknown as object))).toMatchObject(error);
   expect(thrown(() => peer.notify("quote", params as unknown as object))).toMatchObject(error);
 });

@@ -313,6 +313,14 @@ test("reserved names are refused in handlers and listeners, and one name belongs
   peer.extend({ "$/y": () => 1 });
 });
 
+test.each([
+  [{}, "an object"],
+  [undefined, "undefined"],
+])("a peer of what is no Conn is refused: %o", (conn, got) => {
+  const error = { code: "bad-option", message: `conn must be a Conn; got ${got}.` };
+  expect(thrown(() => rpc(conn as never))).toMatchObject(error);
+});
+
 // Ends.
 
 test("closed is the Conn's", async () => {

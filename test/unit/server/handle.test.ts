@@ -159,6 +159,18 @@ test.each(["/a b", "/ws?x", "/ws#x", "/a/../b", "/bücher", "//ws"])(
   },
 );
 
+// An app of Express is a function with the methods of an EventEmitter, and no server: no upgrade would ever come.
+test.each([
+  ["an app of Express", Object.assign(() => {}, { on() {}, off() {}, listeners: () => [] }), "a function"],
+  ["an object without on()", {}, "an object"],
+  ["nothing", undefined, "undefined"],
+])("throws bad-option for %s in place of the server", (_name, server, got) => {
+  const message = `server must be a server of node:http or node:https, such as createServer(app); got ${got}.`;
+  expect(() => handle(server as never, "/ws", named("ws"))).toThrowError(
+    expect.objectContaining({ code: "bad-option", message }),
+  );
+});
+
 test("throws bad-option for something that is no handler", async () => {
   const { server } = await site();
   for (const given of [undefined, {}, () => {}]) {

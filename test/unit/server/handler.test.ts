@@ -646,6 +646,14 @@ test.each([
   expect(() => handler(() => {}, given as never)).toThrow(expect.objectContaining({ code: "bad-option", message }));
 });
 
+test.each([
+  [{}, "an object"],
+  [undefined, "undefined"],
+])("a handler without a function throws bad-option: %o", (serve, got) => {
+  const message = `serve must be a function, called with each Conn; got ${got}.`;
+  expect(() => handler(serve as never)).toThrow(expect.objectContaining({ code: "bad-option", message }));
+});
+
 test("a single protocol may be given as a string", async () => {
   const { url } = await serving(forever, { protocols: "chat" as never });
   expect((await dial(url(), { protocols: ["chat"] })).socket.protocol).toBe("chat");

@@ -120,7 +120,7 @@ describe("a list", () => {
     ["https://user@example.com", "https://example.com"],
     ["https://*.example.com", "origin"],
     ["example.com", "origin"],
-    ["*", "origin"],
+    ["*", "() => true allows any origin"],
     ["", "origin"],
     [/example/, "origin"],
   ])("with %s throws bad-option", (entry, hint) => {
