@@ -46,7 +46,8 @@ export abstract class BaseSocket implements Socket {
       return true;
     } catch (cause) {
       // Not at once, because the caller is in the middle of a change. A platform that throws here would throw again.
-      queueMicrotask(() => this.end({ code: ABNORMAL, reason: "", clean: false, cause }));
+      // By bind(), because V8 makes a scope for each call of a function that holds another.
+      queueMicrotask(this.end.bind(this, { code: ABNORMAL, reason: "", clean: false, cause }, undefined));
       return false;
     }
   }

@@ -5,6 +5,8 @@ import type { Tcp } from "./tcp.ts";
 export interface FrameReaderOwner {
   /** Called with a message: the bytes of `chunk` from `start` to `end`. */
   onFrame(chunk: Buffer, start: number, end: number, isBinary: boolean): void;
+  /** Called when the bytes behind a message are gone, because its receiver transferred the memory of the chunk. */
+  onTransfer(): void;
 }
 
 /** A TCP socket that has a reader of frames. */
@@ -136,6 +138,10 @@ export class FrameReader {
         this.#owner.onFrame(chunk, start, end, first === WHOLE_BINARY);
         at = end;
         passedTo = end;
+        if (at < length && chunk.length === 0) {
+          this.stop();
+          return this.#owner.onTransfer();
+        }
         continue;
       }
       at = this.#skipFrame(chunk, at);

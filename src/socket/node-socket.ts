@@ -7,7 +7,7 @@ import { ConnError } from "../base/errors.ts";
 import type { Payload } from "../base/payload.ts";
 import { Timer } from "../base/timer.ts";
 import { BaseSocket } from "./base-socket.ts";
-import { invalidUtf8Error, isInvalidUtf8, toUint8Array } from "./decode.ts";
+import { invalidUtf8Error, isInvalidUtf8, toBytes, toOwnBytes } from "./decode.ts";
 import { FrameReader, type FrameReaderOwner } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { attachAdapter, createListeners, listen } from "./listeners.ts";
@@ -66,6 +66,8 @@ const EVENTS = EventEmitter.prototype;
 /** The parser of `ws`, which substitutes lack. */
 const { Receiver: WS_RECEIVER } = (Platform ?? {}) as unknown as { readonly Receiver?: ReceiverClass };
 if (WS_RECEIVER) guardReceiver(WS_RECEIVER);
+/** Whether this program transfers the memory of messages. They have memory of their own from then on. */
+let hasTransfers = false;
 const CONNECTING = 0;
 const OPEN = 1;
 const KEEP_ALIVE_MS = 15_000;
@@ -230,15 +232,26 @@ export class NodeSocket extends BaseSocket implements FrameReaderOwner {
 
   /** Called by the reader of frames with a message that did not go through `ws`. */
   onFrame(chunk: Buffer, start: number, end: number, isBinary: boolean): void {
-    if (isBinary) return this.receive(toUint8Array(chunk, start, end), turnTime());
+    if (isBinary) {
+      const bytes = hasTransfers ? toOwnBytes(chunk.subarray(start, end)) : toBytes(chunk, start, end);
+      return this.receive(bytes, turnTime());
+    }
     const text = chunk.toString("utf8", start, end);
     if (isInvalidUtf8(text, chunk, start, end)) this.#fail({ cause: invalidUtf8Error() }, INVALID_UTF8);
     else this.receive(text, turnTime());
   }
 
+  /** Called by the reader of frames when a message was transferred, to a worker for example, with the bytes behind it. */
+  onTransfer(): void {
+    hasTransfers = true;
+    const message =
+      "The memory of a message was transferred, and what came behind it is lost: transfer data.slice().buffer.";
+    this.#fail({ cause: new ConnError("misuse", message) });
+  }
+
   #onMessage(data: Uint8Array, isBinary: boolean): void {
     this.#reader?.onMessageOfWs();
-    if (isBinary) return this.receive(toUint8Array(data), turnTime());
+    if (isBinary) return this.receive(toOwnBytes(data), turnTime());
     // Longer text would throw below, and with that end the process.
     if (data.length > constants.MAX_STRING_LENGTH) return this.refuseTooLarge();
     const text = data.toString();

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { isInvalidUtf8, toUint8Array } from "../../../src/socket/decode.ts";
+import { isInvalidUtf8, toBytes, toOwnBytes } from "../../../src/socket/decode.ts";
 
 /** The text of `bytes`, or undefined where they are no UTF-8. */
 function strict(bytes: Uint8Array): string | undefined {
@@ -32,14 +32,18 @@ test("text in the midst of other bytes is valid if and only if it is UTF-8", () 
 
 test.for([0, 1, 64, 65, 1_000])("%d bytes in the midst of others are the same as a Uint8Array", (length) => {
   const data = Buffer.from(Uint8Array.from({ length: length + 7 }, (_, i) => i));
-  const bytes = toUint8Array(data, 3, 3 + length);
+  const bytes = toBytes(data, 3, 3 + length);
   expect(bytes).toEqual(Uint8Array.from({ length }, (_, i) => i + 3));
   expect(Object.getPrototypeOf(bytes)).toBe(Uint8Array.prototype);
-  expect(toUint8Array(data)).toEqual(new Uint8Array(data));
+  // Few bytes do not hold the memory that they came in.
+  expect(bytes.buffer === data.buffer).toBe(length > 64);
+  const own = toOwnBytes(data.subarray(3, 3 + length));
+  expect(own).toEqual(bytes);
+  expect(Object.getPrototypeOf(own)).toBe(Uint8Array.prototype);
+  expect(own.buffer.byteLength).toBe(length);
 });
 
-test("few bytes do not hold the memory that they came in", () => {
-  const data = Buffer.alloc(1_000);
-  expect(toUint8Array(data, 0, 64).buffer).not.toBe(data.buffer);
-  expect(toUint8Array(data, 0, 64).buffer.byteLength).toBe(64);
+test("bytes that have their memory to themselves are not copied", () => {
+  const data = Buffer.from(new ArrayBuffer(65_536));
+  expect(toOwnBytes(data).buffer).toBe(data.buffer);
 });

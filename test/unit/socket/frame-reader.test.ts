@@ -42,7 +42,10 @@ function connection({ isServer, ...options }: Options, hasReader: boolean, onSee
     byReader.push(message);
     onSeen(message);
   };
-  const reader = hasReader ? FrameReader.takeOver(tcp as unknown as Tcp, isServer, MAX_BYTES, { onFrame }) : undefined;
+  const onTransfer = () => expect.unreachable();
+  const reader = hasReader
+    ? FrameReader.takeOver(tcp as unknown as Tcp, isServer, MAX_BYTES, { onFrame, onTransfer })
+    : undefined;
   receiver.on("message", (data: Buffer, isBinary: boolean) => {
     reader?.onMessageOfWs();
     seen.push(describeMessage(data, isBinary));
@@ -194,9 +197,11 @@ describe("a reader", () => {
 
   test("takes a socket of which ws alone reads", () => {
     const { tcp, listener } = connection({ isServer: false }, false);
-    expect(FrameReader.takeOver(new EventEmitter() as unknown as Tcp, false, 1, { onFrame() {} })).toBeUndefined();
+    expect(
+      FrameReader.takeOver(new EventEmitter() as unknown as Tcp, false, 1, { onFrame() {}, onTransfer() {} }),
+    ).toBeUndefined();
     tcp.on("data", () => {});
-    expect(FrameReader.takeOver(tcp as unknown as Tcp, false, 1, { onFrame() {} })).toBeUndefined();
+    expect(FrameReader.takeOver(tcp as unknown as Tcp, false, 1, { onFrame() {}, onTransfer() {} })).toBeUndefined();
     expect(tcp.listeners("data")[0]).toBe(listener);
   });
 
@@ -211,7 +216,7 @@ describe("a reader", () => {
     const passed: number[] = [];
     const tcp = new EventEmitter();
     tcp.on("data", (chunk: Buffer) => passed.push(chunk.length));
-    FrameReader.takeOver(tcp as unknown as Tcp, false, MAX_BYTES, { onFrame() {} });
+    FrameReader.takeOver(tcp as unknown as Tcp, false, MAX_BYTES, { onFrame() {}, onTransfer() {} });
     const pong = encode({ opcode: PONG, payload: Buffer.from("p") }, false);
     const part = encode({ ...text(""), isLast: false }, false);
     const next = encode({ opcode: 0, payload: Buffer.alloc(0), isLast: false }, false);

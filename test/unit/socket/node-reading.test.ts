@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import type { Payload } from "../../../src/base/payload.ts";
+import { Conn, type DisconnectInfo } from "../../../src/index.ts";
 import { NodeSocket, type WsSocket } from "../../../src/socket/node-socket.ts";
 import { site, until } from "../../support/ws-server.ts";
 
@@ -77,4 +78,30 @@ describe("messages behind the first one", () => {
     expect((await closed)[0]).toBe(1009);
     expect(received).toEqual(["1", "2"]);
   });
+});
+
+test("a listener that transfers a message ends the connection once, and no process", async () => {
+  const frame = (byte: number) => Buffer.concat([Buffer.from([0x82, 100]), Buffer.alloc(100, byte)]);
+  const { url } = await site((server) => {
+    new WebSocketServer({ server }).on("connection", (peer, { socket }) => {
+      peer.on("error", () => {});
+      // Later than the upgrade, because what comes with it waits in the inbox, which copies.
+      peer.on("message", () => socket.write(Buffer.concat([1, 2, 3, 4].map(frame))));
+    });
+  });
+  const conn = new Conn(url(), { backoff: () => 0, heartbeat: false });
+  onTestFinished(() => void conn.close());
+  const received: number[] = [];
+  const ends: DisconnectInfo[] = [];
+  conn.on("open", () => void conn.send("go"));
+  conn.on("disconnected", (info) => ends.push(info));
+  conn.on("message", (data) => {
+    const bytes = data as Uint8Array<ArrayBuffer>;
+    received.push(bytes[0] as number);
+    structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+  });
+  await until(() => expect(received).toHaveLength(6));
+  expect(received).toEqual([1, 2, 1, 2, 3, 4]);
+  const cause = { code: "misuse", message: expect.stringContaining("transfer data.slice().buffer") };
+  expect(ends).toMatchObject([{ code: 1006, willRetry: true, cause }]);
 });
