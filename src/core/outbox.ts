@@ -20,6 +20,8 @@ export interface OutboxBounds {
 export interface DeliveryOptions extends Pick<SendOptions, "volatile" | "resend" | "onOutcome"> {
   /** Settled when the peer has counted the message, or never will. */
   readonly confirmed?: Deferred<void> | undefined;
+  /** Whether nobody changes the bytes of the message, so that they need not be copied. */
+  readonly isConstant?: boolean;
 }
 
 /** The part of a connection that the outbox uses. */

@@ -42,6 +42,8 @@ interface Outgoing {
 /** The part of its window that a sender uses before it asks for an acknowledgement. */
 const ASK_SHARE = 1 / 2;
 const NO_OPTIONS: DeliveryOptions = {};
+/** For a message that is retained, which is a copy already. */
+const CONSTANT: DeliveryOptions = { isConstant: true };
 
 /** The sending half of an endpoint: keeps what it writes until the peer acknowledges it, and asks for that. */
 export class Sender {
@@ -102,7 +104,7 @@ export class Sender {
     const { volatile, resend, confirmed, onOutcome } = options;
     // The caller may use the bytes again when this returns.
     const copy = typeof given === "string" || volatile ? given : new Uint8Array(given);
-    if (!transport.write(escaped(copy))) return false;
+    if (!transport.write(escaped(copy), volatile ? NO_OPTIONS : CONSTANT)) return false;
     const payload = volatile ? undefined : copy;
     const ordinal = ++this.#ordinal;
     retain(this.delivery, { payload, cost: windowCost(given), volatile, resend, confirmed, onOutcome, ordinal });

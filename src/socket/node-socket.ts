@@ -16,6 +16,7 @@ import type { ConnectionEnd, Socket, SocketOptions, SocketOwner, Target, WebSock
 import type { Tcp } from "./tcp.ts";
 import { turnTime } from "./turn-clock.ts";
 import { constructorOf, openSocket as openWhatwg, requireSupport as requireWhatwg } from "./whatwg-socket.ts";
+import { CERTIFICATE_ERROR, INCURABLE, type SocketError } from "./ws-errors.ts";
 import { checkClientOptions, toMaxPayload } from "./ws-options.ts";
 
 /** The part of `ws` that is relied on. Substitutes under the same name (Bun's) lack some of it. */
@@ -36,28 +37,6 @@ export interface WsSocket {
   // biome-ignore lint/suspicious/noExplicitAny: as above
   removeListener(event: string, listener: (this: any, ...given: any[]) => void): unknown;
 }
-
-/**
- * Errors of `ws` that another attempt can't cure. The other codes (`WS_ERR_EXPECTED_FIN`, `INVALID_CLOSE_CODE`,
- * `INVALID_CONTROL_PAYLOAD_LENGTH`, `INVALID_OPCODE`, `INVALID_UTF8`, `UNEXPECTED_RSV_1`, `UNEXPECTED_RSV_2_3`) are retried,
- * because a gateway that writes into the connection causes them too.
- */
-const INCURABLE: Readonly<Record<string, string>> = {
-  WS_ERR_EXPECTED_MASK: "The peer does not mask its frames: it is no client (RFC 6455, section 5.1).",
-  WS_ERR_UNEXPECTED_MASK: "The peer masks its frames: it is no server (RFC 6455, section 5.1).",
-  WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: "The peer sent a frame of more than 2^53 - 1 bytes.",
-  WS_ERR_TOO_MANY_BUFFERED_PARTS:
-    "The peer sent a message in too many parts: raise maxFragments or maxBufferedChunks in clientOptions.",
-};
-
-/**
- * Codes of Node for certificates that were refused, on either side (tls, "X509 certificate error codes"). Without
- * `CERT_NOT_YET_VALID`, because a machine that has just started may have no time yet.
- */
-const CERTIFICATE_ERROR =
-  /^(?!.*NOT_YET_VALID)(?:ERR_\w+_)?(?:\w+_)?(?:CERT|CRL|UNABLE_TO|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH|HOSTNAME)/;
-
-type SocketError = Error & { readonly code?: string };
 
 /** The methods of `ws`. A class that extends it, or a tool that follows messages, may have others. */
 const WS = (Platform as unknown as { readonly prototype?: WsSocket } | undefined)?.prototype;
@@ -140,6 +119,8 @@ export class NodeSocket extends BaseSocket implements FrameReaderOwner {
   readonly #maxPayloadBytes: number;
   readonly #isServer: boolean;
   readonly #sharesBytes: boolean;
+  /** Whether the message that is written now is constant. */
+  #isConstant = false;
   #linger: Timer | undefined;
   #tcp: Tcp | undefined;
   #frames: FrameWriter | undefined;
@@ -177,6 +158,11 @@ export class NodeSocket extends BaseSocket implements FrameReaderOwner {
 
   protected get isOpen(): boolean {
     return this.#socket.readyState === OPEN;
+  }
+
+  override write(payload: Payload, options?: { readonly isConstant?: boolean }): boolean {
+    this.#isConstant = typeof payload !== "string" && options?.isConstant === true;
+    return super.write(payload);
   }
 
   protected send(payload: Payload): void {
@@ -261,7 +247,8 @@ export class NodeSocket extends BaseSocket implements FrameReaderOwner {
 
   /** Whether `ws` would keep the caller's bytes. Masking copies a client's, unless they are compressed. */
   #mustCopy(payload: Payload): boolean {
-    return typeof payload !== "string" && (this.#sharesBytes || this.#socket.extensions !== "");
+    if (typeof payload === "string" || this.#isConstant) return false;
+    return this.#sharesBytes || this.#socket.extensions !== "";
   }
 
   /** The callback of an empty write fires when all earlier data is flushed, sooner than polling would notice. */

@@ -28,8 +28,11 @@ export interface SocketOwner {
 /** One connection. Methods that the platform can't support are missing. */
 export interface Socket {
   readonly bufferedAmount: number;
-  /** Takes the message, or returns false where the connection is not open any more. */
-  write(payload: Payload): boolean;
+  /**
+   * Takes the message, or returns false where the connection is not open any more. Bytes are copied where the platform keeps
+   * them, unless they are constant.
+   */
+  write(payload: Payload, options?: { readonly isConstant?: boolean }): boolean;
   /** Resolves when `bufferedAmount` is at most `bytes`, or the connection is left. */
   drain(bytes: number): Promise<void>;
   /** Starts the closing handshake (RFC 6455, section 7.1.2). */

@@ -1,6 +1,7 @@
 import { inspect } from "node:util";
 import { beforeEach, describe, expect, test } from "vitest";
 import { Conn, type ConnError, type ConnOptions, exponential, type Provider, type Url } from "../../../src/index.ts";
+import { NodeSocket, type WsSocket } from "../../../src/socket/node-socket.ts";
 import { advance, record, settleMicrotasks, thrown, uncaught, useFakeTime } from "../../support/conn.ts";
 import { FakeWs } from "../../support/fake-ws.ts";
 
@@ -391,4 +392,17 @@ describe("the end of a turn", () => {
     }
     expect(failures).toHaveLength(2);
   });
+});
+
+test("bytes that ws would keep are copied, unless nobody changes them", () => {
+  const ws = new FakeWs("", [], {});
+  ws.readyState = 1;
+  const owner = { onOpen() {}, onMessage() {}, onEnd() {}, onPong() {} };
+  const socket = new NodeSocket(ws as unknown as WsSocket, 1_000, owner, undefined, true);
+  const bytes = new Uint8Array([1, 2]);
+  socket.write(bytes, { isConstant: true });
+  socket.write(bytes);
+  socket.write(bytes, {});
+  expect(ws.sent).toEqual([bytes, bytes, bytes]);
+  expect(ws.sent.map((sent) => sent === bytes)).toEqual([true, false, false]);
 });
