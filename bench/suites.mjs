@@ -78,6 +78,12 @@ const binary = {
   measures: SPEED,
 };
 
+const memory = {
+  task: "memory",
+  measures: { heapBytes: "bytes of heap", rssBytes: "bytes of RSS" },
+  isFresh: true,
+};
+
 const withBufferutil = (work) => ({ ...work, title: `with bufferutil, ${work.title}` });
 const withResume = (work) => ({ ...work, title: `resume on, ${work.title}` });
 /** A message costs a page so much more that fewer of them take as long. */
@@ -92,6 +98,7 @@ const inChromium = ({ title, options, ...work }) => ({
 const LEVEL = { rate: 0.95, cpuUs: 1.05 };
 const LEVEL_RATE = { rate: 0.95 };
 const RESUME_RATE = { rate: 0.85 };
+const MEMORY = { heapBytes: 1.7, rssBytes: 1.35 };
 
 export const parts = {
   "up-1000": compareClients(up1000, ALL, { rate: 4.5, cpuUs: 0.25 }),
@@ -113,15 +120,15 @@ export const parts = {
   "resume-json": compareClients(withResume(json), RESUME, RESUME_RATE),
   "resume-binary": compareClients(withResume(binary), RESUME, RESUME_RATE),
   memory: compareClients(
-    {
-      title: "memory of an idle connection, 2,000 in one process",
-      task: "memory",
-      options: { count: 2_000 },
-      measures: { heapBytes: "bytes of heap", rssBytes: "bytes of RSS" },
-      isFresh: true,
-    },
+    { ...memory, title: "memory of an idle connection, 2,000 in one process", options: { count: 2_000 } },
     ALL.filter((name) => !["socket.io-client", "centrifuge"].includes(name)),
-    { heapBytes: 1.7, rssBytes: 1.35 },
+    MEMORY,
+  ),
+  // V8's space for young objects grows in steps of megabytes and stays: beside few connections it decides the RSS.
+  "memory-8000": compareClients(
+    { ...memory, title: "memory of an idle connection, 8,000 in one process", options: { count: 8_000 } },
+    OURS,
+    MEMORY,
   ),
   idle: compareClients(
     {
